@@ -1,0 +1,95 @@
+"""Finds plugins and lets them register: the shipped folder, entry points, and folders named on the command line.
+
+Only the command line and the environment can name a folder; a manifest never loads code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+import amp_plugins
+
+from amp_datasets.errors import PluginError
+from amp_datasets.registry import Registry
+
+ENTRY_POINTS = "amp_datasets.plugins"
+
+
+@functools.lru_cache(maxsize=8)
+def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
+    """Every plugin there is, once per process: shipped ones, installed ones, then those in `plugin_dirs`."""
+    registry = Registry()
+    for module in (*_shipped(), *_installed(), *(m for folder in plugin_dirs for m in _in_folder(folder))):
+        _register(module, registry)
+    return registry
+
+
+def plugin_digest(plugin: type) -> str:
+    """sha256 of the file that defines a plugin, so that an edited one makes new variants."""
+    file = sys.modules[plugin.__module__].__file__
+    return hashlib.sha256(Path(str(file)).read_bytes()).hexdigest()
+
+
+def _shipped() -> Iterator[ModuleType]:
+    for info in pkgutil.walk_packages(amp_plugins.__path__, f"{amp_plugins.__name__}."):
+        if not info.ispkg and ".manifests." not in info.name:
+            yield _import(info.name, info.name)
+
+
+def _installed() -> Iterator[ModuleType]:
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        yield _import(point.module, f"entry point {point.name} = {point.value}")
+
+
+def _in_folder(folder: Path) -> Iterator[ModuleType]:
+    if not folder.is_dir():
+        raise PluginError("the plugin folder is missing", where=folder, fix="give an existing folder of .py files")
+    for file in sorted(folder.glob("*.py")):
+        name = f"amp_plugins_local_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}_{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise PluginError("this plugin cannot be loaded", where=file)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise _broken(file, error) from error
+        yield module
+
+
+def _import(name: str, where: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise _broken(where, error) from error
+
+
+def _register(module: ModuleType, registry: Registry) -> None:
+    where = module.__file__ or module.__name__
+    register = getattr(module, "register", None)
+    if register is None:
+        raise PluginError("this plugin has no `register(registry)`", where=where, fix="add it at the end of the file")
+    try:
+        register(registry)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise _broken(where, error) from error
+
+
+def _broken(where: object, error: Exception) -> PluginError:
+    return PluginError(
+        f"this plugin fails to load: {type(error).__name__}: {error}", where=where, fix="mend or remove the plugin"
+    )

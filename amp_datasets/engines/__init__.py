@@ -1,0 +1,1 @@
+"""Ways of running the variants of many sources."""

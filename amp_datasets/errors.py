@@ -1,0 +1,68 @@
+"""Every error that a user can cause: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AmpError(Exception):
+    """A problem with the user's input or machine, shown without a traceback.
+
+    `what` is one sentence, `where` a file (with line and column if known), `fix` what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
+        super().__init__(what, where, fix)
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.fix = fix
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keywords when a worker process sends the error to its parent."""
+        return _restore, (type(self), self.what, self.where, self.fix)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where is not None:
+            lines.append(f"  --> {self.where}")
+        if self.fix is not None:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+def _restore(kind: type[AmpError], what: str, where: str | None, fix: str | None) -> AmpError:
+    return kind(what, where=where, fix=fix)
+
+
+class ManifestError(AmpError):
+    """One problem in a manifest, or several reported together."""
+
+    @classmethod
+    def of(cls, problems: Sequence[AmpError]) -> ManifestError:
+        """All problems of a manifest as one error, in the order of their lines."""
+        first, *others = problems
+        error = cls(first.what, where=first.where, fix=first.fix)
+        error.others = tuple(others)
+        return error
+
+    others: tuple[AmpError, ...] = ()
+
+
+class SourceError(AmpError):
+    """A set whose labels cannot be read or trusted as a whole."""
+
+
+class ImageError(AmpError):
+    """Bytes that are no picture we can use; the sample is set aside and counted."""
+
+
+class PluginError(AmpError):
+    """A plugin that is missing, broken or registered twice."""
+
+
+class BuildError(AmpError):
+    """A build that cannot start, go on or be read."""
+
+
+class CannotApply(AmpError):
+    """A filter that has nothing to do on this sample (no object to crop around); the variant is dropped."""

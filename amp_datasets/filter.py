@@ -1,0 +1,238 @@
+"""The base classes of a filter: Albumentations transforms with a manifest name, a recorded draw and one point map.
+
+A filter makes every choice in `get_params` or `get_params_dependent_on_data`, from `self.py_random`, and returns it as
+JSON values: the *draw*. Everything else is a pure function of image and draw, so a recorded draw rebuilds the variant.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
+
+import albucore
+import albumentations as A  # noqa: N812 - the library's own convention
+import numpy as np
+from albumentations.core.pydantic import nondecreasing as _nondecreasing
+from albumentations.core.transforms_interface import BaseTransformInitSchema
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+from amp_datasets import geometry
+from amp_datasets.errors import CannotApply, PluginError
+from amp_datasets.model import FloatArray, Image, Size
+from amp_datasets.warp import Fill, Warp, resample_image, resample_mask
+
+__all__ = [
+    "CannotApply",
+    "Draw",
+    "FillSetting",
+    "GeometricFilter",
+    "HidingFilter",
+    "Mode",
+    "Percent",
+    "PixelFilter",
+    "Positive",
+    "Range",
+    "Settings",
+    "Table",
+    "TableFilter",
+    "fill_of",
+    "look_up",
+    "rounded",
+    "sign",
+    "size_of",
+    "uniform",
+]
+
+if A.__version__ != "2.0.8":
+    raise PluginError(
+        f"albumentations {A.__version__} is installed, amp_datasets works with 2.0.8",
+        fix="pip uninstall albumentationsx albumentations; pip install albumentations==2.0.8",
+    )
+
+Draw = dict[str, Any]
+"""What one application chose: names to JSON values."""
+Table = NDArray[np.uint8]
+"""256 new values, one for each old one."""
+Mode = Literal["positive", "negative", "both"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+FillSetting = Literal["replicate", "reflect", "crop"] | tuple[int, int, int]
+
+_T = TypeVar("_T")
+
+
+def _ordered(value: Any) -> Any:
+    return _nondecreasing(value) if isinstance(value, tuple) else value
+
+
+Range = Annotated[_T | tuple[_T, _T], AfterValidator(_ordered)]
+"""Exactly this value, or a uniform draw from [low, high]."""
+
+Settings = BaseTransformInitSchema
+"""Base of a filter's `InitSchema`: a pydantic model of its settings."""
+
+
+def uniform(random: Any, setting: float | tuple[float, float]) -> float:
+    """The setting itself, or a uniform draw between its two values."""
+    return float(random.uniform(*setting) if isinstance(setting, tuple) else setting)
+
+
+def sign(random: Any, mode: Mode) -> int:
+    """+1 or -1: as the mode says, drawn for `both`."""
+    if mode == "both":
+        return int(random.choice((1, -1)))
+    return 1 if mode == "positive" else -1
+
+
+def rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Rounded to nearest and clipped once, as 8-bit values."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def look_up(image: Image, table: Table) -> Image:
+    """Every value of an 8-bit image replaced through a table (6 times faster than cv2.LUT)."""
+    return np.asarray(albucore.sz_lut(np.ascontiguousarray(image), table, inplace=False), dtype=np.uint8)
+
+
+def size_of(params: Mapping[str, Any]) -> Size:
+    """(width, height) of the image that Albumentations passes as `shape`."""
+    height, width = params["shape"][:2]
+    return int(width), int(height)
+
+
+class _Named:
+    """What the manifest needs to know of a filter."""
+
+    name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]]
+    """Settings that the contract tests run; the first is the one in the documentation's picture."""
+    severity: ClassVar[int] = 1
+    """1 leaves the picture natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
+
+    @classmethod
+    def get_class_fullname(cls) -> str:
+        """The name in `A.to_dict`, which survives moving the module."""
+        return f"amp_datasets.{cls.__name__}"
+
+
+class PixelFilter(_Named, A.ImageOnlyTransform):
+    """Changes values, never places: labels are not even looked at. Implement `get_params` and `apply`."""
+
+
+class TableFilter(PixelFilter):
+    """A pixel filter that replaces each value on its own; neighbours in a mix are fused into one table."""
+
+    def table(self, **draw: Any) -> Table:
+        """The new value for each of the 256 old ones. A pure function."""
+        raise NotImplementedError
+
+    def apply(self, img: Image, **params: Any) -> Image:
+        """The image through the table."""
+        return look_up(img, self.table(**params))
+
+
+class GeometricFilter(_Named, A.DualTransform):
+    """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
+
+    _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
+
+    def warp(self, size: Size, **draw: Any) -> Warp:
+        """Where the points of an image of this size go. A pure function."""
+        raise NotImplementedError
+
+    def apply(self, img: Image, **params: Any) -> Image:
+        """The resampled image."""
+        return resample_image(img, self.warp(size_of(params), **params))
+
+    def apply_to_mask(self, mask: NDArray[Any], **params: Any) -> NDArray[Any]:
+        """The mask with each new pixel taken from the old pixel under its centre."""
+        warp = self.warp(size_of(params), **params)
+        moved = np.zeros((warp.size[1], warp.size[0]), dtype=mask.dtype)
+        for value in np.unique(mask[mask != 0]):
+            moved[resample_mask(mask == value, warp)] = value
+        return moved
+
+    def apply_to_bboxes(self, bboxes: NDArray[Any], **params: Any) -> NDArray[Any]:
+        """Boxes of the ellipse inside each box, for use in a plain Compose (the manifest offers more)."""
+        size = size_of(params)
+        warp = self.warp(size, **params)
+        moved = np.array(bboxes, dtype=np.float64)
+        for row in moved:
+            x0, y0, x1, y1 = row[:4] * (*size, *size)
+            box = geometry.bounds([warp(geometry.ellipse((x0, y0, x1, y1)))])
+            row[:4] = np.divide(box, (*warp.size, *warp.size))
+        return moved
+
+    def apply_to_keypoints(self, keypoints: NDArray[Any], **params: Any) -> NDArray[Any]:
+        """Keypoints, which Albumentations counts from pixel centres."""
+        moved = np.array(keypoints, dtype=np.float64)
+        warp = self.warp(size_of(params), **params)
+        moved[:, :2] = warp(moved[:, :2] + 0.5) - 0.5
+        return moved
+
+
+class HidingFilter(_Named, A.DualTransform):
+    """Paints over parts of the picture. Implement `get_params*` and `holes`; labels keep what stays visible."""
+
+    _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
+
+    def holes(self, size: Size, **draw: Any) -> NDArray[np.int64]:
+        """The hidden rectangles (n, 4) as whole pixels x0, y0, x1, y1. A pure function."""
+        raise NotImplementedError
+
+    def paint(self, **draw: Any) -> tuple[int, int, int]:
+        """The RGB colour of the holes."""
+        raise NotImplementedError
+
+    def apply(self, img: Image, **params: Any) -> Image:
+        """A copy of the image with the holes painted."""
+        painted = img.copy()
+        for x0, y0, x1, y1 in self.holes(size_of(params), **params):
+            painted[y0:y1, x0:x1] = self.paint(**params)
+        return painted
+
+    def apply_to_mask(self, mask: NDArray[Any], **params: Any) -> NDArray[Any]:
+        """The mask without what the holes hide."""
+        visible = mask.copy()
+        for x0, y0, x1, y1 in self.holes(size_of(params), **params):
+            visible[y0:y1, x0:x1] = 0
+        return visible
+
+    def apply_to_bboxes(self, bboxes: NDArray[Any], **params: Any) -> NDArray[Any]:
+        """Boxes of what stays visible of each box; a box that is hidden altogether collapses and is filtered."""
+        width, height = size_of(params)
+        scale = np.array([width, height, width, height], dtype=np.float64)
+        holes = geometry.to_shapely(
+            [geometry.Polygon(geometry.rectangle(tuple(hole))) for hole in self.holes((width, height), **params)]
+        )
+        moved = np.array(bboxes, dtype=np.float64)
+        for row in moved:
+            whole = geometry.to_shapely([geometry.Polygon(geometry.rectangle(tuple(row[:4] * scale)))])
+            visible = whole.difference(holes)
+            row[:4] = 0 if visible.is_empty else np.asarray(visible.bounds) / scale
+        return moved
+
+    def apply_to_keypoints(self, keypoints: NDArray[Any], **params: Any) -> NDArray[Any]:  # noqa: ARG002
+        """Keypoints stay where they are; that they are hidden has no place in Albumentations' form."""
+        return keypoints
+
+
+Filter = PixelFilter | GeometricFilter | HidingFilter
+
+
+def draw(transform: A.BasicTransform, image: Image, boxes: FloatArray) -> Draw:
+    """Everything that a transform chooses for an image with (n, 4) `boxes` in pixels, by its own generators."""
+    height, width = image.shape[:2]
+    data = {"image": image, "bboxes": boxes / (width, height, width, height)}
+    chosen: Draw = transform.get_params()
+    params = transform.update_transform_params(params=dict(chosen), data=data)
+    return {**chosen, **transform.get_params_dependent_on_data(params, data)}
+
+
+def fill_of(setting: FillSetting) -> Fill:
+    """What a warp fills with; a zoomed warp (`crop`) uncovers only rounding at the edge."""
+    return "replicate" if setting == "crop" else setting

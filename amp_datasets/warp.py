@@ -1,0 +1,245 @@
+"""Point maps, their composition, and the one resampling of an image that follows from them.
+
+A `Warp` is all that a geometric filter states: where every point goes (forward, float64, pixel-edge coordinates), how
+large the new image is, and what fills pixels that come from outside. Boxes, polygons, masks and keypoints are derived
+from it here and in `labels`, once for all filters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from amp_datasets.model import FloatArray, Image, Size
+
+Border = Literal["replicate", "reflect"]
+Fill = Border | tuple[int, int, int]
+
+_BORDER_MODES = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """A map x -> A x + b, as a (3, 3) matrix over edge coordinates."""
+
+    matrix: FloatArray
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points go."""
+        return np.asarray(points @ self.matrix[:2, :2].T + self.matrix[:2, 2], dtype=np.float64)
+
+    def back(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points of the new image come from."""
+        return Affine(np.linalg.inv(self.matrix))(points)
+
+    def then(self, other: Affine) -> Affine:
+        """This map followed by another."""
+        return Affine(other.matrix @ self.matrix)
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right are exchanged."""
+        return bool(np.linalg.det(self.matrix[:2, :2]) < 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Displacement:
+    """A smooth map of an image onto itself: the new pixel at p shows what was at p + d(p).
+
+    `field` (2, rows, columns) float32 holds d in pixels of an image of `size`, at the centres of a coarse grid of equal
+    cells; between them it is interpolated linearly, outside it is constant, both for pixels and for points.
+    """
+
+    field: NDArray[np.float32]
+    size: Size
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points go: p with p + d(p) = point, by fixed-point iteration (d contracts)."""
+        moved = points
+        for _ in range(60):
+            nearer = points - self._at(moved)
+            if np.abs(nearer - moved).max(initial=0.0) < 1e-7:
+                return nearer
+            moved = nearer
+        return moved
+
+    def back(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points of the new image come from."""
+        return np.asarray(points + self._at(points), dtype=np.float64)
+
+    def full(self) -> NDArray[np.float32]:
+        """The displacement (2, height, width) at every pixel centre."""
+        return np.stack([cv2.resize(plane, self.size, interpolation=cv2.INTER_LINEAR) for plane in self.field])
+
+    def _at(self, points: FloatArray) -> FloatArray:
+        rows, columns = self.field.shape[1:]
+        x = np.clip(points[:, 0] * (columns / self.size[0]) - 0.5, 0, columns - 1)
+        y = np.clip(points[:, 1] * (rows / self.size[1]) - 0.5, 0, rows - 1)
+        left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+        right, bottom = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
+        u, v = x - left, y - top
+        upper = self.field[:, top, left] * (1 - u) + self.field[:, top, right] * u
+        lower = self.field[:, bottom, left] * (1 - u) + self.field[:, bottom, right] * u
+        return np.asarray((upper * (1 - v) + lower * v).T, dtype=np.float64)
+
+    @property
+    def mirrors(self) -> bool:
+        """Never: a smooth map of an image onto itself keeps its orientation."""
+        return False
+
+
+PointMap = Affine | Displacement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warp:
+    """Where the points of an image of `size_in` go in one of `size`: maps to be applied in order."""
+
+    maps: tuple[PointMap, ...]
+    size_in: Size
+    size: Size
+    fill: Fill = "replicate"
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points go."""
+        for step in self.maps:
+            points = step(points)
+        return points
+
+    def back(self, points: FloatArray) -> FloatArray:
+        """Where (n, 2) points of the new image come from."""
+        for step in reversed(self.maps):
+            points = step.back(points)
+        return points
+
+    def then(self, other: Warp) -> Warp:
+        """This warp followed by another: neighbouring affine maps become one matrix."""
+        maps = [*self.maps]
+        for step in other.maps:
+            last = maps[-1] if maps else None
+            if isinstance(last, Affine) and isinstance(step, Affine):
+                maps[-1] = last.then(step)
+            else:
+                maps.append(step)
+        fill = other.fill if self.fill == "replicate" else self.fill
+        return Warp(tuple(maps), self.size_in, other.size, fill)
+
+    @property
+    def affine(self) -> Affine | None:
+        """The one matrix that this warp is, or None if it bends lines."""
+        if not self.maps:
+            return Affine(np.eye(3))
+        only = self.maps[0]
+        return only if len(self.maps) == 1 and isinstance(only, Affine) else None
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right are exchanged."""
+        return sum(step.mirrors for step in self.maps) % 2 == 1
+
+
+def identity(size: Size) -> Warp:
+    """The warp that changes nothing."""
+    return Warp((), size, size)
+
+
+def resample_image(image: Image, warp: Warp) -> Image:
+    """The warped (height, width, 3) image: copied where pixels only change places, else bilinear, once."""
+    matrix = warp.affine
+    if matrix is not None:
+        moved = _rearrange(image, matrix.matrix, warp.size)
+        if moved is not None:
+            return moved
+        return _warp_affine(image, matrix.matrix, warp, cv2.INTER_LINEAR)
+    return _remap(image, warp, cv2.INTER_LINEAR)
+
+
+def resample_mask(mask: NDArray[np.bool_], warp: Warp) -> NDArray[np.bool_]:
+    """The warped (height, width) mask: each new pixel takes the old pixel under its centre; outside is False."""
+    empty = replace(warp, fill=(0, 0, 0))
+    matrix = warp.affine
+    pixels: Image = mask.astype(np.uint8)
+    if matrix is not None:
+        moved = _rearrange(pixels, matrix.matrix, warp.size)
+        if moved is None:
+            moved = _warp_affine(pixels, matrix.matrix, empty, cv2.INTER_NEAREST)
+    else:
+        moved = _remap(pixels, empty, cv2.INTER_NEAREST)
+    return moved.astype(np.bool_)
+
+
+def _rearrange(image: Image, matrix: FloatArray, size: Size) -> Image | None:
+    """The image under flips, quarter turns and crops by whole pixels, without touching a value; None for any other."""
+    linear, offset = matrix[:2, :2], matrix[:2, 2]
+    rounded = np.rint(linear)
+    if np.abs(linear - rounded).max() > 1e-9 or np.abs(offset - np.rint(offset)).max() > 1e-6:
+        return None
+    if sorted(np.abs(rounded).ravel()) != [0, 0, 1, 1] or not rounded.any(axis=0).all():
+        return None
+    if not rounded[0, 0]:
+        image = cv2.transpose(image)
+        rounded = rounded[:, ::-1]
+    height, width = image.shape[:2]
+    flip_x, flip_y = rounded[0, 0] < 0, rounded[1, 1] < 0
+    left = int(np.rint(offset[0])) - (width if flip_x else 0)
+    top = int(np.rint(offset[1])) - (height if flip_y else 0)
+    if left > 0 or top > 0 or left + width < size[0] or top + height < size[1]:
+        return None
+    # The window in the coordinates before the flip, so that only what is kept gets flipped.
+    x0 = left + width - size[0] if flip_x else -left
+    y0 = top + height - size[1] if flip_y else -top
+    window = image[y0 : y0 + size[1], x0 : x0 + size[0]]
+    if flip_x or flip_y:
+        return np.asarray(cv2.flip(window, -1 if flip_x and flip_y else int(not flip_y)), dtype=np.uint8)
+    return np.ascontiguousarray(window)
+
+
+def _warp_affine(image: Image, matrix: FloatArray, warp: Warp, interpolation: int) -> Image:
+    to_edge, to_centre = np.eye(3), np.eye(3)
+    to_edge[:2, 2], to_centre[:2, 2] = 0.5, -0.5
+    centres = np.linalg.inv(to_centre @ matrix @ to_edge)[:2]
+    mode, value = _border(warp.fill)
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(image, centres, warp.size, flags=flags, borderMode=mode, borderValue=value), dtype=np.uint8
+    )
+
+
+def _remap(image: Image, warp: Warp, interpolation: int) -> Image:
+    x, y = _backward_maps(warp)
+    mode, value = _border(warp.fill)
+    return np.asarray(
+        cv2.remap(image, x, y, interpolation, borderMode=mode, borderValue=value), dtype=np.uint8
+    )
+
+
+def _backward_maps(warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """For every pixel of the new image the pixel-centre coordinates (x, y) that it shows in the old one."""
+    width, height = warp.size
+    x = np.broadcast_to(np.arange(width, dtype=np.float32), (height, width))
+    y = np.broadcast_to(np.arange(height, dtype=np.float32)[:, None], (height, width))
+    whole = True  # x and y are the pixels themselves, so that a displacement needs no look-up
+    for step in reversed(warp.maps):
+        if isinstance(step, Affine):
+            inverse = np.linalg.inv(step.matrix)
+            (a, b, c), (d, e, f) = inverse[:2].astype(np.float64)
+            c, f = c + (a + b) / 2 - 0.5, f + (d + e) / 2 - 0.5
+            x, y = (a * x + b * y + c).astype(np.float32), (d * x + e * y + f).astype(np.float32)
+        else:
+            dx, dy = step.full()
+            if not whole:
+                edge = cv2.BORDER_REPLICATE
+                dx, dy = (cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=edge) for plane in (dx, dy))
+            x, y = x + dx, y + dy
+        whole = False
+    return x, y
+
+
+def _border(fill: Fill) -> tuple[int, tuple[int, int, int]]:
+    if isinstance(fill, str):
+        return _BORDER_MODES[fill], (0, 0, 0)
+    return cv2.BORDER_CONSTANT, fill

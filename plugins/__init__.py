@@ -1,0 +1,1 @@
+"""Everything that a manifest can name: filters and formats, one file each."""

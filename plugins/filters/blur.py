@@ -1,0 +1,41 @@
+"""Gaussian blur."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import cv2
+
+from amp_datasets.filter import Draw, PixelFilter, Positive, Range, Settings, uniform
+from amp_datasets.model import Image
+from amp_datasets.registry import Registry
+
+
+class Blur(PixelFilter):
+    """Blur with a Gaussian of `sigma` pixels; the kernel reaches 3 sigma to each side."""
+
+    name: ClassVar[str] = "blur"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"sigma": 2.5}, {"sigma": (1.0, 4.0)})
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        sigma: Range[Positive]
+
+    def __init__(self, sigma: float | tuple[float, float] = 2.5, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.sigma = sigma
+
+    def get_params(self) -> Draw:
+        """Draw the strength."""
+        return {"sigma": uniform(self.py_random, self.sigma)}
+
+    def apply(self, img: Image, *, sigma: float, **_: Any) -> Image:
+        """The blurred image."""
+        side = int(6 * sigma) | 1
+        return cv2.GaussianBlur(img, (side, side), sigma)
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(Blur)

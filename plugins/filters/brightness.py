@@ -1,0 +1,47 @@
+"""Brightness: every value multiplied by one factor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from amp_datasets.filter import Draw, Mode, Percent, Range, Settings, Table, TableFilter, rounded, sign, uniform
+from amp_datasets.registry import Registry
+
+
+class Brightness(TableFilter):
+    """Make the picture `percent` brighter (mode positive), darker (negative), or one of the two at random (both)."""
+
+    name: ClassVar[str] = "brightness"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"percent": 50},
+        {"percent": (10, 40), "mode": "both"},
+        {"percent": 30, "mode": "negative"},
+    )
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        percent: Range[Percent]
+        mode: Mode
+
+    def __init__(
+        self, percent: float | tuple[float, float] = 50, mode: Mode = "positive", p: float = 1.0
+    ) -> None:
+        super().__init__(p=p)
+        self.percent = percent
+        self.mode = mode
+
+    def get_params(self) -> Draw:
+        """Draw strength and direction."""
+        return {"factor": 1 + sign(self.py_random, self.mode) * uniform(self.py_random, self.percent) / 100}
+
+    def table(self, *, factor: float, **_: Any) -> Table:
+        """v * factor."""
+        return rounded(np.arange(256) * factor)
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(Brightness)

@@ -1,0 +1,1 @@
+"""The formats that come with amp: reader and writer of each in one file."""

@@ -1,0 +1,134 @@
+"""CreateML JSON: one list of images, boxes by their centre in pixels.
+
+https://developer.apple.com/documentation/createml/building-an-object-detector-data-source
+
+    [{"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x": 50, "y": 40, "width": 20, "height": 10}}]}]
+
+The file holds neither sizes nor a list of classes: classes come in the order of their first appearance. An image with
+an empty list is confirmed empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Literal
+
+from amp_datasets.errors import SourceError
+from amp_datasets.folder import Folder
+from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
+from amp_datasets.geometry import cxcywh_to_xyxy, xywh_to_xyxy, xyxy_to_cxcywh
+from amp_datasets.model import Annotation, Box, Category, LabelSet, Sample
+from amp_datasets.reading import category_name, finite, looks_like, parse_json, split_of
+from amp_datasets.registry import Registry
+
+
+class CreateMLOptions(Options):
+    """`anchor`: what x and y are; Apple's default is the centre, some tools write the top left corner."""
+
+    anchor: Literal["center", "topleft"] = "center"
+
+
+class CreateMLSource(Source[CreateMLOptions]):
+    """Reads every CreateML JSON of a folder; each names pictures beside itself."""
+
+    name: ClassVar[str] = "createml"
+    title: ClassVar[str] = "CreateML JSON (x, y are the box's centre)"
+    options_type: ClassVar[type[Options]] = CreateMLOptions
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """A JSON with `coordinates` and `annotations`."""
+        files = _label_files(folder)
+        return Detection(f"{files[0]} lists images with `coordinates`", 80) if files else None
+
+    def read(self) -> LabelSet:
+        """The set; entries of wrong shape are dropped one by one."""
+        names: dict[str, None] = {}
+        for file in _label_files(self.folder):
+            for entry in _entries(parse_json(self.folder.read(file), self.folder.path(file)), self.folder.path(file)):
+                self._read_entry(file, entry, names)
+        return self.reading.finish([Category(name) for name in names])
+
+    def _read_entry(self, file: str, entry: Any, names: dict[str, None]) -> None:
+        reference = (entry.get("image") or entry.get("imagefilename")) if isinstance(entry, dict) else None
+        labels = (entry.get("annotations", entry.get("annotation"))) if isinstance(entry, dict) else None
+        if not isinstance(reference, str) or not isinstance(labels, list):
+            self.reading.drop(f"{file}: {str(entry)[:60]}", "entry has no image or no list of annotations")
+            return
+        picture = self.reading.pictures.find(reference, PurePosixPath(file).parent.as_posix())
+        if picture is None:
+            self.reading.drop(reference, "picture is missing", f"named in {file}")
+            return
+        annotations = []
+        for number, label in enumerate(labels, start=1):
+            try:
+                annotations.append(_annotation(label, self.options.anchor))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.reading.drop(f"{picture}#{number}", "label cannot be read", f"{type(error).__name__}: {error}")
+        names.update(dict.fromkeys(a.category for a in annotations))
+        if labels and not annotations:
+            self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
+            return
+        self.reading.add(picture, annotations, split=split_of(picture))
+
+
+class CreateMLExporter(Exporter[Options]):
+    """Writes one folder a split with the pictures and `_annotations.createml.json`."""
+
+    name: ClassVar[str] = "createml"
+    title: ClassVar[str] = "CreateML JSON (x, y are the box's centre)"
+    holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split"})
+
+    def write(self, labels: LabelSet) -> None:
+        """Write pictures and label files."""
+        entries: dict[str, list[dict[str, Any]]] = {}
+        for sample in labels.samples:
+            if sample.labelled:
+                split = str(sample.split)
+                entries.setdefault(split, []).append(entry_of(sample))
+                self.place(sample, self.target / split / sample.source_id)
+        for split, rows in entries.items():
+            write_entries(self.target / split / "_annotations.createml.json", rows)
+
+
+def entry_of(sample: Sample) -> dict[str, Any]:
+    """One image as CreateML describes it."""
+    labels = [{"label": a.category, "coordinates": _coordinates(a.xyxy)} for a in sample.annotations]
+    return {"image": sample.source_id, "annotations": labels}
+
+
+def write_entries(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Write a CreateML file, one image a line."""
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def _coordinates(xyxy: Box) -> dict[str, float]:
+    x, y, width, height = xyxy_to_cxcywh(xyxy)
+    return {"x": x, "y": y, "width": width, "height": height}
+
+
+def _label_files(folder: Folder) -> list[str]:
+    return [f for f in folder.with_suffix(".json") if looks_like(folder, f, [b'"coordinates"', b'"annotation'])]
+
+
+def _entries(document: Any, where: str) -> Iterator[Any]:
+    if not isinstance(document, list):
+        raise SourceError("a CreateML file is a list of images", where=where, fix="give the format if it is another")
+    yield from document
+
+
+def _annotation(label: Any, anchor: str) -> Annotation:
+    coordinates = label["coordinates"]
+    values = [finite(coordinates[key]) for key in ("x", "y", "width", "height")]
+    if values[2] < 0 or values[3] < 0:
+        raise ValueError(f"negative size {values[2]} x {values[3]}")
+    return Annotation(category_name(label["label"]), (cxcywh_to_xyxy if anchor == "center" else xywh_to_xyxy)(values))
+
+
+def register(registry: Registry) -> None:
+    """Offer both sides of the format."""
+    registry.add_source(CreateMLSource)
+    registry.add_exporter(CreateMLExporter)
