@@ -100,6 +100,16 @@ class Sample:
     labelled: bool = True
     split: str | None = None
     group: str | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sample of a build comes from: its source, the variant's name, and as JSON what was applied and drawn."""
+
+    source_id: str
+    variant: str
+    draw: str = "[]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,9 +212,7 @@ def _warp_affine(image: Image, matrix: FloatArray, warp: Warp, interpolation: in
 def _remap(image: Image, warp: Warp, interpolation: int) -> Image:
     x, y = _backward_maps(warp)
     mode, value = _border(warp.fill)
-    return np.asarray(
-        cv2.remap(image, x, y, interpolation, borderMode=mode, borderValue=value), dtype=np.uint8
-    )
+    return np.asarray(cv2.remap(image, x, y, interpolation, borderMode=mode, borderValue=value), dtype=np.uint8)
 
 
 def _backward_maps(warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
