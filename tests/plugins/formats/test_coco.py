@@ -1,0 +1,247 @@
+"""COCO sets as tools leave them: files, pictures, ids and categories are understood, or counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coco_sets import (
+    SIZE,
+    document,
+    label,
+    only,
+    picture,
+    read,
+    reasons,
+    rules,
+    write,
+)
+
+from amp_datasets.discovery import load_registry
+from amp_datasets.errors import SourceError
+from amp_datasets.folder import Folder
+
+
+def test_detection_states_the_file_and_a_certainty_of_85(tmp_path: Path) -> None:
+    """The reason names the file; a folder without such JSON is not COCO."""
+    source = load_registry().source("coco")
+    assert source.detect(Folder(write(tmp_path, {"shapes": []}))) is None
+    detection = source.detect(Folder(write(tmp_path, document(), "labels/instances.json")))
+    assert detection is not None
+    assert detection.certainty == 85
+    assert "labels/instances.json" in detection.reason
+
+
+def test_label_lists_in_any_order_are_detected_behind_a_long_first_list(tmp_path: Path) -> None:
+    """The keys may stand a megabyte into the file."""
+    content = {"info": {"description": "x" * 2**20}, **document()}
+    assert load_registry().source("coco").detect(Folder(write(tmp_path, content))) is not None
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["annotations/instances_val2017.json", "annotations/val.json", "valid/_annotations.coco.json", "val.json"],
+)
+def test_split_comes_from_the_label_file_in_any_spelling(tmp_path: Path, file: str) -> None:
+    """`val2017`, `val` and `valid` are all the validation split."""
+    (sample,) = read(write(tmp_path, document(), file)).samples
+    assert sample.split == "validation"
+
+
+def test_one_name_in_two_splits_means_each_split_its_own_picture(tmp_path: Path) -> None:
+    """`a.jpg` of train.json is the one in images/train, although images/val has one too."""
+    for split, width in (("train", 64), ("val", 32)):
+        picture(tmp_path / f"images/{split}/a.jpg", (width, 48))
+        entry = {"id": 1, "file_name": "a.jpg", "width": width, "height": 48}
+        path = tmp_path / f"annotations/{split}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(document(images=[entry])))
+    labels = read(tmp_path)
+    assert [(s.source_id, s.split, s.size[0], len(s.annotations)) for s in labels.samples] == [
+        ("images/train/a.jpg", "train", 64, 1),
+        ("images/val/a.jpg", "validation", 32, 1),
+    ]
+    assert not labels.dropped
+
+
+def test_a_picture_of_another_split_never_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    """train.json names a picture that only val has: it is missing."""
+    picture(tmp_path / "images/val/a.jpg")
+    (tmp_path / "train.json").write_text(json.dumps(document()))
+    labels = read(tmp_path)
+    assert reasons(labels) == {"picture is missing"}
+    assert not any(sample.annotations for sample in labels.samples)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "some/folder/a.jpg", r"C:\data\a.jpg", "/root/a.jpg", "../../a.jpg", "a%2Ejpg"]
+)
+def test_pictures_are_found_by_whatever_path_and_only_inside_the_set(tmp_path: Path, name: str) -> None:
+    """Foreign, absolute and climbing paths mean the picture of that name in the set, never one outside."""
+    picture(tmp_path / "a.jpg", (8, 8))
+    root = write(tmp_path / "set", document(images=[{"id": 1, "file_name": name, "width": 64, "height": 48}]))
+    (sample,) = read(root).samples
+    assert sample.source_id == "a.jpg"
+    assert sample.size == SIZE
+
+
+def test_a_picture_outside_the_set_is_missing(tmp_path: Path) -> None:
+    """`..` does not escape."""
+    picture(tmp_path / "secret.jpg")
+    root = write(tmp_path / "set", document(images=[{"id": 1, "file_name": "../secret.jpg"}]))
+    assert reasons(read(root)) == {"picture is missing"}
+
+
+def test_the_three_states_of_a_picture_are_told_apart(tmp_path: Path) -> None:
+    """Labelled, confirmed empty (an entry without annotations), and unlabelled (no entry at all)."""
+    for name in ("b.jpg", "c.jpg"):
+        picture(tmp_path / name)
+    images = [*document()["images"], {"id": 2, "file_name": "b.jpg", "width": 64, "height": 48}]
+    states = {
+        s.source_id: (s.labelled, len(s.annotations)) for s in read(write(tmp_path, document(images=images))).samples
+    }
+    assert states == {"a.jpg": (True, 1), "b.jpg": (True, 0), "c.jpg": (False, 0)}
+
+
+def test_a_file_without_annotations_key_leaves_its_pictures_unlabelled(tmp_path: Path) -> None:
+    """COCO's `image_info_test` files say nothing about what is in a picture."""
+    content = document()
+    del content["annotations"]
+    (sample,) = read(write(tmp_path, content)).samples
+    assert not sample.labelled
+
+
+@pytest.mark.parametrize("one", [0, 1, 1.0, "1", "x7", 20_000_000_000])
+def test_ids_may_be_zero_sparse_huge_or_text(tmp_path: Path, one: Any) -> None:
+    """An id only has to be the same at both ends."""
+    content = document(
+        images=[{"id": one, "file_name": "a.jpg"}],
+        categories=[{"id": one, "name": "cat"}, {"id": 90, "name": "dog"}],
+        annotations=[label(id=one, image_id=one, category_id=one)],
+    )
+    labels = read(write(tmp_path, content))
+    assert only(labels).category == "cat"
+    assert [category.name for category in labels.categories] == ["cat", "dog"]
+    assert not labels.dropped
+
+
+def test_integer_and_text_ids_of_one_number_agree(tmp_path: Path) -> None:
+    """Some tools write ids as text in one list only."""
+    assert only(read(write(tmp_path, document(annotations=[label(image_id="1", category_id="1")])))).category == "cat"
+
+
+def test_dummy_root_category_is_removed(tmp_path: Path) -> None:
+    """Roboflow's category 0 owns nothing and only groups the others."""
+    root = [{"id": 0, "name": "project", "supercategory": "none"}]
+    real = [{"id": n, "name": name, "supercategory": "project"} for n, name in ((1, "cat"), (2, "dog"))]
+    labels = read(write(tmp_path, document(categories=root + real)))
+    assert [category.name for category in labels.categories] == ["cat", "dog"]
+    assert "dummy root category removed" in rules(labels)
+
+
+@pytest.mark.parametrize("used_in", ["train.json", "test.json"])
+def test_an_annotated_parent_category_is_kept(tmp_path: Path, used_in: str) -> None:
+    """Whichever file annotates it."""
+    categories = [{"id": 0, "name": "cat", "supercategory": "none"}, {"id": 1, "name": "lynx", "supercategory": "cat"}]
+    for file in ("train.json", "test.json"):
+        picture(tmp_path / file.removesuffix(".json") / "a.jpg")
+        own = [label(category_id=0 if file == used_in else 1)]
+        (tmp_path / file).write_text(json.dumps(document(categories=categories, annotations=own)))
+    labels = read(tmp_path)
+    assert [category.name for category in labels.categories] == ["cat", "lynx"]
+    assert not rules(labels)
+
+
+def test_a_category_without_instances_keeps_its_place(tmp_path: Path) -> None:
+    """Category 0 that groups nothing is a class like any other."""
+    content = document(categories=[{"id": 0, "name": "zebra", "supercategory": "none"}, {"id": 1, "name": "cat"}])
+    assert [category.name for category in read(write(tmp_path, content)).categories] == ["zebra", "cat"]
+
+
+def test_category_order_is_the_files_not_the_alphabets(tmp_path: Path) -> None:
+    """Nor that of the ids; accents and other scripts survive."""
+    entries = [{"id": 9, "name": "кот"}, {"id": 1, "name": "cat"}, {"id": 5, "name": "Ärger"}]
+    assert [c.name for c in read(write(tmp_path, document(categories=entries))).categories] == ["кот", "cat", "Ärger"]
+
+
+def test_one_category_id_with_two_names_is_refused(tmp_path: Path) -> None:
+    """No label could be trusted."""
+    with pytest.raises(SourceError, match="both `cat` and `dog`"):
+        read(write(tmp_path, document(categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])))
+
+
+def test_two_pictures_under_one_id_are_set_aside(tmp_path: Path) -> None:
+    """Whose the labels are cannot be told; neither picture becomes background."""
+    picture(tmp_path / "b.jpg")
+    images = [{"id": 1, "file_name": name} for name in ("a.jpg", "b.jpg")]
+    labels = read(write(tmp_path, document(images=images)))
+    assert not labels.samples
+    assert sorted((d.id, d.reason) for d in labels.dropped) == [
+        ("a.jpg", "image id is used twice"),
+        ("b.jpg", "image id is used twice"),
+    ]
+
+
+def test_repeated_ids_and_entries_are_mended(tmp_path: Path) -> None:
+    """The same entry twice is one picture; two labels of one id are two labels."""
+    content = document(
+        images=document()["images"] * 2, annotations=[label(), label(bbox=[0, 0, 5, 5]), label(bbox=[0, 0, 5, 5])]
+    )
+    labels = read(write(tmp_path, content))
+    (sample,) = labels.samples
+    assert len(sample.annotations) == 2
+    assert rules(labels) == {
+        "repeated image entry removed",
+        "repeated annotation id removed",
+        "duplicate label removed",
+    }
+
+
+@pytest.mark.parametrize("declared", ["shown", "stored"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_understood_by_the_declared_size(tmp_path: Path, orientation: int, declared: str) -> None:
+    """Width and height in the file tell whether its labels are for the picture as stored or as shown."""
+    picture(tmp_path / "a.jpg", SIZE, orientation)
+    turned = orientation >= 5
+    width, height = SIZE[::-1] if turned and declared == "shown" else SIZE
+    entry = {"id": 1, "file_name": "a.jpg", "width": width, "height": height}
+    annotation = only(read(write(tmp_path, document(images=[entry], annotations=[label(bbox=[10, 10, 20, 15])]))))
+    if turned and declared == "stored":
+        assert sorted([annotation.xyxy[2] - annotation.xyxy[0], annotation.xyxy[3] - annotation.xyxy[1]]) == [15, 20]
+        assert annotation.xyxy[2] - annotation.xyxy[0] == 15
+    else:
+        assert annotation.xyxy == (10, 10, 30, 25)
+
+
+def test_another_size_than_the_pictures_is_a_contradiction(tmp_path: Path) -> None:
+    """The labels are for another version of the picture."""
+    labels = read(write(tmp_path, document(images=[{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}])))
+    assert reasons(labels) == {"label file contradicts the picture's size"}
+
+
+@pytest.mark.parametrize("width", ["64", 64.0, None])
+def test_sizes_as_text_or_absent_are_understood(tmp_path: Path, width: Any) -> None:
+    """Only a size that contradicts matters."""
+    labels = read(write(tmp_path, document(images=[{"id": 1, "file_name": "a.jpg", "width": width, "height": 48}])))
+    assert only(labels).xyxy == (10, 10, 30, 25)
+
+
+def test_a_byte_order_mark_is_understood(tmp_path: Path) -> None:
+    """pycocotools refuses it; Windows writes it."""
+    write(tmp_path, document())
+    path = tmp_path / "annotations.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert only(read(tmp_path)).category == "cat"
+
+
+def test_of_cocos_own_files_the_instances_are_read(tmp_path: Path) -> None:
+    """Captions and keypoints of the same pictures are named as not read, and can be chosen."""
+    write(tmp_path, document(), "annotations/instances_train2017.json")
+    person = document(categories=[{"id": 1, "name": "person"}])
+    write(tmp_path, person, "annotations/person_keypoints_train2017.json")
+    labels = read(tmp_path)
+    assert only(labels).category == "cat"
+    assert reasons(labels) == {"label file of another task not read"}
+    assert only(read(tmp_path, files="person_keypoints_*")).category == "person"
