@@ -2,13 +2,14 @@
 
 A filter makes every choice in `get_params` or `get_params_dependent_on_data`, from `self.py_random`, and returns it as
 JSON values: the *draw*. Everything else is a pure function of image and draw, so a recorded draw rebuilds the variant.
+(`*args` below takes nothing: with it the type checker lets a filter name the keywords of its own draw.)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
 
@@ -22,11 +23,12 @@ from pydantic import AfterValidator, Field
 
 from amp_datasets import geometry
 from amp_datasets.errors import CannotApply, PluginError
-from amp_datasets.model import FloatArray, Image, Size
+from amp_datasets.model import FloatArray, Image, Polygon, Size
 from amp_datasets.warp import Fill, Warp, resample_image, resample_mask
 
 __all__ = [
     "CannotApply",
+    "Colour",
     "Draw",
     "FillSetting",
     "GeometricFilter",
@@ -37,10 +39,15 @@ __all__ = [
     "Positive",
     "Range",
     "Settings",
+    "Strength",
     "Table",
     "TableFilter",
+    "draw_seed",
     "fill_of",
+    "in_strips",
     "look_up",
+    "random_bytes",
+    "refuse_nothing_left",
     "rounded",
     "sign",
     "size_of",
@@ -60,9 +67,16 @@ Table = NDArray[np.uint8]
 Mode = Literal["positive", "negative", "both"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Percent = Annotated[float, Field(gt=0, le=100)]
+Strength = Annotated[float, Field(ge=1, le=100)]
+"""Percent of a change; below 1 most 8-bit values would stay as they are."""
+Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Channel, Channel, Channel]
+"""Red, green, blue."""
 FillSetting = Literal["replicate", "reflect", "crop"] | tuple[int, int, int]
 
 _T = TypeVar("_T")
+
+_STRIP_PIXELS = 64 * 1024
 
 
 def _ordered(value: Any) -> Any:
@@ -72,13 +86,37 @@ def _ordered(value: Any) -> Any:
 Range = Annotated[_T | tuple[_T, _T], AfterValidator(_ordered)]
 """Exactly this value, or a uniform draw from [low, high]."""
 
-Settings = BaseTransformInitSchema
-"""Base of a filter's `InitSchema`: a pydantic model of its settings."""
+if TYPE_CHECKING:
+    from pydantic import BaseModel as Settings  # what it is; Albumentations itself carries no types
+else:
+    Settings = BaseTransformInitSchema
+    """Base of a filter's `InitSchema`: a pydantic model of its settings."""
 
 
 def uniform(random: Any, setting: float | tuple[float, float]) -> float:
     """The setting itself, or a uniform draw between its two values."""
     return float(random.uniform(*setting) if isinstance(setting, tuple) else setting)
+
+
+def draw_seed(random: Any) -> int:
+    """A seed for `random_bytes`, small enough for every reader of JSON."""
+    return int(random.getrandbits(53))
+
+
+def random_bytes(seed: int, count: int) -> NDArray[np.uint8]:
+    """Independent uniform bytes for large random fields; raw SFC64 output, the same under every NumPy (NEP 19)."""
+    words = np.random.SFC64(seed).random_raw(-(-count // 8))
+    field: NDArray[np.uint8] = np.asarray(words, dtype="<u8").view(np.uint8)
+    return field[:count]
+
+
+def refuse_nothing_left(settings: _T) -> _T:
+    """Validate `percent` and `mode` of a filter that at -100 percent leaves one flat colour."""
+    percent, mode = getattr(settings, "percent", 0), getattr(settings, "mode", "positive")
+    most = percent[1] if isinstance(percent, tuple) else percent
+    if mode != "positive" and most > 95:
+        raise ValueError(f"mode {mode} takes at most 95 percent: nothing of the picture is left at 100 (got {most:g})")
+    return settings
 
 
 def sign(random: Any, mode: Mode) -> int:
@@ -96,6 +134,23 @@ def rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
 def look_up(image: Image, table: Table) -> Image:
     """Every value of an 8-bit image replaced through a table (6 times faster than cv2.LUT)."""
     return np.asarray(albucore.sz_lut(np.ascontiguousarray(image), table, inplace=False), dtype=np.uint8)
+
+
+def in_strips(function: Callable[[Image], Image], image: Image, halo: int = 0) -> Image:
+    """A filter applied to strips whose intermediate results stay in the processor's cache.
+
+    `halo` is how many rows above and below a row of the result depends on.
+    """
+    height, width = image.shape[:2]
+    rows = max(16, _STRIP_PIXELS // width)
+    if height <= rows:
+        return function(image)
+    result = np.empty_like(image)
+    for top in range(0, height, rows):
+        bottom, above = min(top + rows, height), max(top - halo, 0)
+        strip = function(image[above : bottom + halo])
+        result[top:bottom] = strip[top - above : bottom - above]
+    return result
 
 
 def size_of(params: Mapping[str, Any]) -> Size:
@@ -118,15 +173,19 @@ class _Named:
         """The name in `A.to_dict`, which survives moving the module."""
         return f"amp_datasets.{cls.__name__}"
 
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:  # noqa: ARG002
+        """Nothing more to draw; Albumentations' own default repeats the image's shape, which nobody chose."""
+        return {}
 
-class PixelFilter(_Named, A.ImageOnlyTransform):
+
+class PixelFilter(_Named, A.ImageOnlyTransform):  # type: ignore[misc]
     """Changes values, never places: labels are not even looked at. Implement `get_params` and `apply`."""
 
 
 class TableFilter(PixelFilter):
     """A pixel filter that replaces each value on its own; neighbours in a mix are fused into one table."""
 
-    def table(self, **draw: Any) -> Table:
+    def table(self, *args: Any, **draw: Any) -> Table:
         """The new value for each of the 256 old ones. A pure function."""
         raise NotImplementedError
 
@@ -135,12 +194,12 @@ class TableFilter(PixelFilter):
         return look_up(img, self.table(**params))
 
 
-class GeometricFilter(_Named, A.DualTransform):
+class GeometricFilter(_Named, A.DualTransform):  # type: ignore[misc]
     """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 
-    def warp(self, size: Size, **draw: Any) -> Warp:
+    def warp(self, size: Size, *args: Any, **draw: Any) -> Warp:
         """Where the points of an image of this size go. A pure function."""
         raise NotImplementedError
 
@@ -175,12 +234,12 @@ class GeometricFilter(_Named, A.DualTransform):
         return moved
 
 
-class HidingFilter(_Named, A.DualTransform):
+class HidingFilter(_Named, A.DualTransform):  # type: ignore[misc]
     """Paints over parts of the picture. Implement `get_params*` and `holes`; labels keep what stays visible."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 
-    def holes(self, size: Size, **draw: Any) -> NDArray[np.int64]:
+    def holes(self, size: Size, *args: Any, **draw: Any) -> NDArray[np.int64]:
         """The hidden rectangles (n, 4) as whole pixels x0, y0, x1, y1. A pure function."""
         raise NotImplementedError
 
@@ -207,11 +266,11 @@ class HidingFilter(_Named, A.DualTransform):
         width, height = size_of(params)
         scale = np.array([width, height, width, height], dtype=np.float64)
         holes = geometry.to_shapely(
-            [geometry.Polygon(geometry.rectangle(tuple(hole))) for hole in self.holes((width, height), **params)]
+            [Polygon(geometry.rectangle(tuple(hole))) for hole in self.holes((width, height), **params)]
         )
         moved = np.array(bboxes, dtype=np.float64)
         for row in moved:
-            whole = geometry.to_shapely([geometry.Polygon(geometry.rectangle(tuple(row[:4] * scale)))])
+            whole = geometry.to_shapely([Polygon(geometry.rectangle(tuple(row[:4] * scale)))])
             visible = whole.difference(holes)
             row[:4] = 0 if visible.is_empty else np.asarray(visible.bounds) / scale
         return moved

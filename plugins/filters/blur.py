@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import cv2
+from pydantic import Field
 
-from amp_datasets.filter import Draw, PixelFilter, Positive, Range, Settings, uniform
+from amp_datasets.filter import Draw, PixelFilter, Range, Settings, uniform
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
+
+Sigma = Annotated[float, Field(ge=0.5, le=100)]
+"""Below half a pixel the kernel is a single weight, or all but one."""
 
 
 class Blur(PixelFilter):
@@ -20,7 +24,7 @@ class Blur(PixelFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        sigma: Range[Positive]
+        sigma: Range[Sigma]
 
     def __init__(self, sigma: float | tuple[float, float] = 2.5, p: float = 1.0) -> None:
         super().__init__(p=p)
@@ -33,7 +37,8 @@ class Blur(PixelFilter):
     def apply(self, img: Image, *, sigma: float, **_: Any) -> Image:
         """The blurred image."""
         side = int(6 * sigma) | 1
-        return cv2.GaussianBlur(img, (side, side), sigma)
+        blurred: Image = cv2.GaussianBlur(img, (side, side), sigma)
+        return blurred
 
 
 def register(registry: Registry) -> None:

@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import model_validator
 
-from amp_datasets.filter import Draw, Mode, Percent, Range, Settings, Table, TableFilter, rounded, sign, uniform
+from amp_datasets.filter import (
+    Draw,
+    Mode,
+    Range,
+    Settings,
+    Strength,
+    Table,
+    TableFilter,
+    refuse_nothing_left,
+    rounded,
+    sign,
+    uniform,
+)
 from amp_datasets.registry import Registry
 
 
@@ -23,12 +36,12 @@ class Brightness(TableFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        percent: Range[Percent]
+        percent: Range[Strength]
         mode: Mode
 
-    def __init__(
-        self, percent: float | tuple[float, float] = 50, mode: Mode = "positive", p: float = 1.0
-    ) -> None:
+        _leaves_something = model_validator(mode="after")(refuse_nothing_left)
+
+    def __init__(self, percent: float | tuple[float, float] = 50, mode: Mode = "positive", p: float = 1.0) -> None:
         super().__init__(p=p)
         self.percent = percent
         self.mode = mode

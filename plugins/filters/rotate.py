@@ -13,7 +13,8 @@ from amp_datasets.model import Size
 from amp_datasets.registry import Registry
 from amp_datasets.warp import Affine, Warp
 
-Degrees = Annotated[float, Field(gt=0, le=180)]
+Degrees = Annotated[float, Field(ge=0.1, le=180)]
+"""A tenth of a degree moves the corners of a megapixel by one pixel."""
 
 
 class Rotate(GeometricFilter):

@@ -1,0 +1,60 @@
+"""Contrast: the distance of every value from mid-grey multiplied by one factor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import model_validator
+
+from amp_datasets.filter import (
+    Draw,
+    Mode,
+    Range,
+    Settings,
+    Strength,
+    Table,
+    TableFilter,
+    refuse_nothing_left,
+    rounded,
+    sign,
+    uniform,
+)
+from amp_datasets.registry import Registry
+
+
+class Contrast(TableFilter):
+    """Raise the contrast by `percent` (mode positive), lower it (negative), or one of the two at random (both)."""
+
+    name: ClassVar[str] = "contrast"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"percent": 40},
+        {"percent": (10, 40), "mode": "both"},
+        {"percent": 60, "mode": "negative"},
+    )
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        percent: Range[Strength]
+        mode: Mode
+
+        _leaves_something = model_validator(mode="after")(refuse_nothing_left)
+
+    def __init__(self, percent: float | tuple[float, float] = 40, mode: Mode = "positive", p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.percent = percent
+        self.mode = mode
+
+    def get_params(self) -> Draw:
+        """Draw strength and direction."""
+        return {"factor": 1 + sign(self.py_random, self.mode) * uniform(self.py_random, self.percent) / 100}
+
+    def table(self, *, factor: float, **_: Any) -> Table:
+        """128 + factor * (v - 128)."""
+        return rounded(128 + factor * (np.arange(256) - 128.0))
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(Contrast)

@@ -1,0 +1,98 @@
+"""Crop: a window around the labelled objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from amp_datasets.filter import CannotApply, Draw, GeometricFilter, Range, Settings, size_of, uniform
+from amp_datasets.model import FloatArray, Size
+from amp_datasets.registry import Registry
+from amp_datasets.warp import Affine, Warp
+
+Margin = Annotated[float, Field(ge=0, le=10)]
+
+_TOLERANCE_PX = 1e-4
+"""Albumentations hands boxes over as normalised float32, so a whole pixel comes back as almost one."""
+
+
+class Crop(GeometricFilter):
+    """Cut out the objects (around: all), or one drawn at random (one), with some of their surroundings.
+
+    `margin` is added on each side, as a share of the objects' extent in that direction; the window ends at the
+    picture's edge and on whole pixels, so that no value changes.
+    """
+
+    name: ClassVar[str] = "crop"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"margin": 0.5},
+        {"margin": (0.1, 0.4), "around": "one"},
+        {"margin": 0},
+    )
+    severity: ClassVar[int] = 1
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        margin: Range[Margin]
+        around: Literal["all", "one"]
+
+    def __init__(
+        self,
+        margin: float | tuple[float, float] = 0.5,
+        around: Literal["all", "one"] = "all",
+        p: float = 1.0,
+    ) -> None:
+        super().__init__(p=p)
+        self.margin = margin
+        self.around = around
+
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:
+        """Draw the object and the margin: the window in whole pixels."""
+        size = size_of(params)
+        boxes = _boxes(data, size)
+        if not len(boxes):
+            raise CannotApply(
+                "there is no object to crop around",
+                fix="label the picture, leave it out of this filter, or give boxes to the transform",
+            )
+        if self.around == "one":
+            index = self.py_random.randrange(len(boxes))
+            boxes = boxes[index : index + 1]
+        window = _window(boxes, uniform(self.py_random, self.margin), size)
+        if window == [0, 0, *size]:
+            raise CannotApply("the crop window is the whole picture", fix="take a smaller `margin`, or `around: one`")
+        return {"window": window}
+
+    def warp(self, size: Size, *, window: list[int], **_: Any) -> Warp:
+        """The translation that puts the window's corner at the origin."""
+        x0, y0, x1, y1 = window
+        return Warp((Affine(np.array([(1.0, 0, -x0), (0, 1, -y0), (0, 0, 1)])),), size, (x1 - x0, y1 - y0))
+
+
+def _boxes(data: Mapping[str, Any], size: Size) -> FloatArray:
+    """The boxes inside the picture, in pixels."""
+    given = data.get("bboxes")
+    if given is None or not len(given):
+        return np.zeros((0, 4))
+    scaled = np.asarray(given)[:, :4].astype(np.float64) * (*size, *size)
+    boxes = np.clip(scaled, 0, (*size, *size))
+    return np.asarray(boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)], dtype=np.float64)
+
+
+def _window(boxes: FloatArray, margin: float, size: Size) -> list[int]:
+    """The pixels that the boxes and their margin touch, inside the picture."""
+    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
+    left, top = (max(0, math.floor(v + _TOLERANCE_PX)) for v in (x0 - dx, y0 - dy))
+    right, bottom = math.ceil(x1 + dx - _TOLERANCE_PX), math.ceil(y1 + dy - _TOLERANCE_PX)
+    return [left, top, min(size[0], max(right, left + 1)), min(size[1], max(bottom, top + 1))]
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(Crop)

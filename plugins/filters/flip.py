@@ -1,0 +1,56 @@
+"""Flip: mirror images."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from amp_datasets.filter import Draw, GeometricFilter, Settings
+from amp_datasets.model import Size
+from amp_datasets.registry import Registry
+from amp_datasets.warp import Affine, Warp
+
+_WAYS = ("horizontal", "vertical", "both")
+
+
+class Flip(GeometricFilter):
+    """Mirror the picture: left and right (horizontal), top and bottom (vertical), both, or any of the three.
+
+    No value changes. Labels that say left or right lose their meaning under `horizontal` and `vertical`.
+    """
+
+    name: ClassVar[str] = "flip"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"how": "horizontal"},
+        {"how": "vertical"},
+        {"how": "both"},
+        {"how": "any"},
+    )
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        how: Literal["horizontal", "vertical", "both", "any"]
+
+    def __init__(self, how: Literal["horizontal", "vertical", "both", "any"] = "horizontal", p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.how = how
+
+    def get_params(self) -> Draw:
+        """Draw one of the three for `any`."""
+        return {"how": self.py_random.choice(_WAYS) if self.how == "any" else self.how}
+
+    def warp(self, size: Size, *, how: str, **_: Any) -> Warp:
+        """x -> width - x, y -> height - y, or both."""
+        matrix = np.eye(3)
+        if how != "vertical":
+            matrix[0] = -1, 0, size[0]
+        if how != "horizontal":
+            matrix[1] = 0, -1, size[1]
+        return Warp((Affine(matrix),), size, size)
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(Flip)
