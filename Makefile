@@ -1,0 +1,58 @@
+# Everything a checkout needs: python3 (3.11 to 3.13), git and make. `make` alone lists the targets.
+
+VENV ?= .venv
+DEMO ?= .amp-demo
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
+
+.PHONY: help demo test lint bench pictures clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo      draw a small labelled set and build 20 variants of every image: $(DEMO)/build"
+	@echo "make test      run all tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     run every benchmark (those that need other libraries say so)"
+	@echo "make pictures  draw the documentation's pictures again"
+	@echo "make clean     remove what these targets made"
+
+demo: $(VENV)/.installed $(DEMO)/.set
+	$(VENV)/bin/amp build manifests/quickstart.yaml -o $(DEMO)/build
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -n 2
+
+lint: $(VENV)/.installed-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/.installed-test
+	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
+		echo "== $$file"; $(VENV)/bin/python $$file; done
+
+pictures: $(VENV)/.installed
+	$(VENV)/bin/python docs/pictures.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(DEMO)/.set: amp_datasets/demo.py amp_datasets/scenery.py | $(VENV)/.installed
+	rm -rf $(DEMO)/set
+	$(VENV)/bin/python -m amp_datasets.demo $(DEMO)/set
+	@touch $@
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 on the PATH" >&2; \
+		echo "  fix: install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[$*]'
+	@touch $@ $(VENV)/.installed

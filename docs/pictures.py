@@ -1,0 +1,136 @@
+"""Draws the documentation's pictures, `filters.jpg` and `labels.jpg`: what the program makes of one demo picture.
+
+The labels drawn on them are the ones that the program returned, so a wrong one would be seen here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont, ImageOps
+
+from amp_datasets import demo, geometry
+from amp_datasets.discovery import load_registry
+from amp_datasets.filter import Filter, PixelFilter
+from amp_datasets.model import Annotation, Image, Size
+from amp_datasets.recipe import Recipe, Step, VariantSpec
+from amp_datasets.settings import complete_settings
+from amp_datasets.variants import Original, Planned, VariantMaker, render
+
+FOLDER = Path(__file__).parent
+PICTURE = 21
+SEED = 1
+COLOURS = dict(zip((c.name for c in demo.CATEGORIES), ("#ffe14d", "#5ce1ff", "#ff9cf5", "#8dff70"), strict=True))
+SETTINGS = {"crop": {"margin": 0.4, "around": "one"}, "noise": {"amount": 0.1}}
+"""In place of a filter's first example, where that would show little on this picture."""
+BACKGROUND, TEXT = "#ffffff", "#24292f"
+GAP, LINE_HEIGHT = 8, 24
+
+Tile = tuple[str, PillowImage.Image]
+Kind = Callable[[Annotation], Annotation]
+
+
+def main() -> None:
+    """Draw both pictures beside this file."""
+    image, annotations = demo.draw(PICTURE)
+    original = Original(image, "demo", annotations)
+    filters = load_registry().filters
+    shown = [("original", drawn(image, annotations))]
+    shown += made(original, [*(one_step(name, filters[name]) for name in sorted(filters)), mix("mix", filters)])
+    save(sheet(shown, columns=5, tile=(300, 225)), "filters.jpg")
+    save(sheet([*label_tiles(image, annotations, filters)], columns=7, tile=(212, 159)), "labels.jpg")
+
+
+def label_tiles(image: Image, annotations: Sequence[Annotation], filters: dict[str, type[Filter]]) -> Iterable[Tile]:
+    """A row for every kind of label: the original, then all filters that move or hide something."""
+    specs = [one_step(name, filters[name]) for name in sorted(filters) if not issubclass(filters[name], PixelFilter)]
+    for name, kind in KINDS.items():
+        labels = tuple(map(kind, annotations))
+        yield name, drawn(image, labels)
+        yield from made(Original(image, "demo", labels), specs)
+
+
+def one_step(name: str, plugin: type[Filter]) -> VariantSpec:
+    """A filter alone, with settings that show it."""
+    return VariantSpec(name, (Step(name, complete_settings(plugin, SETTINGS.get(name, plugin.examples[0]))),))
+
+
+def mix(name: str, filters: dict[str, type[Filter]]) -> VariantSpec:
+    """Three filters in a row."""
+    steps = (step for part in ("rotate", "color_matrix", "blur") for step in one_step(part, filters[part]).steps)
+    return VariantSpec(name, tuple(steps))
+
+
+def made(original: Original, specs: Sequence[VariantSpec]) -> Iterable[Tile]:
+    """The variants with their labels drawn on them."""
+    for planned in VariantMaker(Recipe(SEED, tuple(specs))).plan_all(original):
+        if not isinstance(planned, Planned):
+            raise SystemExit(f"{planned.spec.name}: {planned.reason} ({planned.detail})")
+        yield planned.spec.name, drawn(render(original.image, planned), planned.judged.annotations)
+
+
+def drawn(image: Image, annotations: Iterable[Annotation]) -> PillowImage.Image:
+    """A picture with its labels: outlines and boxes as lines, keypoints as dots."""
+    picture = PillowImage.fromarray(image).convert("RGBA")
+    layer = PillowImage.new("RGBA", picture.size)
+    pen = ImageDraw.Draw(layer)
+    for annotation in annotations:
+        colour = COLOURS[annotation.category]
+        rings = [polygon.exterior for polygon in annotation.polygons]
+        rings += [] if annotation.corners is None else [annotation.corners]
+        for ring in rings:
+            vertices = [tuple(vertex) for vertex in ring]
+            pen.line([*vertices, *vertices[:2]], fill=colour, width=3, joint="curve")
+        if annotation.corners is None:
+            pen.rectangle(annotation.xyxy, outline=colour, width=3)
+        for x, y, visibility in () if annotation.keypoints is None else annotation.keypoints:
+            if visibility:
+                fill = colour if visibility == 2 else None
+                pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=fill, outline="black" if fill else colour, width=3)
+    return PillowImage.alpha_composite(picture, layer).convert("RGB")
+
+
+def sheet(tiles: Sequence[Tile], columns: int, tile: Size) -> PillowImage.Image:
+    """Titled tiles in rows."""
+    rows = -(-len(tiles) // columns)
+    step = (tile[0] + GAP, tile[1] + LINE_HEIGHT + GAP)
+    page = PillowImage.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), BACKGROUND)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=15)
+    for number, (title, picture) in enumerate(tiles):
+        x, y = GAP + number % columns * step[0], GAP + number // columns * step[1]
+        pen.text((x + 1, y), title, fill=TEXT, font=font)
+        page.paste(ImageOps.pad(picture, tile, PillowImage.Resampling.LANCZOS, color="#e8eaed"), (x, y + LINE_HEIGHT))
+    return page
+
+
+def save(page: PillowImage.Image, name: str) -> None:
+    """Write a picture beside this file."""
+    page.save(FOLDER / name, quality=86, optimize=True, progressive=True)
+    print(f"{FOLDER / name}: {page.width}x{page.height}, {(FOLDER / name).stat().st_size // 1000} kB")
+
+
+def _with_keypoints(annotation: Annotation) -> Annotation:
+    """The outline's extreme points: leftmost, topmost, rightmost, lowest."""
+    ring = annotation.polygons[0].exterior
+    extremes = ring[[*ring.argmin(axis=0), *ring.argmax(axis=0)]]
+    return replace(annotation, polygons=(), keypoints=np.column_stack([extremes, np.full(4, 2.0)]))
+
+
+def _oriented(annotation: Annotation) -> Annotation:
+    corners = geometry.min_area_rectangle(annotation.polygons[0].exterior)
+    return replace(annotation, polygons=(), corners=corners)
+
+
+KINDS: dict[str, Kind] = {
+    "polygons": lambda annotation: annotation,
+    "boxes only": lambda annotation: replace(annotation, polygons=()),
+    "keypoints": _with_keypoints,
+    "oriented boxes": _oriented,
+}
+
+if __name__ == "__main__":
+    main()
