@@ -5,17 +5,31 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before any test imports the library that reads it
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+HOME = tempfile.TemporaryDirectory(prefix="amp-tests-")
+"""The libraries' caches and settings, so that tests neither read nor fill the user's own."""
+
+# Set before any test imports a library that reads them.
+os.environ |= {
+    "HF_HOME": HOME.name,
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "YOLO_CONFIG_DIR": HOME.name,
+}
 
 settings.register_profile("amp", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("amp")  # a deadline would make tests depend on how busy the machine is
+
+
+def pytest_unconfigure() -> None:
+    """Remove what the libraries kept."""
+    HOME.cleanup()
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +45,13 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-@pytest.fixture(autouse=True)
-def _own_caches(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the user's caches out of tests, and tests out of the user's caches."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three demo pictures of 160x120 with polygons, as COCO. Read it, never write to it."""
+    """Five demo pictures of 160x120 with polygons, as COCO. Read it, never write to it."""
     from amp_datasets.demo import write_demo
 
     folder = tmp_path_factory.mktemp("demo") / "set"
-    write_demo(folder, images=3, size=(160, 120))
+    write_demo(folder, images=5, size=(160, 120))
     return folder
 
 
