@@ -64,5 +64,5 @@ class BuildError(AmpError):
     """A build that cannot start, go on or be read."""
 
 
-class CannotApply(AmpError):
+class CannotApply(AmpError):  # noqa: N818 - reads as what it says where it is raised
     """A filter that has nothing to do on this sample (no object to crop around); the variant is dropped."""

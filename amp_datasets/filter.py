@@ -15,6 +15,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package in
 
 import albucore
 import albumentations as A  # noqa: N812 - the library's own convention
+import cv2
 import numpy as np
 from albumentations.core.pydantic import nondecreasing as _nondecreasing
 from albumentations.core.transforms_interface import BaseTransformInitSchema
@@ -128,7 +129,8 @@ def sign(random: Any, mode: Mode) -> int:
 
 def rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Rounded to nearest and clipped once, as 8-bit values."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.minimum(np.maximum(np.rint(values), 0), 255).astype(np.uint8)
+    return clipped
 
 
 def look_up(image: Image, table: Table) -> Image:
@@ -250,8 +252,10 @@ class HidingFilter(_Named, A.DualTransform):  # type: ignore[misc]
     def apply(self, img: Image, **params: Any) -> Image:
         """A copy of the image with the holes painted."""
         painted = img.copy()
-        for x0, y0, x1, y1 in self.holes(size_of(params), **params):
-            painted[y0:y1, x0:x1] = self.paint(**params)
+        colour = self.paint(**params)
+        for x0, y0, x1, y1 in self.holes(size_of(params), **params).tolist():
+            if x0 < x1 and y0 < y1:
+                cv2.rectangle(painted, (x0, y0), (x1 - 1, y1 - 1), colour, cv2.FILLED)
         return painted
 
     def apply_to_mask(self, mask: NDArray[Any], **params: Any) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,24 +20,27 @@ MAX_LABEL_BYTES = 2**30
 class Folder:
     """The files below `root`: a directory, or a zip archive. Names are relative, with forward slashes.
 
-    Links that leave the directory, hidden files and archive members that would climb out are not part of it.
+    Links that leave the directory, hidden files, whatever is no regular file, and archive members that would climb out
+    are not part of it.
     """
 
     root: Path
     base: str = ""
     files: tuple[str, ...] = field(init=False, repr=False)
+    is_zip: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.root.exists():
             raise SourceError("the source is missing", where=self.root, fix="check the path")
-        names = _zip_names(self.root) if self.is_zip else _disk_names(self.root)
-        inside = (name.removeprefix(self.base) for name in names if name.startswith(self.base))
+        object.__setattr__(self, "is_zip", self.root.is_file())
+        names = self._members if self.is_zip else _disk_names(self.root)
+        inside = {name.removeprefix(self.base) for name in names if name.startswith(self.base)}
         object.__setattr__(self, "files", tuple(sorted(inside)))
 
-    @property
-    def is_zip(self) -> bool:
-        """Whether the files are members of an archive."""
-        return self.root.is_file()
+    @functools.cached_property
+    def _members(self) -> Mapping[str, str]:
+        """Archive members by the name that we give them (some Windows programs write backslashes)."""
+        return dict(_zip_names(self.root))
 
     @functools.cached_property
     def _known(self) -> frozenset[str]:
@@ -49,7 +52,7 @@ class Folder:
     def image(self, name: str) -> ImageFile:
         """Where the bytes of one file are."""
         if self.is_zip:
-            return ImageFile(self.root, self.base + name)
+            return ImageFile(self.root, self._members.get(self.base + name, self.base + name))
         return ImageFile(self.root / name)
 
     def path(self, name: str) -> str:
@@ -60,13 +63,17 @@ class Folder:
         """All bytes of a file, if there are no more than `limit`."""
         return read_image_file(self.image(name), limit)
 
+    def head(self, name: str, size: int) -> bytes:
+        """The first `size` bytes of a file, however long it is."""
+        return read_head(self.image(name), size)
+
     def with_suffix(self, *suffixes: str) -> list[str]:
         """The files with one of these endings (lower case, with dot), in order."""
-        return [name for name in self.files if PurePosixPath(name).suffix.lower() in suffixes]
+        return [name for name in self.files if name.lower().endswith(suffixes)]
 
 
 def open_folder(location: Path) -> Folder:
-    """A directory or zip archive; an archive or directory that holds only one directory is entered."""
+    """A directory or zip archive; an archive that holds only one directory is entered."""
     folder = Folder(location)
     tops = {name.split("/", 1)[0] for name in folder.files if not name.upper().startswith("README")}
     if folder.is_zip and len(tops) == 1 and all("/" in name for name in folder.files):
@@ -79,22 +86,36 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
     if file.data is not None:
         return file.data
     try:
-        if file.member is None:
-            size = file.path.stat().st_size
+        if file.member is not None:
+            return _read_member(file.path, file.member, limit)
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
+            size = os.fstat(stream.fileno()).st_size
             if size > limit:
                 raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=file)
-            return file.path.read_bytes()
-        return _read_member(file.path, file.member, limit)
+            return stream.readall()
     except OSError as error:
         raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
 
 
-def _read_member(archive: Path, member: str, limit: int) -> bytes:
+def read_head(file: ImageFile, size: int) -> bytes:
+    """At most the first `size` bytes of a file, wherever it is; a SourceError if it is gone."""
+    if file.data is not None:
+        return file.data[:size]
+    try:
+        if file.member is not None:
+            return _read_member(file.path, file.member, size, whole=False)
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
+            return stream.read(size)
+    except OSError as error:
+        raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+
+
+def _read_member(archive: Path, member: str, limit: int, *, whole: bool = True) -> bytes:
     where = f"{archive}!{member}"
     try:
-        info = _zip(archive, archive.stat().st_mtime_ns).getinfo(member)
-        with _zip(archive, archive.stat().st_mtime_ns).open(info) as stream:
-            data = stream.read(limit + 1)
+        opened = _open_zip(archive)
+        with opened.open(opened.getinfo(member)) as stream:
+            data = stream.read(limit + 1 if whole else limit)
     except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise SourceError(f"the archive's member cannot be read: {error}", where=where) from error
     except Exception as error:  # zlib, lzma and bz2 each have an error class of their own
@@ -104,8 +125,13 @@ def _read_member(archive: Path, member: str, limit: int) -> bytes:
     return data
 
 
+def _open_zip(archive: Path) -> zipfile.ZipFile:
+    """The opened archive; a forked process must not share its parent's file position, so each opens its own."""
+    return _zip(archive, archive.stat().st_mtime_ns, os.getpid())
+
+
 @functools.lru_cache(maxsize=8)
-def _zip(archive: Path, mtime_ns: int) -> zipfile.ZipFile:  # noqa: ARG001 - part of the key: a changed file is reopened
+def _zip(archive: Path, mtime_ns: int, process: int) -> zipfile.ZipFile:  # noqa: ARG001 - part of the key
     try:
         return zipfile.ZipFile(archive)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
@@ -114,22 +140,36 @@ def _zip(archive: Path, mtime_ns: int) -> zipfile.ZipFile:  # noqa: ARG001 - par
         ) from error
 
 
-def _zip_names(archive: Path) -> Iterator[str]:
-    for info in _zip(archive, archive.stat().st_mtime_ns).infolist():
-        parts = PurePosixPath(info.filename).parts
+def _zip_names(archive: Path) -> Iterator[tuple[str, str]]:
+    """Our name and the archive's name of each member that is a visible file inside the archive's root."""
+    for info in _open_zip(archive).infolist():
+        name = info.filename.replace("\\", "/")
+        parts = PurePosixPath(name).parts
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if not info.is_dir() and not hidden and not info.filename.startswith("/") and "\\" not in info.filename:
-            yield info.filename
+        if parts and not name.endswith("/") and not hidden and not name.startswith("/"):
+            yield name, info.filename
 
 
 def _disk_names(root: Path) -> Iterator[str]:
-    inside = os.path.realpath(root)
-    for folder, subfolders, files in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        relative = Path(folder).relative_to(root).as_posix()
-        prefix = "" if relative == "." else f"{relative}/"
-        for name in files:
-            path = os.path.join(folder, name)  # noqa: PTH118 - ten times faster than Path over 10,000 files
-            escapes = os.path.islink(path) and not os.path.realpath(path).startswith(inside + os.sep)  # noqa: PTH114
-            if not name.startswith(".") and not escapes:
-                yield prefix + name
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        try:
+            entries = list(os.scandir(root / below))
+        except OSError as error:
+            where = root / below
+            raise SourceError(f"the folder cannot be read: {error.strerror or error}", where=where) from error
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    pending.append(f"{below}{entry.name}/")
+            elif not entry.name.startswith(".") and _is_inside(entry, root):
+                yield below + entry.name
+
+
+def _is_inside(entry: os.DirEntry[str], root: Path) -> bool:
+    """Whether an entry is a regular file, or a link to one that does not leave the folder."""
+    if not entry.is_symlink():
+        return entry.is_file(follow_symlinks=False)
+    target = Path(entry.path).resolve()
+    return target.is_file() and target.is_relative_to(root.resolve())

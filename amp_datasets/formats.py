@@ -29,9 +29,23 @@ class Options(BaseModel):
 O_co = TypeVar("O_co", bound=Options, covariant=True)
 
 Feature = Literal[
-    "polygon", "multipart", "hole", "mask", "corners", "keypoints", "crowd", "attributes", "empty", "unlabelled", "split"
+    "polygon",
+    "multipart",
+    "hole",
+    "mask",
+    "corners",
+    "keypoints",
+    "crowd",
+    "attributes",
+    "empty",
+    "unlabelled",
+    "split",
+    "classes",
 ]
-"""What a label can have beyond a box and a category, and what a set can have beyond labelled images."""
+"""What a label can have beyond a box and a category, and what a set can have beyond labelled images.
+
+`classes` is the whole list of them in its order, also those without labels.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,8 @@ class Exporter(ABC, Generic[O_co]):
     options_type: ClassVar[type[Options]] = Options
     holds: ClassVar[frozenset[Feature]] = frozenset()
     """What this format keeps; all else that a set has is reported as lost."""
+    shares_images: ClassVar[bool] = False
+    """Whether its pictures are `images/<split>/NAME`, so that it can lie around the pictures of a build."""
 
     def __init__(self, target: Path, options: O_co, place: PlaceImage) -> None:
         self.target = target

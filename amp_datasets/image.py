@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -128,8 +128,12 @@ def encode(image: Image, encoding: Encoding) -> bytes:
             raise ImageError("the picture cannot be encoded as PNG")
         return bytes(buffer)
     stream = io.BytesIO()
-    options = {"webp": {"quality": encoding.quality}, "tiff": {"compression": "tiff_deflate"}}.get(encoding.format, {})
-    PillowImage.fromarray(image).save(stream, encoding.format.upper(), **options)
+    options: dict[str, dict[str, Any]] = {
+        "webp": {"quality": encoding.quality},
+        "tiff": {"compression": "tiff_deflate"},
+        "bmp": {},
+    }
+    PillowImage.fromarray(image).save(stream, encoding.format.upper(), **options[encoding.format])
     return stream.getvalue()
 
 

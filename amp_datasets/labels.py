@@ -103,8 +103,8 @@ class _View:
     def shows_all_of(self, box: Box) -> bool:
         """Whether everything in a box is certainly visible."""
         inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self.frame[2] and box[3] <= self.frame[3]
-        x0, y0, x1, y1 = self.holes.T
-        return bool(inside and not ((x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])).any())
+        hidden = (self.holes[:, :2] < box[2:]).all(axis=1) & (self.holes[:, 2:] > box[:2]).all(axis=1)
+        return inside and not hidden.any()
 
     def shows(self, points: FloatArray) -> NDArray[np.bool_]:
         """For (n, 2) points whether each is inside the frame."""
@@ -195,7 +195,7 @@ def _see_mask(annotation: Annotation, view: _View) -> _Seen:
         return _Seen(annotation, 0.0, annotation.xyxy)
     mask = geometry.decode_mask(annotation.mask)
     rows, columns = np.nonzero(mask)
-    centres = view.warp(np.column_stack([columns, rows]) + 0.5)
+    centres = view.warp(np.column_stack([columns, rows]).astype(np.float64) + 0.5)
     if not len(centres):
         return _Seen(annotation, 0.0, annotation.xyxy)
     visible = view.shows(centres) & ~view.hides(centres)

@@ -1,30 +1,59 @@
-"""What all readers of sets share: finding pictures, cleaning labels, parsing text and JSON, and counting every loss."""
+"""One reading of a set: opens pictures' headers, takes in labels, and counts everything that was lost or mended.
+
+What readers of formats need besides (`parse_json`, `finite`, `split_of` ...) is offered here too.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from amp_datasets import geometry
-from amp_datasets.errors import AmpError, ImageError, SourceError
+from amp_datasets.cleaning import clean, transform
+from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.folder import Folder
-from amp_datasets.image import IMAGE_SUFFIXES, Header, Limits, orientation_matrix, read_bytes, read_header
-from amp_datasets.model import Annotation, Category, Dropped, FloatArray, ImageFile, LabelSet, Polygon, Repair, Sample, Size
+from amp_datasets.image import Header, Limits, orientation_matrix
+from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample, Size
+from amp_datasets.parsing import (
+    category_name,
+    finite,
+    is_prose,
+    is_readme,
+    looks_like,
+    parse_json,
+    parse_text,
+    points,
+    split_name,
+    split_of,
+)
+from amp_datasets.pictures import Pictures, roboflow_group
+from amp_datasets.probe import probe
 from amp_datasets.warp import Affine
 
-_MAX_CATEGORY_CHARACTERS = 200
+__all__ = [
+    "Pictures",
+    "Reading",
+    "category_name",
+    "checked_names",
+    "class_list",
+    "finite",
+    "is_prose",
+    "is_readme",
+    "looks_like",
+    "parse_json",
+    "parse_text",
+    "points",
+    "split_name",
+    "split_of",
+    "transform",
+]
+
+CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
+"""Files, one class name a line, that tools write beside labels which do not hold a list of classes."""
 
 
 @dataclass
 class Reading:
-    """One reading of a set: it opens pictures' headers, cleans labels, and keeps the list of what was lost or mended."""
+    """One reading of a set: opens pictures' headers, cleans labels, and keeps the list of what was lost or mended."""
 
     folder: Folder
     limits: Limits = field(default_factory=Limits)
@@ -50,7 +79,7 @@ class Reading:
     def header_of(self, source_id: str, file: ImageFile) -> Header | None:
         """The header of a picture wherever it is; None, and counted as dropped, if it is not usable."""
         try:
-            return read_header(read_bytes(file, self.limits), self.limits, file)
+            return probe(file, self.limits)
         except (ImageError, SourceError) as error:
             self.drop(source_id, "picture cannot be read", error.what)
             return None
@@ -70,7 +99,8 @@ class Reading:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
         `declared` is the size that the label file states; it tells whether labels refer to the picture as stored or
-        as shown (EXIF). Without it they refer to the upright picture, as annotation tools show it.
+        as shown (EXIF). Without it they refer to the upright picture, as annotation tools show it. Without a `group`
+        the copies that Roboflow made of one picture form one.
         """
         image = file or self.folder.image(picture)
         header = header or self.header_of(picture, image)
@@ -82,20 +112,22 @@ class Reading:
         upright = self._upright(picture, list(annotations), header, declared)
         if upright is None:
             return
-        kept = self._clean(picture, upright, header.size)
+        kept = clean(picture, upright, header.size, self)
         if upright and not kept:
             self.drop(picture, "no usable label", f"all {len(upright)} labels were dropped")
             return
+        group = group or roboflow_group(picture)
         self._samples[picture] = Sample(picture, image, header.size, tuple(kept), labelled, split, group)
 
-    def finish(self, categories: Iterable[Category], name: str = "") -> LabelSet:
-        """The set, with pictures that no label file mentioned as unlabelled samples."""
+    def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
+        """The set, with pictures that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
         gone = {item.id for item in self.dropped}
         for picture in self.pictures.names:
             if picture not in self._samples and picture not in gone:
-                self.add(picture, (), labelled=False, split=split_of(picture))
+                self.add(picture, (), labelled=unlisted_is_empty, split=split_of(picture))
         samples = tuple(self._samples[name] for name in sorted(self._samples))
-        return LabelSet(tuple(categories), samples, tuple(self.dropped), tuple(self.repairs), name)
+        kept = tuple(self._judged(categories, samples))
+        return LabelSet(kept, samples, tuple(self.dropped), tuple(self.repairs), name)
 
     def _upright(
         self, picture: str, annotations: list[Annotation], header: Header, declared: Size | None
@@ -113,218 +145,44 @@ class Reading:
         )
         return None
 
-    def _clean(self, picture: str, annotations: list[Annotation], size: Size) -> list[Annotation]:
-        """Labels that lie inside the image and have an area; the others are dropped, repeated ones merged."""
-        kept: list[Annotation] = []
-        seen: set[tuple[object, ...]] = set()
-        for number, annotation in enumerate(annotations, start=1):
-            label = f"{picture}#{number}"
-            cleaned = self._clean_one(label, annotation, size)
-            if cleaned is None:
+    def _judged(self, categories: Iterable[Category], samples: Iterable[Sample]) -> Iterator[Category]:
+        """The categories, each name once; what is odd about them is noted, and nothing is renumbered."""
+        used = {annotation.category for sample in samples for annotation in sample.annotations}
+        alike: dict[str, str] = {}
+        seen: set[str] = set()
+        for category in categories:
+            if category.name in seen:
+                self.repair("classes", "class is listed twice", category.name)
                 continue
-            identity = _identity(cleaned)
-            if identity in seen:
-                self.repair(label, "duplicate label removed", cleaned.category)
-                continue
-            seen.add(identity)
-            kept.append(cleaned)
-        return kept
-
-    def _clean_one(self, label: str, annotation: Annotation, size: Size) -> Annotation | None:
-        numbers = [annotation.xyxy, *(ring for p in annotation.polygons for ring in p.rings)]
-        numbers += [a for a in (annotation.corners, annotation.keypoints) if a is not None]
-        if not all(np.isfinite(values).all() for values in numbers):
-            self.drop(label, "label has a coordinate that is not a finite number", annotation.category)
-            return None
-        annotation = self._clean_polygons(label, annotation)
-        x0, y0, x1, y1 = annotation.xyxy
-        if x0 > x1 or y0 > y1:
-            self.drop(label, "box has a negative width or height", f"{annotation.category} {annotation.xyxy}")
-            return None
-        inside = geometry.clip_box(annotation.xyxy, size)
-        if geometry.box_area(inside) <= 0:
-            empty = geometry.box_area(annotation.xyxy) <= 0
-            reason = "box has no area" if empty else "box is outside the picture"
-            self.drop(label, reason, f"{annotation.category} {annotation.xyxy}")
-            return None
-        if inside != annotation.xyxy:
-            return self._clip(label, annotation, inside, size)
-        return annotation
-
-    def _clip(self, label: str, annotation: Annotation, inside: tuple[float, ...], size: Size) -> Annotation | None:
-        beyond = max(abs(a - b) for a, b in zip(annotation.xyxy, inside, strict=True))
-        if beyond > 1e-6 * max(size):
-            self.repair(label, "box clipped to the picture", f"{annotation.category}: {beyond:.3f} px outside")
-        x0, y0, x1, y1 = inside
-        if not annotation.polygons:
-            return replace(annotation, xyxy=(x0, y0, x1, y1))
-        frame = geometry.to_shapely([Polygon(geometry.rectangle((0.0, 0.0, float(size[0]), float(size[1]))))])
-        polygons = geometry.from_shapely(geometry.to_shapely(annotation.polygons).intersection(frame))
-        if not polygons:
-            self.drop(label, "polygon is outside the picture", annotation.category)
-            return None
-        return replace(annotation, xyxy=geometry.bounds(p.exterior for p in polygons), polygons=polygons)
-
-    def _clean_polygons(self, label: str, annotation: Annotation) -> Annotation:
-        if not annotation.polygons:
-            return annotation
-        parts = []
-        for part in annotation.polygons:
-            exterior = _without_repeats(part.exterior)
-            holes = tuple(hole for hole in map(_without_repeats, part.holes) if len(hole) >= 3)
-            if len(exterior) != len(part.exterior):
-                self.repair(label, "repeated polygon point removed", annotation.category)
-            if len(exterior) >= 3 and geometry.ring_area(exterior) > 0:
-                parts.append(Polygon(exterior, holes))
-            else:
-                self.repair(label, "polygon part without area removed", annotation.category)
-        return replace(annotation, polygons=tuple(parts))
+            seen.add(category.name)
+            if category.name not in used:
+                self.repair("classes", "class without labels kept", category.name)
+            other = alike.setdefault("".join(category.name.casefold().split()), category.name)
+            if other != category.name:
+                self.repair("classes", "class names differ only in case or spaces", f"{other} / {category.name}")
+            yield category
 
 
-class Pictures:
-    """The pictures of a folder, found by the many ways in which label files name them."""
+def class_list(reading: Reading, near: str = "") -> list[str]:
+    """The names in a set's `classes.txt` or its like (in the folder `near`, else at the top), in order; else none.
 
-    def __init__(self, folder: Folder) -> None:
-        self.names = folder.with_suffix(*IMAGE_SUFFIXES)
-        self._by_key: dict[str, list[str]] = {}
-        for name in self.names:
-            for key in {name.lower(), PurePosixPath(name).name.lower(), _stem(name).lower()}:
-                self._by_key.setdefault(key, []).append(name)
-
-    def find(self, reference: str, near: str = "") -> str | None:
-        """The picture that a label file means: by relative path, then by bare name, then without its ending.
-
-        Windows and percent-encoded paths are understood. `near` is the folder of the label file: of several pictures
-        of one name the one in or below it is meant. None if there is no such picture, or no telling which.
-        """
-        for spelled in dict.fromkeys((reference, unquote(reference))):
-            path = PurePosixPath(spelled.replace("\\", "/"))
-            joined = (PurePosixPath(near) / path).as_posix().lower()
-            for key in (joined, path.as_posix().lower(), path.name.lower(), path.stem.lower(), path.name.lower() + "."):
-                found = self._by_key.get(key, [])
-                closest = [name for name in found if name == spelled or name.lower() == joined]
-                closest = closest or [name for name in found if near and name.startswith(near.rstrip("/") + "/")] or found
-                if len(closest) == 1:
-                    return closest[0]
-        return None
+    A line that is no class name stays in the list as an empty name, so that the numbers of the others hold.
+    """
+    prefixes = dict.fromkeys((f"{near}/" if near not in ("", ".") else "", ""))
+    file = next((f"{p}{name}" for p in prefixes for name in CLASS_LISTS if f"{p}{name}" in reading.folder), None)
+    if file is None:
+        return []
+    lines = parse_text(reading.folder.read(file, 2**24), reading.folder.path(file)).rstrip().split("\n")
+    return checked_names(reading, file, lines)
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
-
-
-def transform(annotation: Annotation, affine: Affine) -> Annotation:
-    """A label under a map that moves whole pixels (EXIF): every kind of outline goes along."""
-    polygons = tuple(Polygon(affine(p.exterior), tuple(map(affine, p.holes))) for p in annotation.polygons)
-    corners = None if annotation.corners is None else affine(annotation.corners)
-    keypoints = annotation.keypoints
-    if keypoints is not None:
-        keypoints = np.column_stack([affine(keypoints[:, :2]), keypoints[:, 2]])
-        keypoints[keypoints[:, 2] == 0] = 0
-    box = geometry.bounds([affine(geometry.rectangle(annotation.xyxy))])
-    mask = annotation.mask
-    if mask is not None:
-        mask = _transform_mask(mask, affine)
-    return replace(annotation, xyxy=box, polygons=polygons, corners=corners, keypoints=keypoints, mask=mask)
-
-
-def _transform_mask(mask: Any, affine: Affine) -> Any:
-    from amp_datasets.warp import Warp, resample_mask
-
-    stored = geometry.decode_mask(mask)
-    frame = geometry.bounds([affine(geometry.rectangle((0.0, 0.0, float(mask.size[0]), float(mask.size[1]))))])
-    size = (round(frame[2]), round(frame[3]))
-    return geometry.encode_mask(resample_mask(stored, Warp((affine,), mask.size, size)))
-
-
-def _identity(annotation: Annotation) -> tuple[object, ...]:
-    outline = tuple(ring.tobytes() for p in annotation.polygons for ring in p.rings)
-    points = tuple(a.tobytes() for a in (annotation.corners, annotation.keypoints) if a is not None)
-    return (annotation.category, annotation.xyxy, outline, points, annotation.mask, annotation.iscrowd)
-
-
-def _without_repeats(ring: FloatArray) -> FloatArray:
-    """A ring without points that repeat the one before, and without a repeated closing point."""
-    if len(ring) < 2:
-        return ring
-    different = (ring != np.roll(ring, 1, axis=0)).any(axis=1)
-    return ring[different] if not different.all() else ring
-
-
-def split_of(name: str) -> str | None:
-    """The split that a path's folders name (train, validation, test), if any."""
-    for part in PurePosixPath(name).parts[:-1]:
-        split = split_name(part)
-        if split is not None:
-            return split
-    return None
-
-
-def split_name(word: str) -> str | None:
-    """The split that a folder or key means, in any of the spellings that tools use."""
-    lowered = word.lower()
-    if lowered in {"train", "training", "train2017"}:
-        return "train"
-    if lowered in {"validation", "valid", "val", "dev", "val2017"}:
-        return "validation"
-    return "test" if lowered in {"test", "testing", "test2017"} else None
-
-
-def finite(value: object) -> float:
-    """A JSON or text value as a finite float; ValueError for anything else (booleans and huge integers too)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not a number")
-    try:
-        number = float(value)
-    except OverflowError as error:
-        raise ValueError("the number is too large") from error
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not a finite number")
-    return number
-
-
-def points(values: Sequence[object]) -> FloatArray:
-    """A flat list x1 y1 x2 y2 ... as an (n, 2) array; ValueError if it is not that."""
-    if len(values) % 2:
-        raise ValueError(f"{len(values)} coordinates are not pairs")
-    return np.array([finite(value) for value in values], dtype=np.float64).reshape(-1, 2)
-
-
-def category_name(value: object) -> str:
-    """A class name as text, spaces at its ends cut; ValueError for what cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"{value!r} is not a class name")
-    name = str(value).strip()
-    if not name or len(name) > _MAX_CATEGORY_CHARACTERS or any(ord(c) < 32 for c in name):
-        raise ValueError(f"{name[:40]!r} is not a class name")
-    return name
-
-
-def parse_text(data: bytes, where: object) -> str:
-    """A label file's text: UTF-8 with or without a byte order mark, UTF-16 with one, any line ends."""
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"this is not UTF-8 text (byte {error.start})", where=where, fix="save it as UTF-8") from error
-
-
-def parse_json(data: bytes, where: object) -> Any:
-    """A JSON document; a SourceError with line and column if it is not one."""
-    try:
-        return json.loads(parse_text(data, where))
-    except json.JSONDecodeError as error:
-        raise SourceError(f"this is not JSON: {error.msg}", where=f"{where}:{error.lineno}:{error.colno}") from error
-    except RecursionError as error:
-        raise SourceError("this JSON is nested too deeply", where=where) from error
-    except ValueError as error:  # an integer of more than 4,300 digits
-        raise SourceError(f"this JSON cannot be read: {error}", where=where) from error
-
-
-def looks_like(folder: Folder, name: str, words: Sequence[bytes], limit: int = 65536) -> bool:
-    """Whether a file's beginning contains all these words; False for a file that cannot be read."""
-    try:
-        head = folder.read(name)[:limit]
-    except AmpError:
-        return False
-    return all(word in head for word in words)
+def checked_names(reading: Reading, where: str, names: Iterable[object]) -> list[str]:
+    """Class names as text, in order; one that cannot be a name becomes empty and is counted."""
+    checked = []
+    for name in names:
+        try:
+            checked.append(category_name(name))
+        except ValueError as error:
+            checked.append("")
+            reading.drop(f"{where}: {str(name)[:60]}", "class name is not usable", str(error))
+    return checked

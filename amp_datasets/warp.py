@@ -34,7 +34,8 @@ class Affine:
 
     def back(self, points: FloatArray) -> FloatArray:
         """Where (n, 2) points of the new image come from."""
-        return Affine(np.linalg.inv(self.matrix))(points)
+        inverse: FloatArray = np.linalg.inv(self.matrix).astype(np.float64)
+        return Affine(inverse)(points)
 
     def then(self, other: Affine) -> Affine:
         """This map followed by another."""

@@ -1,0 +1,52 @@
+"""The made images of a ledger as samples, one by one, so that memory does not grow with a build."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from amp_datasets.ledger import MADE
+from amp_datasets.model import ImageFile, Origin, Sample
+from amp_datasets.table import load_annotations
+
+
+@dataclass(frozen=True)
+class BuiltSamples(Collection[Sample]):
+    """All images that a ledger says were made."""
+
+    ledger: Dataset
+    images: Path
+    indices: Sequence[int]
+
+    def __iter__(self) -> Iterator[Sample]:
+        for row in self.ledger.select(self.indices):
+            yield sample_of(row, self.images)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __contains__(self, item: object) -> bool:
+        return any(sample is item for sample in self)
+
+
+def built_samples(ledger: Dataset, images: Path) -> BuiltSamples:
+    """The made images of a ledger whose files are below `images`."""
+    indices = [i for i, status in enumerate(ledger["status"]) if status == MADE]
+    return BuiltSamples(ledger, images, indices)
+
+
+def sample_of(row: Mapping[str, Any], images: Path) -> Sample:
+    """One made image as a sample named by its file."""
+    return Sample(
+        row["file_name"],
+        ImageFile(images / row["split"] / row["file_name"]),
+        (row["width"], row["height"]),
+        load_annotations(row["labels"]),
+        split=row["split"],
+        group=row["source_id"],
+        origin=Origin(row["source_id"], row["variant"], row["steps"]),
+    )

@@ -1,0 +1,154 @@
+"""Runs the tasks of a build on this machine: shards of sources through `datasets.map`, each finished atomically.
+
+A shard is one Arrow file that `map` renames into place when all its rows are there. A build that is cut off keeps every
+finished shard; its rows are reused by their keys, so nothing depends on how shards were cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import cv2
+from datasets import Dataset, Features, Value, disable_progress_bars
+from datasets import Image as ImageFeature
+
+from amp_datasets.errors import BuildError
+from amp_datasets.ledger import LEDGER_FEATURES
+from amp_datasets.making import Maker, Task, load_task, write_failed
+from amp_datasets.recipe import Recipe, load_recipe
+
+_TASK_FEATURES = Features({"image": ImageFeature(decode=False), "task": Value("string")})
+_MAX_SHARD = 32
+
+Progress = Callable[[int], None]
+"""Called with the number of sources that were finished."""
+
+
+def run(recipe: Recipe, tasks: Sequence[Task], work: Path, images: Path | None, jobs: int, progress: Progress) -> None:
+    """Make all tasks; their ledger rows are then in `shard_files(work)`, in the order of the tasks.
+
+    Raises BuildError if a worker dies or a file cannot be written. Finished shards stay for the next run.
+    """
+    cv2.setNumThreads(1)  # before any fork: a child that sets it after the parent used a pool deadlocks
+    disable_progress_bars()
+    shards = list(_cut(tasks, jobs))
+    job = functools.partial(_make_shard, recipe.dump(), images)
+    if jobs <= 1 or len(shards) <= 1:
+        for index, shard in enumerate(shards):
+            progress(job(shard, _shard_path(work, index)))
+        return
+    with warnings.catch_warnings(), _pool(min(jobs, len(shards))) as pool:
+        # Python 3.12 warns of threads at a fork; the only ones here are Arrow's, which are made for it.
+        warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+        # The heaviest first, so that no worker is left alone with a long one at the end.
+        order = sorted(range(len(shards)), key=lambda i: -sum(_weight(task) for task in shards[i]))
+        _collect([pool.submit(job, shards[i], _shard_path(work, i)) for i in order], pool, progress)
+
+
+def shard_files(work: Path) -> list[Path]:
+    """The finished shards, in the order of their tasks."""
+    return sorted(work.glob("shard-*.arrow"))
+
+
+def _cut(tasks: Sequence[Task], jobs: int) -> Iterator[list[Task]]:
+    size = max(1, min(_MAX_SHARD, len(tasks) // (8 * max(1, jobs))))
+    for start in range(0, len(tasks), size):
+        yield list(tasks[start : start + size])
+
+
+def _weight(task: Task) -> int:
+    with contextlib.suppress(OSError):
+        return task.file.path.stat().st_size
+    return 0
+
+
+def _shard_path(work: Path, index: int) -> Path:
+    return work / f"shard-{index:06d}.arrow"
+
+
+def _make_shard(recipe: str, images: Path | None, tasks: Sequence[Task], path: Path) -> int:
+    """Run one shard through `datasets.map`, in this process."""
+    rows = [{"image": {"bytes": t.file.data, "path": str(t.file.path)}, "task": t.dump()} for t in tasks]
+    source = Dataset.from_list(rows, features=_TASK_FEATURES)
+    try:
+        source.map(
+            _make_rows,
+            batched=True,
+            batch_size=1,
+            remove_columns=["image", "task"],
+            features=LEDGER_FEATURES,
+            cache_file_name=str(path),
+            new_fingerprint=path.stem,
+            load_from_cache_file=False,
+            fn_kwargs={"recipe": recipe, "images": None if images is None else str(images)},
+        )
+    except OSError as error:
+        raise write_failed(error, path) from error
+    return len(tasks)
+
+
+def _make_rows(batch: dict[str, list[Any]], recipe: str, images: str | None) -> dict[str, list[Any]]:
+    """The mapped function: one source in, the rows of all its variants out. It captures no transform."""
+    maker = _maker(recipe, images)
+    task = load_task(batch["task"][0], batch["image"][0]["bytes"])
+    rows = list(maker.rows(task))
+    return {name: [row[name] for row in rows] for name in LEDGER_FEATURES}
+
+
+@functools.lru_cache(maxsize=1)
+def _maker(recipe: str, images: str | None) -> Maker:
+    return Maker(load_recipe(recipe), None if images is None else Path(images))
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    method = "fork" if sys.platform == "linux" else "spawn"
+    context = multiprocessing.get_context(method)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+
+
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, use one thread, and never outlive the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    disable_progress_bars()
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked to be told
+            os._exit(1)
+
+
+def _collect(futures: list[Future[int]], pool: ProcessPoolExecutor, progress: Progress) -> None:
+    try:
+        for future in as_completed(futures):
+            progress(future.result())
+    except BrokenProcessPool as error:
+        raise BuildError(
+            "a worker was killed, most likely because memory ran out",
+            fix="run it again with fewer workers (-j): finished work is kept",
+        ) from error
+    except BaseException:
+        _stop(pool)
+        raise
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End all workers now: after an error or Ctrl-C nobody waits for their shards."""
+    workers = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.kill()
+        worker.join()

@@ -1,0 +1,222 @@
+"""One source image to its ledger rows and image files: what a worker does, whatever engine runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amp_datasets.errors import BuildError, CannotApply, ImageError
+from amp_datasets.folder import read_image_file
+from amp_datasets.image import Encoding, Header, Limits, decode, encode, read_header
+from amp_datasets.ledger import DROPPED, MADE, empty_row, text_sha256
+from amp_datasets.model import Image, ImageFile
+from amp_datasets.recipe import ORIGINAL, EncodeSettings, Recipe, VariantSpec
+from amp_datasets.table import dump_annotations, load_annotations
+from amp_datasets.variants import Original, Planned, Refused, VariantMaker, render
+
+_LOSSY_OR_NOT: dict[str, Any] = {"jpeg": "jpeg", "png": "png", "webp": "webp", "bmp": "bmp", "tiff": "tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A source image, the kinds of variant wanted of it (name -> key), and rows of earlier runs that serve again."""
+
+    source_id: str
+    file: ImageFile
+    sha256: str
+    labels: str
+    split: str
+    stem: str
+    keys: dict[str, str]
+    ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def dump(self) -> str:
+        """JSON for the worker; a picture in memory travels beside it."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "file"}
+        return json.dumps({**plain, "path": str(self.file.path), "member": self.file.member}, ensure_ascii=False)
+
+
+def load_task(text: str, data: bytes | None) -> Task:
+    """The task that `Task.dump` wrote."""
+    raw = json.loads(text)
+    return Task(file=ImageFile(Path(raw.pop("path")), raw.pop("member"), data), **raw)
+
+
+class Maker:
+    """Makes the rows of tasks and puts the image files into `images`/split; None makes rows and digests only."""
+
+    def __init__(self, recipe: Recipe, images: Path | None) -> None:
+        self.recipe = recipe
+        self.images = images
+        self.variants = VariantMaker(recipe)
+        self.specs = {spec.name: spec for spec in recipe.variants}
+        self.limits = Limits(recipe.max_bytes, recipe.max_pixels)
+
+    def rows(self, task: Task) -> Iterator[dict[str, Any]]:
+        """The ledger rows of a source, in the manifest's order; its files are written on the way."""
+        base = self._base(task)
+        ready = {name: rows for name, rows in task.ready.items() if all(map(_is_intact, rows))}
+        source = _Loaded(task, self) if len(ready) < len(task.keys) else None
+        for name, key in task.keys.items():
+            if source is None or name in ready:
+                yield from (self._again(row, task, base) for row in ready[name])
+            elif source.problem is not None:
+                yield {**base, "key": key, "spec": name, "variant": name, "status": DROPPED, **source.problem}
+            elif name == ORIGINAL:
+                yield self._original({**base, "key": key}, source, task)
+            else:
+                yield from self._variants({**base, "key": key}, source, self.specs[name], task)
+
+    def _base(self, task: Task) -> dict[str, Any]:
+        return {
+            **empty_row(),
+            "source_id": task.source_id,
+            "source_sha256": task.sha256,
+            "source_labels": task.labels,
+            "split": task.split,
+            "labels_in": len(json.loads(task.labels)),
+        }
+
+    def _variants(
+        self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
+    ) -> Iterator[dict[str, Any]]:
+        for planned in self.variants.plan_copies(source.original, spec):
+            row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
+            if isinstance(planned, Refused):
+                yield _refused(row, planned)
+                continue
+            encoding = encoding_for(source.header, self.recipe.encode)
+            try:
+                data = encode(render(source.original.image, planned), encoding)
+            except CannotApply as error:
+                yield _refused(row, Refused(spec, planned.copy, planned.attempt + 1, error.what))
+                continue
+            row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), **described(planned)}
+            yield self._put(row, data, encoding.suffix, planned.warp.size, task)
+
+    def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
+        """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""
+        row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
+        row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
+        suffix, data = Path(str(task.file.member or task.file.path)).suffix.lower(), source.data
+        if source.header.orientation != 1 or source.header.format not in _LOSSY_OR_NOT:
+            encoding = encoding_for(source.header, self.recipe.encode)
+            suffix, data = encoding.suffix, encode(source.original.image, encoding)
+            row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), "detail": "turned upright"}
+        return self._put(row, data, suffix, source.header.size, task)
+
+    def _put(self, row: dict[str, Any], data: bytes, suffix: str, size: tuple[int, int], task: Task) -> dict[str, Any]:
+        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        if self.images is not None:
+            target = self.images / task.split / name
+            try:
+                target.write_bytes(data)
+            except OSError as error:
+                raise write_failed(error, target) from error
+        row |= {"status": MADE, "file_name": name, "sha256": hashlib.sha256(data).hexdigest()}
+        return {**row, "width": size[0], "height": size[1]}
+
+    def _again(self, row: dict[str, Any], task: Task, base: dict[str, Any]) -> dict[str, Any]:
+        """A row of an earlier build, with its file linked under the name that it has in this one."""
+        held = row["held_at"]
+        row = {**{name: row[name] for name in base}, **{key: base[key] for key in ("source_id", "split")}}
+        if row["status"] != MADE:
+            return row
+        suffix = Path(row["file_name"]).suffix
+        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        if self.images is not None:
+            place_file(Path(held), self.images / task.split / name)
+        return {**row, "file_name": name}
+
+
+class _Loaded:
+    """A source's bytes, header, pixels and labels; or, as ledger columns, why they cannot be used."""
+
+    original: Original
+    header: Header
+
+    def __init__(self, task: Task, maker: Maker) -> None:
+        self.problem: dict[str, str] | None = None
+        self.data = read_image_file(task.file, maker.limits.max_bytes)
+        if hashlib.sha256(self.data).hexdigest() != task.sha256:
+            raise BuildError("the picture changed during the build", where=task.file, fix="run the build again")
+        try:
+            self.header = read_header(self.data, maker.limits, task.file)
+            image: Image = decode(self.data, self.header, task.file)
+        except ImageError as error:
+            self.problem = {"reason": "picture cannot be decoded", "detail": error.what}
+            return
+        self.original = Original(image, task.sha256, load_annotations(task.labels))
+
+
+def _is_intact(row: dict[str, Any]) -> bool:
+    """Whether the file of an earlier row is still what it was (after a power cut it may be empty)."""
+    if row["status"] != MADE:
+        return True
+    try:
+        found = hashlib.sha256(Path(row["held_at"]).read_bytes()).hexdigest()
+    except OSError:
+        return False
+    return found == str(row["sha256"])
+
+
+def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
+    """How a variant of a source is written: as the manifest says, else as its source is; odd formats become PNG."""
+    chosen = settings.format if settings.format != "keep" else _LOSSY_OR_NOT.get(header.format, "png")
+    own = header.subsampling or "444"
+    return Encoding(chosen, settings.quality, own if settings.subsampling == "keep" else settings.subsampling)
+
+
+def described(planned: Planned) -> dict[str, Any]:
+    """The ledger's columns about a plan."""
+    labels = dump_annotations(planned.judged.annotations)
+    return {
+        "attempt": planned.attempt,
+        "steps": planned.steps_json,
+        "labels": labels,
+        "labels_sha256": text_sha256(labels),
+        "labels_out": len(planned.judged.annotations),
+        "labels_partial": planned.judged.partial,
+        "labels_dropped": json.dumps(dict(planned.judged.dropped), sort_keys=True) if planned.judged.dropped else "",
+    }
+
+
+def write_failed(error: OSError, target: Path) -> BuildError:
+    """A full disk or a target that must not be written, in words."""
+    return BuildError(
+        f"a file of the build cannot be written: {error.strerror or error}",
+        where=target,
+        fix="free some space or choose another -o, and run it again: what is finished is kept",
+    )
+
+
+def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
+    """The same file at another place: a hard link where the file system can, else a copy."""
+    try:
+        if not copy:
+            try:
+                os.link(held, target)
+                return
+            except FileExistsError:
+                raise
+            except OSError:  # another file system, or one without links
+                pass
+        shutil.copyfile(held, target)
+    except OSError as error:
+        raise write_failed(error, target) from error
+
+
+def _refused(row: dict[str, Any], refused: Refused) -> dict[str, Any]:
+    return {
+        **row,
+        "status": DROPPED,
+        "attempt": max(0, refused.attempts - 1),
+        "reason": refused.reason,
+        "detail": refused.detail,
+    }

@@ -1,0 +1,314 @@
+"""The manifest: one short YAML file that says what to build. Every mistake in it is reported, with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from amp_datasets.errors import AmpError, ManifestError, PluginError
+from amp_datasets.image import Limits
+from amp_datasets.recipe import EncodeSettings, LabelSettings, Step, VariantSpec
+from amp_datasets.registry import Registry
+from amp_datasets.settings import Problem, SettingsError, complete_settings
+from amp_datasets.yaml_file import YamlFile, read_yaml
+
+HUB_PREFIX = "hf://"
+_NAME = re.compile(r"[\w][\w. -]{0,63}", re.UNICODE)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or "__" in name:
+        raise ValueError("a name has letters, digits, spaces, dots, dashes and single underscores, at most 64")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Share = Annotated[float, Field(ge=0, le=1)]
+OutlineName = Literal["ellipse", "rect"]
+
+
+class SourceSettings(_Model):
+    """A set to read: a folder, zip archive, or `hf://datasets/owner/name@revision`."""
+
+    path: str
+    format: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    classes: dict[str, str] = Field(default_factory=dict, description="this source's class names -> names in the build")
+
+
+class Labels(_Model):
+    """How labels are judged after a filter."""
+
+    min_visibility: Share = 0.4
+    drop_below: Share = 0.1
+    min_side_px: Annotated[float, Field(ge=0)] = 2.0
+    outline: OutlineName | dict[str, OutlineName] = Field(
+        default="ellipse", description="shape assumed inside a plain box; by category, with `default` for the others"
+    )
+    sides: Literal["auto", "off"] | dict[str, str] = Field(
+        default="auto", description="categories that a mirror image exchanges"
+    )
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 10
+    min_difference: Annotated[float, Field(ge=0, le=255)] = 0.5
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Labels:
+        if self.drop_below > self.min_visibility:
+            raise ValueError("drop_below must not be above min_visibility")
+        return self
+
+
+class Encode(_Model):
+    """How pictures are written; `keep` is what the source has."""
+
+    format: Literal["keep", "jpeg", "png", "webp", "bmp", "tiff"] = "keep"
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    subsampling: Literal["keep", "444", "422", "420"] = "keep"
+
+
+class Hub(_Model):
+    """Where `amp publish` pushes to."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    private: bool = True
+    license: str | None = None
+
+
+class LimitSettings(_Model):
+    """What a single picture may cost."""
+
+    max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
+    max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
+
+
+def _step(value: Any, info: ValidationInfo) -> Any:
+    """`blur`, or `blur: {sigma: 2}`, as a filter with all settings filled in."""
+    if isinstance(value, Step):
+        return value
+    if isinstance(value, str):
+        return _completed(value, {}, info)
+    if isinstance(value, dict) and len(value) == 1:
+        name, settings = next(iter(value.items()))
+        return _completed(name, settings, info)
+    raise ValueError("a step is a filter's name, or `name: {settings}`")
+
+
+def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
+    registry: Registry = (info.context or {})["registry"]
+    try:
+        plugin = registry.filter(name)
+    except PluginError as error:
+        raise SettingsError([Problem(None, error.what, error.fix)]) from error
+    return Step(name, complete_settings(plugin, settings))
+
+
+StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(_step)]
+
+
+class Mix(_Model):
+    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`."""
+
+    steps: Annotated[tuple[StepSetting, ...], Field(min_length=1)]
+    copies: Annotated[int, Field(ge=1, le=1000)] = 1
+    pick: Annotated[int, Field(ge=1)] | None = None
+    max_severity: Annotated[int, Field(ge=1)] = 4
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"steps": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _can_pick(self) -> Mix:
+        if self.pick is not None and self.pick > len(self.steps):
+            raise ValueError(f"pick is {self.pick}, but there are only {len(self.steps)} steps")
+        return self
+
+
+def _classes(value: Any) -> Any:
+    """`[a, b]`, `[a, {b: [c, d]}]` or `{a: , b: [c, d]}` as name -> other names for it."""
+    entries = value if isinstance(value, list) else [value]
+    merged: dict[str, Any] = {}
+    for entry in entries:
+        pairs = entry.items() if isinstance(entry, dict) else [(entry, [])]
+        for name, aliases in pairs:
+            if not isinstance(name, str):
+                raise ValueError(f"a class name is text; put {name!r} in quotes")
+            if name in merged:
+                raise ValueError(f"the class `{name}` is given twice")
+            merged[name] = [aliases] if isinstance(aliases, str) else aliases or []
+    return merged
+
+
+class Manifest(_Model):
+    """What to build, from what, and how."""
+
+    name: Name = "dataset"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    sources: tuple[SourceSettings, ...] = ()
+    classes: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_classes)] | None = None
+    unknown_classes: Literal["error", "keep", "drop"] = "error"
+    unlabelled: Literal["drop", "empty"] = "drop"
+    duplicates: Literal["keep", "drop"] = "keep"
+    group_by: str | None = Field(default=None, description="regular expression; its first group names the split group")
+    splits: Literal["keep"] | dict[Literal["train", "validation", "test"], Share] = "keep"
+    augment: tuple[Literal["train", "validation", "test"], ...] = ("train",)
+    originals: bool = True
+    filters: dict[str, StepSetting] = Field(default_factory=dict)
+    mixes: dict[Name, Mix] = Field(default_factory=dict)
+    labels: Labels = Labels()
+    encode: Encode = Encode()
+    limits: LimitSettings = LimitSettings()
+    exports: tuple[str, ...] = ("yolo", "coco", "huggingface")
+    hub: Hub | None = None
+    requires: tuple[str, ...] = Field(default=(), description="plugins that must be there, by name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("a manifest is a map of settings")
+        value = dict(value)
+        sources = value.get("sources")
+        if isinstance(sources, str):
+            sources = [sources]
+        if isinstance(sources, list):
+            value["sources"] = [{"path": s} if isinstance(s, str) else s for s in sources]
+        if isinstance(value.get("filters"), dict):
+            value["filters"] = {k: v if isinstance(v, Step) else {k: v} for k, v in value["filters"].items()}
+        if isinstance(value.get("exports"), list):
+            value["exports"] = ["huggingface" if e == "hf" else e for e in value["exports"]]
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        both = sorted(set(self.filters) & set(self.mixes))
+        if both:
+            raise ValueError(f"`{both[0]}` is both a filter and a mix; rename the mix")
+        if isinstance(self.splits, dict) and abs(sum(self.splits.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares of `splits` add up to {sum(self.splits.values()):g}, not to 1")
+        if self.group_by is not None:
+            try:
+                groups = re.compile(self.group_by).groups
+            except re.error as error:
+                raise ValueError(f"group_by is not a regular expression: {error}") from error
+            if groups < 1:
+                raise ValueError("group_by needs one group in brackets, which names the split group")
+        return self
+
+    def variants(self) -> tuple[VariantSpec, ...]:
+        """Every kind of variant, in the manifest's order."""
+        plain = [VariantSpec(name, (step,)) for name, step in self.filters.items()]
+        mixed = [VariantSpec(name, m.steps, m.copies, m.pick, m.max_severity) for name, m in self.mixes.items()]
+        return (*plain, *mixed)
+
+    def label_settings(self) -> LabelSettings:
+        """The part of `labels` that concerns single images."""
+        per_class = self.labels.outline if isinstance(self.labels.outline, dict) else {"default": self.labels.outline}
+        names = ("min_visibility", "drop_below", "min_side_px", "attempts", "min_difference")
+        return LabelSettings(
+            **{name: getattr(self.labels, name) for name in names},
+            outline=per_class.get("default", "ellipse"),
+            outlines={name: shape for name, shape in per_class.items() if name != "default"},
+        )
+
+    def encode_settings(self) -> EncodeSettings:
+        """How pictures are written."""
+        return EncodeSettings(**self.encode.model_dump())
+
+
+def load_manifest(
+    path: Path, registry: Registry, *, sources: Sequence[str] = (), settings: Sequence[str] = ()
+) -> Manifest:
+    """The manifest in a file, with `sources` in place of its own and `settings` (key.path=value) laid over it."""
+    document = read_yaml(path)
+    value = document.value if document.value is not None else {}
+    if not isinstance(value, dict):
+        raise ManifestError("a manifest is a map of settings", where=document.where(()))
+    for setting in settings:
+        _lay_over(value, setting)
+    value = _with_absolute_sources(value, path.parent, sources)
+    manifest = validate(value, registry, document)
+    missing = [name for name in manifest.requires if name not in registry.filters]
+    if missing:
+        raise ManifestError(
+            f"the plugin `{missing[0]}` is required and not there",
+            where=document.where(("requires",)),
+            fix="install it, or name its folder with --plugins-dir",
+        )
+    return manifest
+
+
+def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -> Manifest:
+    """Check a manifest's content; all problems are raised together."""
+    try:
+        manifest = Manifest.model_validate(value, context={"registry": registry})
+        for name in manifest.exports:
+            _check_export(name, registry)
+    except ValidationError as error:
+        from amp_datasets.complaints import complaints
+
+        raise ManifestError.of(complaints(error, document)) from error
+    except AmpError as error:
+        raise ManifestError(error.what, where=error.where or document.where(("exports",)), fix=error.fix) from error
+    return manifest
+
+
+def _check_export(name: str, registry: Registry) -> None:
+    if not registry.exporter(name).shares_images:
+        raise ManifestError(
+            f"`{name}` has a layout of its own, it cannot lie in the build's folder",
+            fix=f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards",
+        )
+
+
+def _lay_over(value: dict[str, Any], setting: str) -> None:
+    """Apply one `-s key.path=value`."""
+    from amp_datasets.yaml_file import parse_yaml
+
+    keys, equals, text = setting.partition("=")
+    if not equals or not keys.strip():
+        raise ManifestError(f"`{setting}` is not of the form key=value", fix="for example -s filters.blur.sigma=3")
+    *parents, last = keys.strip().split(".")
+    for key in parents:
+        inner = value.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ManifestError(f"`{key}` has no settings of its own", where=f"-s {setting}")
+        value = inner
+    value[last] = parse_yaml(text.encode(), Path(f"-s {setting}")).value
+
+
+def _with_absolute_sources(value: dict[str, Any], base: Path, replacement: Sequence[str]) -> dict[str, Any]:
+    """Paths in the manifest are relative to it, those of the command line to the current directory."""
+    given = value.get("sources")
+    listed = list(replacement) or ([given] if isinstance(given, str) else given)
+    if not isinstance(listed, list):
+        return value
+    origin = Path.cwd() if replacement else base
+    return {**value, "sources": [_absolute(source, origin) for source in listed]}
+
+
+def _absolute(source: Any, base: Path) -> Any:
+    if isinstance(source, dict) and isinstance(source.get("path"), str):
+        return {**source, "path": _absolute(source["path"], base)}
+    if not isinstance(source, str) or source.startswith(HUB_PREFIX):
+        return source
+    return str((base / Path(source).expanduser()).resolve())

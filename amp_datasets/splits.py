@@ -1,0 +1,57 @@
+"""Splits by source group: every image of a group, and so every variant, is in one split; rare classes are spread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that belong together: how many they are, and how many of them show each category."""
+
+    name: str
+    images: int
+    categories: Mapping[str, int]
+
+
+def assign_splits(groups: Sequence[Group], shares: Mapping[Any, float], seed: int) -> dict[str, str]:
+    """A split for every group, by iterative stratification: the rarest category is placed first.
+
+    Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011, algorithm 1; ties go by a
+    hash of the group's name, so the result does not depend on the order of the input.
+    """
+    total = Counter(_ALL for group in groups for _ in range(group.images))
+    for group in groups:
+        total.update(group.categories)
+    wanted = {split: {label: share * n for label, n in total.items()} for split, share in shares.items() if share > 0}
+    waiting = {group.name: group for group in sorted(groups, key=lambda g: _hash(seed, g.name))}
+    result: dict[str, str] = {}
+    while waiting:
+        label = _rarest(waiting.values())
+        for group in [g for g in waiting.values() if label == _ALL or label in g.categories]:
+            split = max(wanted, key=lambda s: (wanted[s][label], wanted[s][_ALL], _hash(seed, s + group.name)))
+            result[group.name] = split
+            wanted[split][_ALL] -= group.images
+            for category, count in group.categories.items():
+                wanted[split][category] -= count
+            del waiting[group.name]
+    return result
+
+
+_ALL = ""
+"""The label that every image has."""
+
+
+def _rarest(groups: Iterable[Group]) -> str:
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts.update(group.categories)
+    return min(counts, key=lambda name: (counts[name], name)) if counts else _ALL
+
+
+def _hash(seed: int, name: str) -> bytes:
+    return hashlib.blake2b(f"{seed}|{name}".encode(), digest_size=8).digest()

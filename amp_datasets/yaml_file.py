@@ -1,0 +1,118 @@
+"""YAML with the position of every value, and without its dangers: no tags, no aliases, no repeated keys.
+
+Booleans are `true` and `false` only (YAML 1.2), so that a class may be called `no`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amp_datasets.errors import ManifestError
+
+MAX_BYTES = 2**20
+KeyPath = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's booleans and no dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNWANTED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for _UNWANTED in [("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")]
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A YAML document as Python values, and where in the file each of them stands."""
+
+    path: Path
+    value: Any
+    marks: dict[KeyPath, tuple[int, int]]
+
+    def where(self, path: KeyPath) -> str:
+        """`file:line:column` of a value, or of the nearest one around it."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        line, column = self.marks.get(path, (1, 1))
+        return f"{self.path}:{line}:{column}"
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """The document in a file; a ManifestError that points at the problem if it is not usable."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ManifestError("the manifest is missing", where=path, fix="`amp init` writes one") from error
+    except OSError as error:
+        raise ManifestError(f"the manifest cannot be read: {error.strerror}", where=path) from error
+    return parse_yaml(data, path)
+
+
+def parse_yaml(data: bytes, path: Path) -> YamlFile:
+    """The document in some bytes, as `read_yaml` gives it."""
+    if len(data) > MAX_BYTES:
+        raise ManifestError(f"the manifest has {len(data)} bytes, more than {MAX_BYTES}", where=path)
+    marks: dict[KeyPath, tuple[int, int]] = {}
+    try:
+        loader = _Loader(data.decode("utf-8-sig"))
+        _refuse_aliases(data.decode("utf-8-sig"), path)
+        node = loader.get_single_node()
+        value = None if node is None else _value(loader, node, (), marks, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = path if mark is None else f"{path}:{mark.line + 1}:{mark.column + 1}"
+        raise ManifestError(f"this is not YAML: {error.problem or error.context}", where=where) from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        raise ManifestError(f"this is not YAML: {str(error).splitlines()[0]}", where=path) from error
+    except RecursionError as error:
+        raise ManifestError("this YAML is nested too deeply", where=path) from error
+    return YamlFile(path, value, marks)
+
+
+def _refuse_aliases(text: str, path: Path) -> None:
+    """Aliases can blow a small file up to gigabytes; a manifest has no need of them."""
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
+            mark = token.start_mark
+            raise ManifestError(
+                "a manifest has no anchors, aliases or tags",
+                where=f"{path}:{mark.line + 1}:{mark.column + 1}",
+                fix="write the value out",
+            )
+
+
+def _value(loader: _Loader, node: yaml.Node, at: KeyPath, marks: dict[KeyPath, tuple[int, int]], path: Path) -> Any:
+    marks.setdefault(at, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.MappingNode):
+        result: dict[Any, Any] = {}
+        for key, child, key_node in _items(node):
+            if key in result:
+                mark = key_node.start_mark
+                raise ManifestError(
+                    f"`{key}` is given twice", where=f"{path}:{mark.line + 1}:{mark.column + 1}", fix="remove one"
+                )
+            marks[(*at, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            result[key] = _value(loader, child, (*at, key), marks, path)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(loader, child, (*at, index), marks, path) for index, child in enumerate(node.value)]
+    return loader.construct_object(node)
+
+
+def _items(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    for key_node, child in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key_node.start_mark)
+        yield str(key_node.value), child, key_node
