@@ -1,7 +1,7 @@
 # Everything a checkout needs: python3 (3.11 to 3.13), git and make. `make` alone lists the targets.
 
 VENV ?= .venv
-DEMO ?= .amp-demo
+DEMO := .amp-demo
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
@@ -11,7 +11,7 @@ PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo      draw a small labelled set and build 20 variants of every image: $(DEMO)/build"
+	@echo "make demo      draw a small labelled set and build 20 variants of each training picture: $(DEMO)/build"
 	@echo "make test      run all tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
