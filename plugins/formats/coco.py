@@ -209,8 +209,9 @@ class CocoExporter(Exporter[CocoExportOptions]):
     title: ClassVar[str] = "COCO JSON (boxes, polygons, masks, keypoints)"
     options_type: ClassVar[type[Options]] = CocoExportOptions
     holds: ClassVar[frozenset[Feature]] = frozenset(
-        {"polygon", "multipart", "hole", "mask", "keypoints", "crowd", "attributes", "empty", "split"}
+        {"polygon", "multipart", "hole", "mask", "keypoints", "crowd", "attributes", "empty", "split", "classes"}
     )
+    shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
         """Write pictures and label files, one pass over the samples."""
@@ -249,6 +250,7 @@ class RoboflowCocoExporter(CocoExporter):
 
     name: ClassVar[str] = "coco-roboflow"
     title: ClassVar[str] = "COCO JSON in Roboflow's layout (RF-DETR)"
+    shares_images: ClassVar[bool] = False
 
     def label_file(self, split: str) -> Path:
         """Where a split's labels go."""

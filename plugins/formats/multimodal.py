@@ -50,6 +50,7 @@ class MultimodalExporter(Exporter[MultimodalOptions]):
     title: ClassVar[str] = "Conversations about images (TRL `messages` JSONL)"
     options_type: ClassVar[type[Options]] = MultimodalOptions
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split"})
+    shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
         """Write pictures and one JSONL a split."""

@@ -3,7 +3,8 @@
 https://huggingface.co/docs/trl/dataset_formats#preference
 
     images/train/a.jpg
-    train.jsonl     {"prompt": [user message], "chosen": [assistant message], "rejected": [assistant message],
+    train.preference.jsonl
+                    {"prompt": [user message], "chosen": [assistant message], "rejected": [assistant message],
                      "images": ["images/train/a.jpg"], "error": "moved box", "error_detail": "..."}
 
 The error is a moved box (overlap below 0.5 with where it was), a wrong class or a missed object; an image without
@@ -61,6 +62,7 @@ class PreferenceExporter(Exporter[PreferenceOptions]):
     title: ClassVar[str] = "Preference pairs about images (TRL `prompt`, `chosen`, `rejected` JSONL)"
     options_type: ClassVar[type[Options]] = PreferenceOptions
     holds: ClassVar[frozenset[Feature]] = frozenset({"split"})
+    shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
         """Write pictures and one JSONL a split."""
@@ -74,7 +76,7 @@ class PreferenceExporter(Exporter[PreferenceOptions]):
                 picture = self.target / "images" / split / sample.source_id
                 self.place(sample, picture)
                 if split not in files:
-                    path = self.target / f"{split}.jsonl"
+                    path = self.target / f"{split}.preference.jsonl"
                     files[split] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
                 row["images"] = [picture.relative_to(self.target).as_posix()]
                 files[split].write(json.dumps(row, ensure_ascii=False) + "\n")

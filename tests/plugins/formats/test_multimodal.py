@@ -46,7 +46,7 @@ def export(
 
     kind(target, kind.options_type(**options), place).write(LabelSet(categories, samples))
     files = sorted(target.glob("*.jsonl"))
-    return {f.stem: [json.loads(line) for line in f.read_text("utf-8").splitlines()] for f in files}
+    return {f.name.split(".")[0]: [json.loads(line) for line in f.read_text("utf-8").splitlines()] for f in files}
 
 
 def question(row: dict[str, Any]) -> str:
@@ -248,7 +248,7 @@ def test_empty_and_unlabelled_images_have_no_pair_and_are_counted_as_lost(tmp_pa
 def test_datasets_reads_the_pairs(tmp_path: Path) -> None:
     """TRL's columns, one type in every split."""
     export(tmp_path, sample("a.jpg", cat()), sample("b.jpg", cat(), split="test"), exporter="preference")
-    files = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "test")}
+    files = {split: str(tmp_path / f"{split}.preference.jsonl") for split in ("train", "test")}
     loaded = datasets.load_dataset("json", data_files=files, cache_dir=str(tmp_path / "cache"))
     assert loaded["train"].features == loaded["test"].features
     assert set(loaded["train"].column_names) >= {"prompt", "chosen", "rejected", "images", "error"}
