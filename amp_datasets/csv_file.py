@@ -87,10 +87,12 @@ def _is_headerless(row: list[str]) -> bool:
 
 
 def is_background(table: Table, row: list[str]) -> bool:
+    """Whether a row names a picture and no box."""
     return not any(table.value(row, column) for column in (*_SIDES, "bbox"))
 
 
 def box_of(table: Table, row: list[str]) -> Box:
+    """A row's box as it is written (pixels or shares); ValueError if there is none."""
     if "bbox" in table.columns:
         values = [finite(value) for value in table.value(row, "bbox").strip("[]() ").replace(",", " ").split()]
         if len(values) != 4:

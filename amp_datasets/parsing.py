@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +19,8 @@ from amp_datasets.model import FloatArray
 
 _MAX_CATEGORY_CHARACTERS = 200
 _MAX_SENTENCE_CHARACTERS = 64
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _PROSE = re.compile(
     r"^[-*•=]+\s+\S+\s+\S"  # a line of a bullet list
@@ -49,16 +52,21 @@ def split_name(word: str) -> str | None:
     return "test" if lowered in {"test", "testing", "test2017"} else None
 
 
+def brief(value: object) -> str:
+    """A value as a message shows it: short, however long or deep it is."""
+    return _SHORT.repr(value)[:60]
+
+
 def finite(value: object) -> float:
     """A JSON or text value as a finite float; ValueError for anything else (booleans and huge integers too)."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{str(value)[:40]!r} is not a number")
+        raise ValueError(f"{brief(value)} is not a number")
     try:
         number = float(value)
     except OverflowError as error:
         raise ValueError("the number is too large") from error
     if not math.isfinite(number):
-        raise ValueError(f"{str(value)[:40]!r} is not a finite number")
+        raise ValueError(f"{brief(value)} is not a finite number")
     return number
 
 
@@ -72,7 +80,7 @@ def points(values: Sequence[object]) -> FloatArray:
 def category_name(value: object) -> str:
     """A class name as text, spaces at its ends cut; ValueError for what cannot be one."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"{str(value)[:40]!r} is not a class name")
+        raise ValueError(f"{brief(value)} is not a class name")
     name = str(value).strip()
     if not name or len(name) > _MAX_CATEGORY_CHARACTERS or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
         raise ValueError(f"{name[:40]!r} is not a class name")

@@ -14,6 +14,7 @@ from amp_datasets.folder import Folder
 from amp_datasets.image import Header, Limits, orientation_matrix
 from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample, Size
 from amp_datasets.parsing import (
+    brief,
     category_name,
     finite,
     is_prose,
@@ -32,6 +33,7 @@ from amp_datasets.warp import Affine
 __all__ = [
     "Pictures",
     "Reading",
+    "brief",
     "category_name",
     "checked_names",
     "class_list",
@@ -184,5 +186,5 @@ def checked_names(reading: Reading, where: str, names: Iterable[object]) -> list
             checked.append(category_name(name))
         except ValueError as error:
             checked.append("")
-            reading.drop(f"{where}: {str(name)[:60]}", "class name is not usable", str(error))
+            reading.drop(f"{where}: {brief(name)}", "class name is not usable", str(error))
     return checked

@@ -2,10 +2,12 @@
 
 https://developer.apple.com/documentation/createml/building-an-object-detector-data-source
 
-    [{"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x": 50, "y": 40, "width": 20, "height": 10}}]}]
+    [{"image": "a.jpg",
+      "annotations": [{"label": "cat", "coordinates": {"x": 50, "y": 40, "width": 20, "height": 10}}]}]
 
-The file holds neither sizes nor a list of classes: classes come in the order of their first appearance. An image with
-an empty list is confirmed empty.
+The file holds neither sizes nor a list of classes: their order is that of a `classes.txt`, else of their first
+appearance. An image with an empty list is confirmed empty. What x and y are is not said in the file either: Apple's
+default is the box's centre in pixels from the top left.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ from amp_datasets.errors import SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
 from amp_datasets.geometry import cxcywh_to_xyxy, xywh_to_xyxy, xyxy_to_cxcywh
-from amp_datasets.model import Annotation, Box, Category, LabelSet, Sample
-from amp_datasets.reading import category_name, finite, looks_like, parse_json, split_of
+from amp_datasets.model import Annotation, Box, Category, LabelSet, Sample, Size
+from amp_datasets.reading import brief, category_name, class_list, finite, looks_like, parse_json, split_of
 from amp_datasets.registry import Registry
 
 
 class CreateMLOptions(Options):
-    """`anchor`: what x and y are; Apple's default is the centre, some tools write the top left corner."""
+    """What the numbers are, by the names that Apple gives the choices; the defaults are Apple's."""
 
     anchor: Literal["center", "topleft"] = "center"
+    units: Literal["pixel", "normalized"] = "pixel"
+    origin: Literal["topleft", "bottomleft"] = "topleft"
 
 
 class CreateMLSource(Source[CreateMLOptions]):
@@ -40,12 +44,12 @@ class CreateMLSource(Source[CreateMLOptions]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """A JSON with `coordinates` and `annotations`."""
-        files = _label_files(folder)
-        return Detection(f"{files[0]} lists images with `coordinates`", 80) if files else None
+        file = next(_label_files(folder), None)
+        return Detection(f"{file} lists images with `coordinates`", 80) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; entries of wrong shape are dropped one by one."""
-        names: dict[str, None] = {}
+        names = dict.fromkeys(name for name in class_list(self.reading) if name)
         for file in _label_files(self.folder):
             for entry in _entries(parse_json(self.folder.read(file), self.folder.path(file)), self.folder.path(file)):
                 self._read_entry(file, entry, names)
@@ -55,23 +59,26 @@ class CreateMLSource(Source[CreateMLOptions]):
         reference = (entry.get("image") or entry.get("imagefilename")) if isinstance(entry, dict) else None
         labels = (entry.get("annotations", entry.get("annotation"))) if isinstance(entry, dict) else None
         if not isinstance(reference, str) or not isinstance(labels, list):
-            self.reading.drop(f"{file}: {str(entry)[:60]}", "entry has no image or no list of annotations")
+            self.reading.drop(f"{file}: {brief(entry)}", "entry has no image or no list of annotations")
             return
         picture = self.reading.pictures.find(reference, PurePosixPath(file).parent.as_posix())
         if picture is None:
-            self.reading.drop(reference, "picture is missing", f"named in {file}")
+            self.reading.drop(reference, self.reading.pictures.why_missing(reference), f"named in {file}")
+            return
+        header = self.reading.header(picture)
+        if header is None:
             return
         annotations = []
         for number, label in enumerate(labels, start=1):
             try:
-                annotations.append(_annotation(label, self.options.anchor))
+                annotations.append(_annotation(label, self.options, header.size))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self.reading.drop(f"{picture}#{number}", "label cannot be read", f"{type(error).__name__}: {error}")
         names.update(dict.fromkeys(a.category for a in annotations))
         if labels and not annotations:
             self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(picture, annotations, split=split_of(picture))
+        self.reading.add(picture, annotations, header=header, split=split_of(picture))
 
 
 class CreateMLExporter(Exporter[Options]):
@@ -79,7 +86,7 @@ class CreateMLExporter(Exporter[Options]):
 
     name: ClassVar[str] = "createml"
     title: ClassVar[str] = "CreateML JSON (x, y are the box's centre)"
-    holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split"})
+    holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
 
     def write(self, labels: LabelSet) -> None:
         """Write pictures and label files."""
@@ -91,6 +98,8 @@ class CreateMLExporter(Exporter[Options]):
                 self.place(sample, self.target / split / sample.source_id)
         for split, rows in entries.items():
             write_entries(self.target / split / "_annotations.createml.json", rows)
+        names = "".join(f"{category.name}\n" for category in labels.categories)
+        (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
 
 
 def entry_of(sample: Sample) -> dict[str, Any]:
@@ -110,8 +119,12 @@ def _coordinates(xyxy: Box) -> dict[str, float]:
     return {"x": x, "y": y, "width": width, "height": height}
 
 
-def _label_files(folder: Folder) -> list[str]:
-    return [f for f in folder.with_suffix(".json") if looks_like(folder, f, [b'"coordinates"', b'"annotation'])]
+def _label_files(folder: Folder) -> Iterator[str]:
+    """The JSON files with `coordinates`; a list of images that are all empty has none, only its name tells."""
+    for file in folder.with_suffix(".json"):
+        listed = looks_like(folder, file, [b'"annotation']) and file.endswith("_annotations.createml.json")
+        if listed or looks_like(folder, file, [b'"coordinates"', b'"annotation']):
+            yield file
 
 
 def _entries(document: Any, where: str) -> Iterator[Any]:
@@ -120,12 +133,17 @@ def _entries(document: Any, where: str) -> Iterator[Any]:
     yield from document
 
 
-def _annotation(label: Any, anchor: str) -> Annotation:
+def _annotation(label: Any, options: CreateMLOptions, size: Size) -> Annotation:
     coordinates = label["coordinates"]
-    values = [finite(coordinates[key]) for key in ("x", "y", "width", "height")]
-    if values[2] < 0 or values[3] < 0:
-        raise ValueError(f"negative size {values[2]} x {values[3]}")
-    return Annotation(category_name(label["label"]), (cxcywh_to_xyxy if anchor == "center" else xywh_to_xyxy)(values))
+    x, y, width, height = (finite(coordinates[key]) for key in ("x", "y", "width", "height"))
+    if width < 0 or height < 0:
+        raise ValueError(f"negative size {width} x {height}")
+    if options.units == "normalized":
+        x, y, width, height = x * size[0], y * size[1], width * size[0], height * size[1]
+    x0, y0, x1, y1 = (cxcywh_to_xyxy if options.anchor == "center" else xywh_to_xyxy)((x, y, width, height))
+    if options.origin == "bottomleft":
+        y0, y1 = (size[1] - y1, size[1] - y0) if options.anchor == "center" else (size[1] - y0, size[1] - y0 + height)
+    return Annotation(category_name(label["label"]), (x0, y0, x1, y1))
 
 
 def register(registry: Registry) -> None:

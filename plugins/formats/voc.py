@@ -1,0 +1,279 @@
+"""Pascal VOC: one XML an image, boxes by their corners in pixels.
+
+http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf, and what tools make of it:
+
+    JPEGImages/a.jpg   Annotations/a.xml   ImageSets/Main/train.txt   or picture and XML side by side (Roboflow)
+
+The specification counts pixels from 1 and includes the last one; most tools write the edges of the box counted from 0.
+The numbers cannot tell which, so they are read as they are unless `voc_origin: 1` is given.
+"""
+
+from __future__ import annotations
+
+import codecs
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Literal
+from xml.etree import ElementTree
+
+import numpy as np
+
+from amp_datasets import geometry
+from amp_datasets.errors import SourceError
+from amp_datasets.folder import Folder
+from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
+from amp_datasets.model import Annotation, Box, Category, LabelSet, Polygon, Sample, Size
+from amp_datasets.reading import category_name, class_list, finite, looks_like, parse_text, points, split_name, split_of
+from amp_datasets.registry import Registry
+
+_FLAGS = ("truncated", "difficult", "occluded")
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SETS = {"train": "train", "validation": "val", "test": "test"}
+_MAX_BYTES = 2**26
+
+
+class VocOptions(Options):
+    """`voc_origin`: 0, numbers are edges as most tools write them; 1, pixels counted from 1, the last one included."""
+
+    voc_origin: Literal[0, 1] = 0
+
+
+@dataclass
+class _Evidence:
+    """What the numbers of a set say about where they are counted from."""
+
+    whole: bool = True
+    lowest: float = float("inf")
+    touches_far_side: bool = False
+
+    def see(self, xyxy: Box, size: Size) -> None:
+        self.whole = self.whole and all(value.is_integer() for value in xyxy)
+        self.lowest = min(self.lowest, xyxy[0], xyxy[1])
+        self.touches_far_side = self.touches_far_side or xyxy[2] == size[0] or xyxy[3] == size[1]
+
+
+class VocSource(Source[VocOptions]):
+    """Reads every annotation XML of a folder."""
+
+    name: ClassVar[str] = "voc"
+    title: ClassVar[str] = "Pascal VOC, one XML an image"
+    options_type: ClassVar[type[Options]] = VocOptions
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """An XML with an `annotation`."""
+        file = next((f for f in folder.with_suffix(".xml") if looks_like(folder, f, [b"<annotation"])), None)
+        return Detection(f"{file} is an <annotation>", 75) if file is not None else None
+
+    def read(self) -> LabelSet:
+        """The set; an XML that cannot be read drops its picture."""
+        names = dict.fromkeys(name for name in class_list(self.reading) if name)
+        splits = self._splits()
+        evidence = _Evidence()
+        for file in self.folder.with_suffix(".xml"):
+            try:
+                root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
+            except SourceError as error:
+                stem = PurePosixPath(file).stem
+                self.reading.drop(self._find(file, stem) or file, "label file cannot be read", f"{file}: {error.what}")
+                continue
+            if root.tag == "annotation":
+                self._read_file(file, root, names, splits, evidence)
+        self._note_origin(evidence)
+        return self.reading.finish([Category(name) for name in names])
+
+    def _read_file(
+        self, file: str, root: ElementTree.Element, names: dict[str, None], splits: dict[str, str], evidence: _Evidence
+    ) -> None:
+        picture = self._picture(file, (root.findtext("filename") or "").strip())
+        header = None if picture is None else self.reading.header(picture)
+        if picture is None or header is None:
+            return
+        declared = _declared(root)
+        if declared is None and root.find("size") is not None:
+            self.reading.repair(picture, "unusable picture size ignored", f"in {file}")
+        objects = root.findall("object")
+        annotations = []
+        for number, node in enumerate(objects, start=1):
+            try:
+                annotation = _annotation(node, self.options.voc_origin)
+            except ValueError as error:
+                self.reading.drop(f"{picture}#{number}", "label cannot be read", str(error)[:100])
+                continue
+            evidence.see(annotation.xyxy, declared or header.size)
+            annotations.append(annotation)
+            if node.find("part") is not None:
+                self.reading.drop(f"{picture}#{number}", "parts of an object are not read", annotation.category)
+        names.update(dict.fromkeys(a.category for a in annotations))
+        if objects and not annotations:
+            self.reading.drop(picture, "no usable label", f"all {len(objects)} labels were dropped")
+            return
+        split = splits.get(PurePosixPath(file).stem) or split_of(picture) or split_of(file)
+        self.reading.add(picture, annotations, header=header, declared=declared, split=split)
+
+    def _picture(self, file: str, stated: str) -> str | None:
+        """The picture of an XML: the one of the same name, which survives renaming, before the one it states."""
+        stem = PurePosixPath(file).stem
+        named = self._find(file, stated) if stated else None
+        if named is not None and PurePosixPath(named).stem == stem:
+            return named
+        own = self._find(file, stem)
+        if own is not None and stated:
+            self.reading.repair(file, "label file names another picture", f"{stated[:60]}, read for {own}")
+        if own is None and named is None:
+            self.reading.drop(file, self.reading.pictures.why_missing(stated or stem), f"it names {stated[:60]!r}")
+        return own or named
+
+    def _find(self, file: str, reference: str) -> str | None:
+        near = posixpath.dirname(file)
+        pictures = self.reading.pictures
+        return pictures.find(reference, near) or pictures.find(reference, posixpath.dirname(near))
+
+    def _splits(self) -> dict[str, str]:
+        """The split of each image that a list in ImageSets names, by its name without ending."""
+        splits: dict[str, str] = {}
+        for file in self.folder.with_suffix(".txt"):
+            path = PurePosixPath(file)
+            split = split_name(path.stem)
+            if split is None or "ImageSets" not in path.parts:
+                continue
+            for line in parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n"):
+                name = line.strip()
+                if name and splits.setdefault(name, split) != split:
+                    self.reading.repair(name, "picture is in two splits, the first is kept", f"named in {file}")
+        return splits
+
+    def _note_origin(self, evidence: _Evidence) -> None:
+        if self.options.voc_origin == 1:
+            self.reading.repair("voc_origin", "boxes counted from 1 moved to pixel edges", "as asked")
+            if evidence.lowest < 0:
+                self.reading.repair("voc_origin", "boxes look counted from 0, read from 1 as asked", "a 0 was found")
+        elif evidence.whole and evidence.lowest == 1 and evidence.touches_far_side:
+            detail = "all whole, none below 1, some end at the last pixel: give `voc_origin: 1` if so"
+            self.reading.repair("voc_origin", "boxes look counted from 1, read from 0", detail)
+
+
+class VocExporter(Exporter[VocOptions]):
+    """Writes JPEGImages, Annotations and ImageSets/Main, and the list of classes in classes.txt."""
+
+    name: ClassVar[str] = "voc"
+    title: ClassVar[str] = "Pascal VOC, one XML an image"
+    options_type: ClassVar[type[Options]] = VocOptions
+    holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
+
+    def write(self, labels: LabelSet) -> None:
+        """Write pictures, XML files and lists."""
+        for folder in ("Annotations", "ImageSets/Main"):
+            (self.target / folder).mkdir(parents=True, exist_ok=True)
+        lists: dict[str, list[str]] = {}
+        for sample in labels.samples:
+            if sample.labelled:
+                stem = PurePosixPath(sample.source_id).stem
+                lists.setdefault(str(sample.split), []).append(stem)
+                self.place(sample, self.target / "JPEGImages" / sample.source_id)
+                tree = ElementTree.ElementTree(_element(sample, self.options.voc_origin))
+                tree.write(self.target / "Annotations" / f"{stem}.xml", encoding="utf-8")
+        for split, stems in lists.items():
+            file = self.target / "ImageSets" / "Main" / f"{_SETS.get(split, split)}.txt"
+            file.write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8", newline="\n")
+        names = "".join(f"{category.name}\n" for category in labels.categories)
+        (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
+
+    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
+        """The flags of the specification are kept; other attributes are lost."""
+        return super().losses(map(_without_flags, samples))
+
+
+def parse_xml(data: bytes, where: str) -> ElementTree.Element:
+    """An XML document without a document type, so that nothing in it can expand or be fetched; else a SourceError."""
+    declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]{1,40})["']""", data[:200])
+    encoding = declared.group(1).decode() if declared else "utf-8"
+    try:
+        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-16", "ascii")
+        text = parse_text(data, where) if is_utf8 else data.decode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise SourceError(f"this XML is not in the encoding it states ({encoding})", where=where) from error
+    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise SourceError("an XML with a document type or entities is not read", where=where, fix="remove `<!DOCTYPE`")
+    try:
+        return ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - no document type, see above
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceError(f"this is not XML: {error}", where=where) from error
+
+
+def _annotation(node: ElementTree.Element, origin: int) -> Annotation:
+    category = category_name(node.findtext("name") or "")
+    attributes: dict[str, Any] = {flag: 1 for flag in _FLAGS if (node.findtext(flag) or "").strip() in ("1", "true")}
+    box, turned, outline = node.find("bndbox"), node.find("robndbox"), node.find("polygon")
+    if box is None and turned is not None:
+        corners = _turned_box(turned)
+        return Annotation(category, geometry.bounds([corners]), corners=corners, attributes=attributes)
+    if box is None:
+        raise ValueError("there is no <bndbox>")
+    x0, y0, x1, y1 = (finite(box.findtext(side) or "") for side in ("xmin", "ymin", "xmax", "ymax"))
+    ring = [] if outline is None else [value for pair in _corner_texts(outline) for value in pair]
+    polygons = (Polygon(points(ring) - origin / 2),) if len(ring) >= 6 else ()
+    return Annotation(category, (x0 - origin, y0 - origin, x1, y1), polygons=polygons, attributes=attributes)
+
+
+def _corner_texts(outline: ElementTree.Element) -> Iterator[tuple[str, str]]:
+    """x1 y1 x2 y2 ... of Roboflow's <polygon>."""
+    number = 1
+    while (x := outline.findtext(f"x{number}")) is not None and (y := outline.findtext(f"y{number}")) is not None:
+        yield x, y
+        number += 1
+
+
+def _turned_box(node: ElementTree.Element) -> Any:
+    """The corners of roLabelImg's box: centre, size, and an angle in radians, clockwise on screen."""
+    cx, cy, w, h, angle = (finite(node.findtext(key) or "") for key in ("cx", "cy", "w", "h", "angle"))
+    half = geometry.rectangle((-w / 2, -h / 2, w / 2, h / 2))
+    cos, sin = np.cos(angle), np.sin(angle)
+    return half @ np.array([[cos, sin], [-sin, cos]]) + (cx, cy)
+
+
+def _declared(root: ElementTree.Element) -> Size | None:
+    try:
+        width, height = (finite(root.findtext(f"size/{side}") or "") for side in ("width", "height"))
+    except ValueError:
+        return None
+    return (int(width), int(height)) if width >= 1 and height >= 1 else None
+
+
+def _element(sample: Sample, origin: int) -> ElementTree.Element:
+    root = ElementTree.Element("annotation")
+    for tag, text in (("folder", "JPEGImages"), ("filename", sample.source_id)):
+        ElementTree.SubElement(root, tag).text = _ILLEGAL.sub("?", text)
+    size = ElementTree.SubElement(root, "size")
+    for tag, number in (("width", sample.size[0]), ("height", sample.size[1]), ("depth", 3)):
+        ElementTree.SubElement(size, tag).text = str(number)
+    ElementTree.SubElement(root, "segmented").text = "0"
+    for annotation in sample.annotations:
+        node = ElementTree.SubElement(root, "object")
+        ElementTree.SubElement(node, "name").text = _ILLEGAL.sub("?", annotation.category)
+        ElementTree.SubElement(node, "pose").text = "Unspecified"
+        for flag in _FLAGS:
+            ElementTree.SubElement(node, flag).text = str(int(bool(annotation.attributes.get(flag))))
+        box = ElementTree.SubElement(node, "bndbox")
+        x0, y0, x1, y1 = annotation.xyxy
+        for tag, value in (("xmin", x0 + origin), ("ymin", y0 + origin), ("xmax", x1), ("ymax", y1)):
+            ElementTree.SubElement(box, tag).text = repr(float(value)).removesuffix(".0")
+    ElementTree.indent(root)
+    return root
+
+
+def _without_flags(sample: Sample) -> Sample:
+    def other(annotation: Annotation) -> Annotation:
+        return replace(annotation, attributes={k: v for k, v in annotation.attributes.items() if k not in _FLAGS})
+
+    return replace(sample, annotations=tuple(map(other, sample.annotations)))
+
+
+def register(registry: Registry) -> None:
+    """Offer both sides of the format."""
+    registry.add_source(VocSource)
+    registry.add_exporter(VocExporter)
