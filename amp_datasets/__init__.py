@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
 
 if TYPE_CHECKING:
-    from amp_datasets.build import build as build
+    from amp_datasets.building import build as build
     from amp_datasets.errors import AmpError as AmpError
     from amp_datasets.loading import load as load
 
 __version__ = "0.1.0"
 __all__ = ["AmpError", "__version__", "build", "load"]
 
-_HOMES = {"build": "build", "load": "loading", "AmpError": "errors"}
+_HOMES = {"build": "building", "load": "loading", "AmpError": "errors"}
 
 
 def __getattr__(name: str) -> Any:

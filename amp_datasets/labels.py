@@ -103,18 +103,19 @@ class _View:
     def shows_all_of(self, box: Box) -> bool:
         """Whether everything in a box is certainly visible."""
         inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self.frame[2] and box[3] <= self.frame[3]
-        hidden = (self.holes[:, :2] < box[2:]).all(axis=1) & (self.holes[:, 2:] > box[:2]).all(axis=1)
-        return inside and not hidden.any()
+        starts_before = np.all(np.less(self.holes[:, :2], box[2:]), axis=1)
+        ends_after = np.all(np.greater(self.holes[:, 2:], box[:2]), axis=1)
+        return inside and not bool(np.any(starts_before & ends_after))
 
     def shows(self, points: FloatArray) -> NDArray[np.bool_]:
         """For (n, 2) points whether each is inside the frame."""
-        return np.asarray(((points >= 0) & (points <= self.warp.size)).all(axis=1))
+        return np.asarray(np.all(np.greater_equal(points, 0) & np.less_equal(points, self.warp.size), axis=1))
 
     def hides(self, points: FloatArray) -> NDArray[np.bool_]:
         """For (n, 2) points whether each lies behind a hole."""
-        after = (points[:, None] >= self.holes[None, :, :2]).all(axis=2)
-        before = (points[:, None] < self.holes[None, :, 2:]).all(axis=2)
-        return np.asarray((after & before).any(axis=1))
+        after = np.all(np.greater_equal(points[:, None], self.holes[None, :, :2]), axis=2)
+        before = np.all(np.less(points[:, None], self.holes[None, :, 2:]), axis=2)
+        return np.asarray(np.any(np.logical_and(after, before), axis=1))
 
 
 @dataclass(frozen=True, slots=True)

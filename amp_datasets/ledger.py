@@ -39,6 +39,7 @@ LEDGER_FEATURES = Features(
         "source_id": _TEXT,  # set name and relative path, unique in the build
         "source_sha256": _TEXT,
         "source_labels": _TEXT,  # canonical JSON of the labels that went in
+        "group": _TEXT,  # sources of one group are in one split
         "split": _TEXT,
         "spec": _TEXT,  # the manifest's name for this kind of variant
         "copy": _COUNT,
@@ -125,8 +126,11 @@ class VariantKeys:
         return digest([ORIGINAL, source_sha256, labels])
 
 
-def read_ledger(build: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows of a build's ledger, one by one; a BuildError if the folder is no build or its ledger is damaged."""
+def read_ledger(build: Path, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
+    """The rows of a build's ledger, one by one; a BuildError if the folder is no build or its ledger is damaged.
+
+    With `columns` only those are read, which saves most of the time and memory.
+    """
     path = build / LEDGER_FILE
     if not path.is_file():
         raise BuildError("this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)")
@@ -135,9 +139,9 @@ def read_ledger(build: Path) -> Iterator[Mapping[str, Any]]:
         missing = [name for name in LEDGER_FEATURES if name not in file.schema_arrow.names]
         if missing:
             raise BuildError(f"the ledger lacks the column `{missing[0]}`", where=path, fix="build it again")
-        for batch in file.iter_batches(batch_size=1024):
+        for batch in file.iter_batches(batch_size=1024, columns=None if columns is None else list(columns)):
             yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: bytes that are no UTF-8
         raise BuildError(f"the ledger is damaged: {error}", where=path, fix="build it again") from error
 
 
@@ -148,12 +152,57 @@ def lock_document(
     return {
         "lock_version": LOCK_VERSION,
         "manifest_digest": digest(manifest),
-        "recipe": json.loads(recipe.dump()),
+        "recipe": _without_plugin_dirs(recipe),
         "sources": list(sources),
         "plugins": plugin_digests(recipe, registry),
         "versions": library_versions(),
         "machine": machine(),
     }
+
+
+def _without_plugin_dirs(recipe: Recipe) -> dict[str, Any]:
+    """Where code lies is this machine's matter: a lock that comes from elsewhere must not be able to name a folder."""
+    return {name: value for name, value in json.loads(recipe.dump()).items() if name != "plugin_dirs"}
+
+
+def seal(tree: Path, lock: Mapping[str, Any]) -> None:
+    """Write the lock as the last file of a build: with a digest of every other file but the pictures, and of itself.
+
+    The digests of the pictures are in the ledger, which is one of those files.
+    """
+    files = {file.relative_to(tree).as_posix(): file_sha256(file) for file in _other_files(tree)}
+    document = {**lock, "files": files}
+    (tree / LOCK_FILE).write_text(dump_json({**document, "lock_digest": digest(document)}), encoding="utf-8")
+
+
+def read_lock(build: Path) -> dict[str, Any]:
+    """What `seal` wrote; a BuildError if it is missing, or is not to the last byte what was written."""
+    path = build / LOCK_FILE
+    try:
+        text = path.read_bytes().decode("utf-8")
+        lock = json.loads(text)
+    except FileNotFoundError as error:
+        raise BuildError("this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BuildError(f"the lock is damaged: {error}", where=path, fix="build it again") from error
+    if not isinstance(lock, dict) or "recipe" not in lock or text != dump_json(lock):
+        raise BuildError("the lock is damaged: it is not what was written", where=path, fix="build it again")
+    if lock.get("lock_digest") != digest({name: value for name, value in lock.items() if name != "lock_digest"}):
+        raise BuildError("the lock is damaged: its digest is another", where=path, fix="build it again")
+    return lock
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file of any size."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _other_files(tree: Path) -> list[Path]:
+    """Every file but the lock and what is in the ledger anyway."""
+    images = {f"images/{row['split']}/{row['file_name']}" for row in read_ledger(tree, ["split", "file_name"])}
+    files = (file for file in tree.rglob("*") if file.is_file() and file != tree / LOCK_FILE)
+    return sorted(file for file in files if file.relative_to(tree).as_posix() not in images)
 
 
 def dump_json(value: Any) -> str:

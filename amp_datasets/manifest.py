@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,17 +12,15 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
-from amp_datasets.errors import AmpError, ManifestError, PluginError
+from amp_datasets.errors import PluginError
 from amp_datasets.image import Limits
 from amp_datasets.recipe import EncodeSettings, LabelSettings, Step, VariantSpec
 from amp_datasets.registry import Registry
 from amp_datasets.settings import Problem, SettingsError, complete_settings
-from amp_datasets.yaml_file import YamlFile, read_yaml
 
 HUB_PREFIX = "hf://"
 _NAME = re.compile(r"[\w][\w. -]{0,63}", re.UNICODE)
@@ -233,82 +229,3 @@ class Manifest(_Model):
     def encode_settings(self) -> EncodeSettings:
         """How pictures are written."""
         return EncodeSettings(**self.encode.model_dump())
-
-
-def load_manifest(
-    path: Path, registry: Registry, *, sources: Sequence[str] = (), settings: Sequence[str] = ()
-) -> Manifest:
-    """The manifest in a file, with `sources` in place of its own and `settings` (key.path=value) laid over it."""
-    document = read_yaml(path)
-    value = document.value if document.value is not None else {}
-    if not isinstance(value, dict):
-        raise ManifestError("a manifest is a map of settings", where=document.where(()))
-    for setting in settings:
-        _lay_over(value, setting)
-    value = _with_absolute_sources(value, path.parent, sources)
-    manifest = validate(value, registry, document)
-    missing = [name for name in manifest.requires if name not in registry.filters]
-    if missing:
-        raise ManifestError(
-            f"the plugin `{missing[0]}` is required and not there",
-            where=document.where(("requires",)),
-            fix="install it, or name its folder with --plugins-dir",
-        )
-    return manifest
-
-
-def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -> Manifest:
-    """Check a manifest's content; all problems are raised together."""
-    try:
-        manifest = Manifest.model_validate(value, context={"registry": registry})
-        for name in manifest.exports:
-            _check_export(name, registry)
-    except ValidationError as error:
-        from amp_datasets.complaints import complaints
-
-        raise ManifestError.of(complaints(error, document)) from error
-    except AmpError as error:
-        raise ManifestError(error.what, where=error.where or document.where(("exports",)), fix=error.fix) from error
-    return manifest
-
-
-def _check_export(name: str, registry: Registry) -> None:
-    if not registry.exporter(name).shares_images:
-        raise ManifestError(
-            f"`{name}` has a layout of its own, it cannot lie in the build's folder",
-            fix=f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards",
-        )
-
-
-def _lay_over(value: dict[str, Any], setting: str) -> None:
-    """Apply one `-s key.path=value`."""
-    from amp_datasets.yaml_file import parse_yaml
-
-    keys, equals, text = setting.partition("=")
-    if not equals or not keys.strip():
-        raise ManifestError(f"`{setting}` is not of the form key=value", fix="for example -s filters.blur.sigma=3")
-    *parents, last = keys.strip().split(".")
-    for key in parents:
-        inner = value.setdefault(key, {})
-        if not isinstance(inner, dict):
-            raise ManifestError(f"`{key}` has no settings of its own", where=f"-s {setting}")
-        value = inner
-    value[last] = parse_yaml(text.encode(), Path(f"-s {setting}")).value
-
-
-def _with_absolute_sources(value: dict[str, Any], base: Path, replacement: Sequence[str]) -> dict[str, Any]:
-    """Paths in the manifest are relative to it, those of the command line to the current directory."""
-    given = value.get("sources")
-    listed = list(replacement) or ([given] if isinstance(given, str) else given)
-    if not isinstance(listed, list):
-        return value
-    origin = Path.cwd() if replacement else base
-    return {**value, "sources": [_absolute(source, origin) for source in listed]}
-
-
-def _absolute(source: Any, base: Path) -> Any:
-    if isinstance(source, dict) and isinstance(source.get("path"), str):
-        return {**source, "path": _absolute(source["path"], base)}
-    if not isinstance(source, str) or source.startswith(HUB_PREFIX):
-        return source
-    return str((base / Path(source).expanduser()).resolve())

@@ -90,7 +90,8 @@ class Sample:
     """An upright image with its annotations.
 
     `source_id` names it within its set (a relative path). An image is labelled, confirmed empty (`labelled` with
-    no annotations), or not labelled at all. Samples with one `group` never part over two splits.
+    no annotations), or not labelled at all. Samples with one `group` never part over two splits. `turned` says that
+    the stored picture has an EXIF orientation, so that its bytes as they are do not show what the labels refer to.
     """
 
     source_id: str
@@ -101,6 +102,7 @@ class Sample:
     split: str | None = None
     group: str | None = None
     origin: Origin | None = None
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

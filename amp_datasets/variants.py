@@ -157,8 +157,9 @@ class VariantMaker:
         for attempt in range(self.recipe.labels.attempts):
             try:
                 planned = self.plan_attempt(original, spec, copy, attempt)
-            except CannotApply as error:
-                return Refused(spec, copy, attempt + 1, error.what)
+            except CannotApply as error:  # other draws may do: another object, other steps
+                problem = (error.what, "")
+                continue
             found = self._problem(planned, original, siblings)
             if found is None:
                 return planned

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Workspace:
                 where=self.root.parent,
                 fix="choose another -o",
             ) from error
-        (self.root / "owner").write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        (self.root / "owner").write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
         self._restore()
         return self
 

@@ -1,0 +1,122 @@
+"""What the command line shows: errors with place and remedy, one progress bar, results as text or JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from amp_datasets.errors import AmpError, ManifestError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_PLAIN_INTERVAL_S = 10.0
+
+EXIT_PROBLEMS = 1
+EXIT_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def command(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Turn errors of a command into messages and exit codes; AMP_DEBUG=1 shows the traceback instead."""
+
+    @functools.wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except AmpError as error:
+            if os.environ.get("AMP_DEBUG"):
+                raise
+            show_error(error, as_json=bool(kwargs.get("json_")))
+            raise typer.Exit(EXIT_INPUT) from error
+        except KeyboardInterrupt as error:
+            say("interrupted; running the same command again goes on where it stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from error
+
+    return run
+
+
+def show_error(error: AmpError, *, as_json: bool) -> None:
+    """All problems of an error: on stderr for people, as one JSON document on stdout."""
+    problems = [error, *(error.others if isinstance(error, ManifestError) else ())]
+    if as_json:
+        emit_json({"errors": [{"what": e.what, "where": e.where, "fix": e.fix} for e in problems]})
+        return
+    for problem in problems:
+        say(f"{paint('error', 'bold red')}: {problem}")
+
+
+def say(text: str) -> None:
+    """A message for people, on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def emit(lines: Iterable[str]) -> None:
+    """Results, on stdout."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def emit_json(document: Any) -> None:
+    """A result as one JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def next_step(text: str) -> None:
+    """The command that most likely comes next."""
+    say(f"next: {text}")
+
+
+def paint(text: str, style: str) -> str:
+    """Coloured text where the terminal has colours."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    codes = {"bold red": "1;31", "green": "32", "dim": "2"}
+    return f"\x1b[{codes[style]}m{text}\x1b[0m"
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows progress: one bar on a terminal, a plain line every 10 s elsewhere."""
+    if quiet:
+        yield lambda _what, _done, _total: None
+    elif sys.stderr.isatty():
+        with _rich_bar() as show:
+            yield show
+    else:
+        yield _PlainProgress()
+
+
+@contextmanager
+def _rich_bar() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Without a refreshing thread: worker processes are forked while the bar is shown.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+            bar.refresh()
+
+        yield show
+
+
+class _PlainProgress:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= _PLAIN_INTERVAL_S:
+            self._last = now
+            say(f"{what}: {done} of {total}")

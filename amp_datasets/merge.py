@@ -1,0 +1,40 @@
+"""Joins sets into one build without variants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from amp_datasets.building import Progress, build_prepared, prepare_manifest
+from amp_datasets.discovery import load_registry
+from amp_datasets.errors import BuildError
+from amp_datasets.ledger import LOCK_FILE
+from amp_datasets.manifest_reading import manifest_of
+from amp_datasets.report import BuildReport
+from amp_datasets.workspace import is_build
+
+
+def merge(
+    sets: Sequence[str | Path],
+    out: str | Path,
+    *,
+    like: str | Path | None = None,
+    settings: Sequence[str] = (),
+    plugin_dirs: Sequence[str | Path] = (),
+    progress: Progress = lambda _what, _done, _total: None,
+) -> BuildReport:
+    """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
+    registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
+    manifest = manifest_of({"name": Path(out).name or "merged"}, registry, [str(s) for s in sets], settings)
+    order = class_order(Path(like)) if like is not None else ()
+    prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
+    return build_prepared(prepared, Path(out), progress=progress)
+
+
+def class_order(build: Path) -> list[str]:
+    """The classes of a build in the order of their ids."""
+    if not is_build(build):
+        raise BuildError("--like needs a build", where=build, fix="give a folder that `amp build` wrote")
+    lock = json.loads((build / LOCK_FILE).read_text(encoding="utf-8"))
+    return [category["name"] for category in lock["categories"]]
