@@ -11,7 +11,8 @@ from amp_datasets.filter import Draw, PixelFilter, Range, Settings, Strength, un
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
 
-LUMA = (0.299, 0.587, 0.114)
+_COLOUR = np.eye(3)
+_LUMA = np.tile((0.299, 0.587, 0.114), (3, 1))
 """Shares of red, green and blue: ITU-R BT.601, section 2.5.1."""
 
 
@@ -35,8 +36,11 @@ class Grayscale(PixelFilter):
         return {"share": uniform(self.py_random, self.percent) / 100}
 
     def apply(self, img: Image, *, share: float, **_: Any) -> Image:
-        """The blend as one matrix, so that it is rounded once."""
-        blended: Image = cv2.transform(img, (1 - share) * np.eye(3) + share * np.tile(LUMA, (3, 1)))
+        """The luma, or the blend as one matrix, so that it is rounded once."""
+        if share == 1:
+            grey: Image = cv2.cvtColor(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            return grey
+        blended: Image = cv2.transform(img, (1 - share) * _COLOUR + share * _LUMA)
         return blended
 
 
