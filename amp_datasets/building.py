@@ -148,7 +148,8 @@ def _task(item: Item, prepared: Prepared, keys: ledgers.VariantKeys, ready: Mapp
     if augmented:
         wanted |= {spec.name: keys.key(item.sha256, labels, spec) for spec in prepared.recipe.variants}
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
-    return Task(sample.source_id, sample.image, item.sha256, labels, str(sample.split), item.stem, wanted, reused)
+    split, group = str(sample.split), str(sample.group)
+    return Task(sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group)
 
 
 def _recipe(manifest: Manifest, joined: Consolidated, plugin_dirs: Sequence[str | Path]) -> Recipe:
@@ -211,8 +212,8 @@ def _finish(prepared: Prepared, rows: Dataset, workspace: Workspace, report: Bui
     lock["lost_on_reading"] = [
         {"id": item.id, "reason": item.reason, "detail": item.detail} for item in prepared.joined.dropped
     ]
-    (tree / ledgers.LOCK_FILE).write_text(ledgers.dump_json(lock), encoding="utf-8")
     (tree / "README.md").write_text(card_text(labels, manifest, report, lock), encoding="utf-8")
+    ledgers.seal(tree, lock)
 
 
 def _export(name: str, labels: LabelSet, tree: Path, registry: Registry, report: BuildReport) -> None:
