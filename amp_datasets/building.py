@@ -60,31 +60,44 @@ def build(
     jobs: int | None = None,
     limit: int | None = None,
     dry_run: bool = False,
+    lazy: bool = False,
     plugin_dirs: Sequence[str | Path] = (),
     progress: Progress = _silent,
 ) -> BuildReport:
     """Build what a manifest says into the folder `out`, and say what was made and what was lost.
 
     `sources` replaces the manifest's own, `settings` ("filters.blur.sigma=3") are laid over it, `limit` takes only the
-    first source images. Any number of `jobs` (worker processes; all cores by default) gives the same bytes. `out`
+    first source images, and `lazy` keeps sources and ledger instead of pixels. Any number of `jobs` (worker processes; all cores by default) gives the same bytes. `out`
     appears, or changes, in one moment at the end. Raises AmpError on bad input and on a machine that is full or broken.
     """
-    started = time.monotonic()
     prepared = prepare(manifest, sources=sources, settings=settings, limit=limit, plugin_dirs=plugin_dirs)
-    report = _new_report(prepared, Path(out))
-    _refuse_overlap(prepared.manifest, Path(out))
     if dry_run:
+        report = new_report(prepared, Path(out))
         _expect(report, prepared)
         return report
-    with Workspace(Path(out)) as workspace:
+    return build_prepared(prepared, Path(out), jobs=jobs, lazy=lazy, progress=progress)
+
+
+def build_prepared(
+    prepared: Prepared, out: Path, *, jobs: int | None = None, lazy: bool = False, progress: Progress = _silent
+) -> BuildReport:
+    """Build what `prepare` has read, as `build` does."""
+    started = time.monotonic()
+    report = new_report(prepared, out)
+    _refuse_overlap(prepared.manifest, out)
+    with Workspace(out) as workspace:
         ready = workspace.reusable()
         workspace.start()
         todo = tasks(prepared, ready)
         report.reused = sum(len(rows) for task in todo for rows in task.ready.values())
-        _run(prepared, todo, workspace, jobs or os.cpu_count() or 1, progress)
-        rows = _ledger(workspace)
+        images = None if lazy else workspace.tree / "images"
+        _run(prepared, todo, workspace, images, jobs or os.cpu_count() or 1, progress)
+        rows = ledger_of(workspace.shards)
         report.count_rows(rows)
-        _finish(prepared, rows, workspace, report, progress)
+        if lazy:
+            store_lazy(prepared, todo, rows, workspace.tree, report)
+        else:
+            _finish(prepared, rows, workspace, report, progress)
         workspace.publish()
     report.seconds = time.monotonic() - started
     return report

@@ -35,6 +35,7 @@ class Task:
     stem: str
     keys: dict[str, str]
     ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    group: str = ""
 
     def dump(self) -> str:
         """JSON for the worker; a picture in memory travels beside it."""
@@ -79,6 +80,7 @@ class Maker:
             "source_id": task.source_id,
             "source_sha256": task.sha256,
             "source_labels": task.labels,
+            "group": task.group,
             "split": task.split,
             "labels_in": len(json.loads(task.labels)),
         }
@@ -125,7 +127,7 @@ class Maker:
     def _again(self, row: dict[str, Any], task: Task, base: dict[str, Any]) -> dict[str, Any]:
         """A row of an earlier build, with its file linked under the name that it has in this one."""
         held = row["held_at"]
-        row = {**{name: row[name] for name in base}, **{key: base[key] for key in ("source_id", "split")}}
+        row = {**{name: row[name] for name in base}, **{key: base[key] for key in ("source_id", "group", "split")}}
         if row["status"] != MADE:
             return row
         suffix = Path(row["file_name"]).suffix
