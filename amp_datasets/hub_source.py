@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import datasets
+import fsspec  # type: ignore[import-untyped]
 from datasets import Features, Image, IterableDataset, Value
 from huggingface_hub import HfApi
 
@@ -64,9 +65,19 @@ def _fetch_split(rows: IterableDataset, folder: Path, repo: str) -> None:
         for number, row in enumerate(rows.cast_column(column, Image(decode=False))):
             picture = row[column]
             name = f"{number:07d}{_suffix(picture)}"
-            data = picture["bytes"] if picture["bytes"] is not None else Path(picture["path"]).read_bytes()
-            (folder / name).write_bytes(data)
+            (folder / name).write_bytes(_bytes(picture, repo))
             file.add({"file_name": name, **{key: row[key] for key in kept}})
+
+
+def _bytes(picture: Mapping[str, Any], repo: str) -> bytes:
+    """The picture's file, out of the row or of the same repository; rows must not name files of this machine."""
+    if isinstance(picture["bytes"], bytes):
+        return picture["bytes"]
+    path = str(picture["path"])
+    if not re.match(rf"(?:zip://[^:]*::)?hf://datasets/{re.escape(repo)}[@/]", path):
+        raise SourceError(f"a picture is neither in its row nor in the repository: {path[:100]}", where=repo)
+    with fsspec.open(path, "rb") as file:
+        return bytes(file.read())
 
 
 def _suffix(picture: Mapping[str, Any]) -> str:

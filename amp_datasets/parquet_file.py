@@ -86,4 +86,5 @@ def card(name: str, paths: Mapping[str, str]) -> str:
     }
     text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
     load = '```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("path/of/this/folder")\n```'
-    return f"---\n{text}---\n\n# {name or 'set'}\n\nBoxes are [x, y, width, height] in pixels of the upright image.\n\n{load}\n"
+    note = "Boxes are [x, y, width, height] in pixels of the upright image."
+    return f"---\n{text}---\n\n# {name or 'set'}\n\n{note}\n\n{load}\n"

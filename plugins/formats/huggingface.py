@@ -1,0 +1,254 @@
+"""Hugging Face datasets on disk: folders with metadata, saved datasets, parquet shards, and what `amp build` writes.
+
+    images/train/a.jpg  images/train/metadata.parquet (or .jsonl, .csv)      https://huggingface.co/docs/datasets/image_load
+    data/train-00000-of-00001.parquet                                        pictures inside
+    train/data-00000-of-00001.arrow  train/state.json                        `save_to_disk`
+
+A row has the picture (`image`, or `file_name` relative to its metadata file) and `objects` with `bbox` [x, y, width,
+height] in pixels of the upright picture and `category`. Pictures inside rows are put into the cache of `datasets`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Literal, get_args
+
+from amp_datasets.arrow_rows import Row, RowFile, open_rows, saved_files, spool
+from amp_datasets.coco_label import LabelReader, entry_key
+from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.folder import Folder
+from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
+from amp_datasets.geometry import coco_rle, cxcywh_to_xyxy, xyxy_to_xywh
+from amp_datasets.image import IMAGE_SUFFIXES
+from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size
+from amp_datasets.parquet_file import ParquetFile, card, labelled_rows
+from amp_datasets.reading import category_name, finite, split_name, split_of
+from amp_datasets.registry import Registry
+from amp_datasets.rle import parse_rle
+from amp_datasets.table import features, kinds_of, row_to_sample
+
+_METADATA = ("metadata.parquet", "metadata.jsonl", "metadata.csv")
+_OBJECTS = ("objects", "annotations")
+_BOX = ("bbox", "bboxes", "boxes", "box")
+_CATEGORY = ("category", "categories", "category_id", "label", "labels", "class")
+_BUILD_LOCK = "amp.lock.json"
+
+
+class HuggingFaceOptions(Options):
+    """`boxes`: what the four numbers are, by default COCO's; `names`: class names where the rows hold bare numbers."""
+
+    boxes: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
+    names: tuple[str, ...] = ()
+
+
+class HuggingFaceSource(Source[HuggingFaceOptions]):
+    """Reads every file of rows that has pictures and objects."""
+
+    name: ClassVar[str] = "huggingface"
+    title: ClassVar[str] = "Hugging Face dataset (metadata folder, saved dataset, parquet, amp build)"
+    options_type: ClassVar[type[Options]] = HuggingFaceOptions
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """Files of rows with a picture and `objects`."""
+        files = _row_files(folder)
+        if not files:
+            return None
+        if _BUILD_LOCK in folder:
+            return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95)
+        return Detection(f"{files[0].name} has rows of pictures with objects", 90)
+
+    def read(self) -> LabelSet:
+        """The set; classes in the order of their ids, where the rows have no types in that of their numbers."""
+        self._names: dict[str, str] = {}
+        self._known: dict[str, Category] = {}
+        self._origins: dict[str, Origin] = {}
+        self._spooled: set[str] = set()
+        files = _row_files(self.folder)
+        if not files:
+            raise SourceError("no file has rows of pictures with objects", where=self.folder.root)
+        for file in files:
+            self._read_file(file)
+        keys = list(self._names)
+        if all(key.isdecimal() for key in keys):
+            keys.sort(key=int)
+        names = dict.fromkeys([*self._known, *(self._names[key] for key in keys)])
+        labels = self.reading.finish([self._known.get(name, Category(name)) for name in names])
+        samples = tuple(replace(s, origin=self._origins.get(s.source_id)) for s in labels.samples)
+        return replace(labels, samples=samples)
+
+    def _read_file(self, file: RowFile) -> None:
+        declared = file.class_names or self.options.names
+        for category in file.categories or map(Category, declared):
+            self._known.setdefault(category.name, category)
+        reader = LabelReader(self.reading, {str(number): name for number, name in enumerate(declared)})
+        split = _split(file.name)
+        for number, row in enumerate(file.rows(), start=1):
+            picture, image = self._picture(file, row, number, split)
+            if picture is not None:
+                self._read_row(file, row, picture, image, reader, split)
+        if not declared:
+            self._names.update(reader.names)
+
+    def _picture(self, file: RowFile, row: Row, number: int, split: str | None) -> tuple[str | None, ImageFile | None]:
+        """The name of a row's picture, and where it is if it is not a file of the set."""
+        value = row.get("file_name") or row.get("image")
+        data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
+        if isinstance(data, bytes):
+            suffix = PurePosixPath(str(path)).suffix.lower()
+            suffix = suffix if suffix in IMAGE_SUFFIXES else ".jpg"
+            stem = PurePosixPath(str(path).replace("\\", "/")).stem if path else f"{number - 1:06d}"
+            name = f"{split or PurePosixPath(file.name).stem}/{stem}{suffix}"
+            if name in self._spooled:
+                name = f"{split or PurePosixPath(file.name).stem}/{stem}-{number - 1:06d}{suffix}"
+            self._spooled.add(name)
+            return name, ImageFile(spool(data, suffix))
+        near = PurePosixPath(file.name).parent.as_posix()
+        picture = self.reading.pictures.find(path, near) if isinstance(path, str) else None
+        if picture is not None and (near == "." or picture.startswith(f"{near}/")):
+            return picture, None
+        self.reading.drop(f"{file.name}: {path or number}", "picture is missing", f"row {number}")
+        return None, None
+
+    def _read_row(
+        self, file: RowFile, row: Row, picture: str, image: ImageFile | None, reader: LabelReader, split: str | None
+    ) -> None:
+        try:
+            exact = self._exact(file, row, picture, image) if file.categories else None
+            annotations = self._foreign(row, picture, reader) if exact is None else exact
+            size = _size(row)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            self.reading.drop(picture, "row cannot be read", f"{type(error).__name__}: {error}"[:200])
+            return
+        if annotations is None:
+            self.reading.drop(picture, "no usable label", "all labels were dropped")
+            return
+        origin = self._origins.get(picture)
+        group = origin.source_id if origin else None
+        split = split or split_of(picture)
+        self.reading.add(picture, annotations, file=image, declared=size, split=split, group=group)
+
+    def _exact(self, file: RowFile, row: Row, picture: str, image: ImageFile | None) -> list[Annotation]:
+        """The labels of a row that we wrote; masks are checked, for the file may not be what it says."""
+        sample = row_to_sample(row, file.class_names, image or self.folder.image(picture), picture)
+        for annotation in sample.annotations:
+            if annotation.mask is not None:
+                parse_rle(coco_rle(annotation.mask))
+        if sample.origin is not None:
+            self._origins[picture] = sample.origin
+        return list(sample.annotations)
+
+    def _foreign(self, row: Row, picture: str, reader: LabelReader) -> list[Annotation] | None:
+        """The labels of anybody's row; None if it has some and all were dropped."""
+        entries = _entries(next((row[key] for key in _OBJECTS if row.get(key) is not None), None))
+        annotations = []
+        for number, entry in enumerate(entries, start=1):
+            raw = self._as_coco(entry, reader)
+            annotation = reader.read(raw, f"{picture}#{number}", None)
+            if annotation is not None:
+                annotations.append(annotation)
+        return None if entries and not annotations else annotations
+
+    def _as_coco(self, entry: Mapping[str, Any], reader: LabelReader) -> dict[str, Any]:
+        """An object under COCO's keys; a class that comes by name, or by a number without names, becomes known."""
+        category = next((entry[key] for key in _CATEGORY if key in entry), None)
+        box = next((entry[key] for key in _BOX if key in entry), None)
+        others = {key: value for key, value in entry.items() if key not in {*_CATEGORY, *_BOX}}
+        untyped = not self._known or not isinstance(category, int | float)
+        if untyped and category is not None and isinstance(reader.names, dict):
+            key = entry_key(category)
+            reader.names.setdefault(key, category_name(key))
+        iscrowd = others.get("iscrowd") or 0
+        return {**others, "category_id": category, "bbox": self._box(box), "iscrowd": iscrowd}
+
+    def _box(self, box: Any) -> Any:
+        if self.options.boxes == "xywh" or not isinstance(box, list) or len(box) != 4:
+            return box
+        a, b, c, d = (finite(number) for number in box)
+        return list(xyxy_to_xywh(cxcywh_to_xyxy((a, b, c, d)) if self.options.boxes == "cxcywh" else (a, b, c, d)))
+
+
+class HuggingFaceExporter(Exporter[Options]):
+    """Writes `images/<split>/` with `metadata.parquet`, and a card that makes `load_dataset` give a typed dataset."""
+
+    name: ClassVar[str] = "huggingface"
+    title: ClassVar[str] = "Hugging Face image folder, typed"
+    holds: ClassVar[frozenset[Feature]] = frozenset(get_args(Feature)) - {"unlabelled"}
+    shares_images: ClassVar[bool] = True
+
+    def write(self, labels: LabelSet) -> None:
+        """Write pictures, rows and card."""
+        kinds = kinds_of(labels.samples)
+        types = features(labels.categories, kinds, file_name=True)
+        files: dict[str, ParquetFile] = {}
+        with ExitStack() as stack:
+            for sample, row in labelled_rows(labels, kinds):
+                split = str(sample.split)
+                folder = self.target / "images" / split
+                if split not in files:
+                    file = ParquetFile(folder / "metadata.parquet", types, labels.categories)
+                    files[split] = stack.enter_context(file)
+                self.place(sample, folder / sample.source_id)
+                files[split].add({"file_name": sample.source_id, **row})
+        paths = {split: f"images/{split}/**" for split in files}
+        (self.target / "README.md").write_text(card(labels.name, paths), encoding="utf-8")
+
+
+def _row_files(folder: Folder) -> list[RowFile]:
+    """The files with rows of pictures and objects; what cannot be opened is none of them."""
+    try:
+        names = saved_files(folder)
+    except AmpError:
+        names = []
+    names += folder.with_suffix(".parquet")
+    names += [name for name in folder.with_suffix(".jsonl", ".csv") if PurePosixPath(name).name in _METADATA]
+    found = []
+    for name in names:
+        try:
+            file = open_rows(folder, name)
+        except AmpError:
+            continue
+        if {"file_name", "image"} & set(file.columns) and set(_OBJECTS) & set(file.columns):
+            found.append(file)
+    return found
+
+
+def _entries(value: Any) -> list[Mapping[str, Any]]:
+    """Objects one by one, from a list of them, columns of equal length, or either as JSON text."""
+    if isinstance(value, str):
+        value = json.loads(value) if value.strip() else None
+    if value is None:
+        return []
+    if isinstance(value, list):
+        if not all(isinstance(entry, Mapping) for entry in value):
+            raise ValueError("an object is not a mapping")
+        return value
+    columns = {key: column for key, column in value.items() if isinstance(column, list)}
+    lengths = {len(column) for key, column in columns.items() if key in {*_BOX, *_CATEGORY}}
+    if len(lengths) > 1:
+        raise ValueError(f"boxes and categories differ in number: {sorted(lengths)}")
+    count = next(iter(lengths), 0)
+    whole = {key: column for key, column in columns.items() if len(column) == count}
+    return [{key: column[index] for key, column in whole.items()} for index in range(count)]
+
+
+def _size(row: Row) -> Size | None:
+    width, height = row.get("width"), row.get("height")
+    return (width, height) if type(width) is int and type(height) is int and width > 0 and height > 0 else None
+
+
+def _split(name: str) -> str | None:
+    """The split in a file's name (`train-00000-of-00002.parquet`), else in its folders."""
+    words = (split_name(word) for word in re.split(r"[^A-Za-z0-9]+", PurePosixPath(name).stem))
+    return next((split for split in words if split is not None), None) or split_of(name)
+
+
+def register(registry: Registry) -> None:
+    """Offer both sides of the format."""
+    registry.add_source(HuggingFaceSource)
+    registry.add_exporter(HuggingFaceExporter)
