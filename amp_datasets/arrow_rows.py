@@ -24,6 +24,9 @@ from amp_datasets.model import Category
 from amp_datasets.parquet_file import CATEGORIES_KEY
 from amp_datasets.reading import parse_json, parse_text
 
+OBJECTS = ("objects", "annotations")
+"""Columns under which sets have their labels."""
+
 _BATCH_ROWS = 64
 
 Row = dict[str, Any]
@@ -56,8 +59,9 @@ class RowFile:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names in the first ClassLabel among the types."""
-        return tuple(_first_names(self.features) or ())
+        """The names in the first ClassLabel among the types of the objects."""
+        types = self.features or {}
+        return class_names({name: types[name] for name in OBJECTS if name in types})
 
 
 def open_rows(folder: Folder, name: str) -> RowFile:
@@ -73,6 +77,18 @@ def open_rows(folder: Folder, name: str) -> RowFile:
         raise
     except Exception as error:  # Arrow has a dozen error classes for damaged files
         raise _damaged(folder.path(name), error) from error
+
+
+def class_names(feature: Any) -> tuple[str, ...]:
+    """The names in the first ClassLabel of a type, however deep; old and new forms of lists are understood."""
+    if isinstance(feature, ClassLabel):
+        return tuple(feature.names)
+    inner: list[Any] = feature if isinstance(feature, list) else []
+    if isinstance(feature, dict):
+        inner = list(feature.values())
+    elif hasattr(feature, "feature"):
+        inner = [feature.feature]
+    return next((names for one in inner if (names := class_names(one))), ())
 
 
 def saved_files(folder: Folder) -> list[str]:
@@ -147,17 +163,6 @@ def _categories(schema: pa.Schema) -> tuple[Category, ...]:
         )
         for entry in entries
     )
-
-
-def _first_names(feature: Any) -> list[str] | None:
-    if isinstance(feature, ClassLabel):
-        return list(feature.names)
-    if isinstance(feature, dict):
-        return next((names for inner in feature.values() if (names := _first_names(inner))), None)
-    if isinstance(feature, list):
-        return _first_names(feature[0]) if feature else None
-    inner = getattr(feature, "feature", None)
-    return None if inner is None else _first_names(inner)
 
 
 def _damaged(where: object, error: Exception) -> SourceError:

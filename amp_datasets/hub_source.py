@@ -81,5 +81,6 @@ def _bytes(picture: Mapping[str, Any], repo: str) -> bytes:
 
 
 def _suffix(picture: Mapping[str, Any]) -> str:
-    suffix = PurePosixPath(str(picture.get("path"))).suffix.lower()
+    inside, _, _ = str(picture.get("path")).partition("::")  # zip://a.jpg::hf://...
+    suffix = PurePosixPath(inside).suffix.lower()
     return suffix if suffix in IMAGE_SUFFIXES else ".jpg"

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, get_args
 
-from amp_datasets.arrow_rows import Row, RowFile, open_rows, saved_files, spool
+from amp_datasets.arrow_rows import OBJECTS, Row, RowFile, open_rows, saved_files, spool
 from amp_datasets.coco_label import LabelReader, entry_key
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import Folder
@@ -33,7 +33,6 @@ from amp_datasets.rle import parse_rle
 from amp_datasets.table import features, kinds_of, row_to_sample
 
 _METADATA = ("metadata.parquet", "metadata.jsonl", "metadata.csv")
-_OBJECTS = ("objects", "annotations")
 _BOX = ("bbox", "bboxes", "boxes", "box")
 _CATEGORY = ("category", "categories", "category_id", "label", "labels", "class")
 _BUILD_LOCK = "amp.lock.json"
@@ -145,7 +144,7 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
 
     def _foreign(self, row: Row, picture: str, reader: LabelReader) -> list[Annotation] | None:
         """The labels of anybody's row; None if it has some and all were dropped."""
-        entries = _entries(next((row[key] for key in _OBJECTS if row.get(key) is not None), None))
+        entries = _entries(next((row[key] for key in OBJECTS if row.get(key) is not None), None))
         annotations = []
         for number, entry in enumerate(entries, start=1):
             raw = self._as_coco(entry, reader)
@@ -213,7 +212,7 @@ def _row_files(folder: Folder) -> list[RowFile]:
             file = open_rows(folder, name)
         except AmpError:
             continue
-        if {"file_name", "image"} & set(file.columns) and set(_OBJECTS) & set(file.columns):
+        if {"file_name", "image"} & set(file.columns) and set(OBJECTS) & set(file.columns):
             found.append(file)
     return found
 
