@@ -182,7 +182,9 @@ def read_lock(build: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8")
         lock = json.loads(text)
     except FileNotFoundError as error:
-        raise BuildError("this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)") from error
+        raise BuildError(
+            "this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"the lock is damaged: {error}", where=path, fix="build it again") from error
     if not isinstance(lock, dict) or "recipe" not in lock or text != dump_json(lock):
