@@ -19,7 +19,7 @@ from amp_datasets.registry import Registry
 
 
 def read_source(settings: SourceSettings, registry: Registry, limits: Limits) -> tuple[LabelSet, Detection]:
-    """The set at a path, and why it was read the way it was. Raises SourceError if it cannot be read."""
+    """The set at a path, and as what it was read and why. Raises SourceError if it cannot be read."""
     folder = open_folder(_local(settings.path))
     name, detection = choose_format(folder, registry, settings.format)
     plugin = registry.source(name)
@@ -36,7 +36,9 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     labels = plugin(folder, options, Reading(folder, limits)).read()
     if not labels.samples and not labels.dropped:
         raise SourceError("there is not one picture in this set", where=settings.path, fix="check the path")
-    return replace(labels, name=labels.name or _stem(settings.path)), detection
+    return replace(labels, name=labels.name or _stem(settings.path)), replace(
+        detection, reason=f"{name}: {detection.reason}"
+    )
 
 
 def choose_format(folder: Folder, registry: Registry, given: str | None) -> tuple[str, Detection]:
