@@ -193,7 +193,7 @@ def _text(value: object) -> str:
 
 def quoted(text: str) -> str:
     """A text as a double-quoted YAML scalar that every loader reads back as it is."""
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(text, ensure_ascii=False))
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))
 
 
 def data_yaml(splits: Sequence[str], names: Sequence[str], more: Sequence[str] = ()) -> str:

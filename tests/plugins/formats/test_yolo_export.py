@@ -1,0 +1,173 @@
+"""YOLO exports as the real trainer reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import KEYPOINTS, make_sample, place_picture, read_set, write_files
+
+from amp_datasets import geometry
+from amp_datasets.discovery import load_registry
+from amp_datasets.model import Annotation, Category, LabelSet, Polygon
+
+REGISTRY = load_registry()
+TRIANGLE = Polygon(np.array([(2.0, 3.0), (40.0, 5.0), (12.0, 44.0)]))
+TILTED = np.array([(10.0, 5.0), (40.0, 15.0), (37.0, 24.0), (7.0, 14.0)])
+POINTS = np.array([(5.0, 6.0, 2.0), (9.0, 7.0, 1.0), (0.0, 0.0, 0.0)])
+JUDGE = """
+import json, sys, logging
+from pathlib import Path
+from ultralytics.data.utils import check_det_dataset, img2label_paths, verify_image_label
+data = check_det_dataset(sys.argv[1], autodownload=False)
+count, ndim = data.get("kpt_shape", (0, 0))
+result = {"names": list(data["names"].values()), "pictures": {}}
+for split in ("train", "val", "test"):
+    if not data.get(split):
+        continue
+    for file in sorted(Path(data[split]).iterdir()):
+        (label,) = img2label_paths([str(file)])
+        keypoint = data.get("kpt_shape") is not None
+        out = verify_image_label((str(file), label, "", keypoint, data["nc"], count, ndim, False))
+        result["pictures"][file.name] = {
+            "missing": out[5], "found": out[6], "empty": out[7], "corrupt": out[8], "message": out[9],
+            "rows": None if out[1] is None else out[1].tolist(), "segments": [s.tolist() for s in out[3] or []],
+            "keypoints": None if out[4] is None else out[4].tolist(),
+        }
+print(json.dumps(result))
+"""
+
+
+def sample_set() -> LabelSet:
+    """Every kind of label, an empty picture, all splits, names that YAML would misread."""
+    names = ("no", 'quo"te: #', "ünused", "12")
+    categories = tuple(Category(name, keypoints=KEYPOINTS, flip_pairs=((0, 1),)) for name in names)
+    box = Annotation("no", (0.0, 0.0, 64.0, 48.0))
+    outline = Annotation("12", geometry.bounds([TRIANGLE.exterior]), polygons=(TRIANGLE,))
+    tilted = Annotation('quo"te: #', geometry.bounds([TILTED]), corners=TILTED)
+    pose = Annotation("no", (1.0 / 3, 2.0 / 3, 63.9, 47.9), keypoints=POINTS)
+    hollow = Polygon(geometry.rectangle((1, 1, 21, 21)), (geometry.rectangle((5, 5, 15, 15)),))
+    parts = Annotation("12", (1, 1, 45, 40), polygons=(hollow, Polygon(geometry.rectangle((30, 30, 45, 40)))))
+    samples = (
+        make_sample("a b (é).jpg", [box, outline, tilted]),
+        make_sample("empty.png"),
+        make_sample("v.x.jpg", [pose, parts], split="validation"),
+        make_sample("t.jpg", [tilted], split="test"),
+        make_sample("unlabelled.jpg", labelled=False),
+    )
+    return LabelSet(categories, samples)
+
+
+def export(name: str, folder: Path, labels: LabelSet | None = None) -> Path:
+    """A set written in a format."""
+    folder.mkdir(parents=True)
+    exporter = REGISTRY.exporter(name)
+    exporter(folder, exporter.options_type(), place_picture).write(labels or sample_set())
+    return folder
+
+
+def judged(folder: Path, cwd: Path) -> dict[str, Any]:
+    """What Ultralytics' own dataset check and label verification find, run from some other folder."""
+    pytest.importorskip("ultralytics", reason="the trainer is not installed", exc_type=ImportError)
+    settings = cwd / "settings"
+    settings.mkdir(exist_ok=True)
+    env = {**os.environ, "YOLO_OFFLINE": "1", "YOLO_CONFIG_DIR": str(settings), "YOLO_VERBOSE": "false"}
+    command = [sys.executable, "-c", JUDGE, str(folder / "data.yaml")]
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("name", ["yolo", "yolo-segment", "yolo-pose", "yolo-obb"])
+def test_the_trainer_takes_every_picture(name: str, tmp_path: Path) -> None:
+    """No picture corrupt, none ignored, no message, names unchanged; also after the folder has moved."""
+    export(name, tmp_path / "first").rename(tmp_path / "moved")
+    found = judged(tmp_path / "moved", tmp_path)
+    assert found["names"] == [c.name for c in sample_set().categories]
+    assert set(found["pictures"]) == {"a b (é).jpg", "empty.png", "v.x.jpg", "t.jpg"}
+    for picture, result in found["pictures"].items():
+        assert (result["corrupt"], result["missing"], result["message"]) == (0, 0, ""), (picture, result)
+        assert result["empty"] == (picture == "empty.png")
+
+
+def test_the_trainer_reads_the_same_boxes(tmp_path: Path) -> None:
+    """Boxes equal to float32, in the same order."""
+    pictures = judged(export("yolo", tmp_path / "set"), tmp_path)["pictures"]
+    for sample in sample_set().samples:
+        if sample.labelled and sample.annotations:
+            rows = np.array(pictures[sample.source_id]["rows"])
+            boxes = [geometry.cxcywh_to_xyxy(row * (64, 48, 64, 48)) for row in rows[:, 1:]]
+            np.testing.assert_allclose(boxes, [a.xyxy for a in sample.annotations], atol=64e-7)
+
+
+def test_the_trainer_reads_the_same_outlines_and_keypoints(tmp_path: Path) -> None:
+    """Polygon points and keypoints equal to float32; boxes without an outline become their four corners."""
+    segments = judged(export("yolo-segment", tmp_path / "segment"), tmp_path)["pictures"]["a b (é).jpg"]["segments"]
+    expected = [geometry.rectangle((0, 0, 64, 48)), TRIANGLE.exterior, TILTED]
+    for found, ring in zip(segments, expected, strict=True):
+        np.testing.assert_allclose(np.array(found) * (64, 48), ring, atol=64e-7)
+    poses = judged(export("yolo-pose", tmp_path / "pose"), tmp_path)["pictures"]["v.x.jpg"]["keypoints"]
+    np.testing.assert_allclose(np.array(poses[0]) * (64, 48, 1), POINTS, atol=64e-7)
+    assert not np.any(poses[1])
+
+
+def test_every_row_of_an_export_has_one_form(tmp_path: Path) -> None:
+    """Five values in detect, eight coordinates in oriented, whatever labels the set has."""
+    for name, counts in (("yolo", {5}), ("yolo-obb", {9}), ("yolo-pose", {14})):
+        texts = [file.read_text() for file in export(name, tmp_path / name).rglob("labels/**/*.txt")]
+        assert {len(row.split()) for text in texts for row in text.splitlines()} == counts
+    texts = [file.read_text() for file in export("yolo-segment", tmp_path / "s").rglob("labels/**/*.txt")]
+    assert all(len(row.split()) >= 7 and len(row.split()) % 2 for text in texts for row in text.splitlines())
+
+
+def test_parts_and_holes_are_joined_without_changing_the_area(tmp_path: Path) -> None:
+    """The bridges between rings have no width."""
+    folder = export("yolo-segment", tmp_path / "set")
+    row = (folder / "labels/validation/v.x.txt").read_text().splitlines()[1]
+    ring = np.array(list(map(float, row.split()[1:]))).reshape(-1, 2) * (64, 48)
+    outer, hole, part = 400.0, 100.0, 150.0
+    assert geometry.to_shapely([Polygon(ring)]).area == pytest.approx(outer - hole + part, rel=1e-6)
+
+
+def test_data_yaml_has_no_path_and_only_splits_that_exist(tmp_path: Path) -> None:
+    """`train` and `val` must be there for the trainer, `test` need not."""
+    labels = LabelSet((Category("no"),), (make_sample("a.jpg"),))
+    text = (export("yolo", tmp_path / "set", labels) / "data.yaml").read_text()
+    assert "path:" not in text.replace("`path:`", "")
+    assert "train: images/train\nval:\n" in text
+    assert "test" not in text.replace("detect", "")
+    assert '0: "no"' in text
+
+
+def test_what_the_trainer_would_skip_is_a_loss() -> None:
+    """A GIF, a picture of 8 pixels, and a box that is there twice."""
+    twin = Annotation("a", (1, 1, 9, 9)), Annotation("a", (1, 1, 9, 9 + 1e-9))
+    samples = [make_sample("a.gif"), make_sample("b.jpg", size=(8, 100)), make_sample("c.jpg", twin)]
+    exporter = REGISTRY.exporter("yolo")
+    assert exporter(Path("unused"), exporter.options_type(), place_picture).losses(samples) == {
+        "picture format that the trainer skips": 1,
+        "picture too small for the trainer": 1,
+        "repeated row": 1,
+    }
+
+
+def test_an_added_class_moves_no_other(tmp_path: Path) -> None:
+    """Numbers are places in the list of classes, with labels or without."""
+    folder = export("yolo", tmp_path / "set")
+    rows = (folder / "labels/train/a b (é).txt").read_text().splitlines()
+    assert {row.split()[0] for row in rows} == {"0", "1", "3"}
+    assert [c.name for c in read_set(REGISTRY.source("yolo"), folder).categories] == ["no", 'quo"te: #', "ünused", "12"]
+
+
+def test_the_judge_sees_a_broken_row(tmp_path: Path) -> None:
+    """The check above can fail: mixed rows are corrupt for the trainer."""
+    folder = export("yolo", tmp_path / "set")
+    write_files(folder, {"labels/test/t.txt": "0 .5 .5 .1 .1\n0 .1 .1 .2 .2 .3 .3\n"})
+    assert judged(folder, tmp_path)["pictures"]["t.jpg"]["corrupt"] == 1
