@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import datasets
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 from datasets import Features, Image, IterableDataset, Value
 from huggingface_hub import HfApi
 

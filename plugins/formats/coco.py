@@ -12,6 +12,7 @@ Pictures without annotations are confirmed empty; a file without `annotations` l
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -278,6 +279,7 @@ def _is_named(file: str, pattern: str) -> bool:
     return fnmatch.fnmatch(PurePosixPath(file).name, pattern)
 
 
+@functools.lru_cache(maxsize=64)
 def _split_of_file(file: str) -> str | None:
     """The split in a label file's name (`instances_train2017.json`), else in its folders."""
     words = (split_name(word) for word in re.split(r"[^A-Za-z0-9]+", PurePosixPath(file).stem))

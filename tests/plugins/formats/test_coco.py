@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from coco_sets import (
     SIZE,
@@ -18,7 +19,11 @@ from coco_sets import (
     rules,
     write,
 )
+from PIL import Image as PillowImage
+from PIL import ImageOps
+from pycocotools import mask as coco_mask
 
+from amp_datasets import geometry
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
 from amp_datasets.folder import Folder
@@ -199,20 +204,46 @@ def test_repeated_ids_and_entries_are_mended(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("declared", ["shown", "stored"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_understood_by_the_declared_size(tmp_path: Path, orientation: int, declared: str) -> None:
+def painted(path: Path, box: list[int], orientation: int) -> tuple[int, int, int, int]:
+    """A picture with a white box at a place of the stored file; where it is found in the upright one, by its pixels."""
+    image = PillowImage.new("RGB", SIZE)
+    image.paste("white", (box[0], box[1], box[0] + box[2], box[1] + box[3]))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, "JPEG", quality=100, subsampling=0, exif=exif)
+    with PillowImage.open(path) as stored:
+        found = ImageOps.exif_transpose(stored).convert("L").point(lambda value: value > 127).getbbox()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("orientation", "declared"), [*((n, "shown") for n in range(1, 9)), *((n, "stored") for n in (5, 6, 7, 8))]
+)
+def test_labels_sit_on_the_object_for_every_exif_orientation(tmp_path: Path, orientation: int, declared: str) -> None:
     """Width and height in the file tell whether its labels are for the picture as stored or as shown."""
-    picture(tmp_path / "a.jpg", SIZE, orientation)
-    turned = orientation >= 5
-    width, height = SIZE[::-1] if turned and declared == "shown" else SIZE
-    entry = {"id": 1, "file_name": "a.jpg", "width": width, "height": height}
-    annotation = only(read(write(tmp_path, document(images=[entry], annotations=[label(bbox=[10, 10, 20, 15])]))))
-    if turned and declared == "stored":
-        assert sorted([annotation.xyxy[2] - annotation.xyxy[0], annotation.xyxy[3] - annotation.xyxy[1]]) == [15, 20]
-        assert annotation.xyxy[2] - annotation.xyxy[0] == 15
-    else:
-        assert annotation.xyxy == (10, 10, 30, 25)
+    stored = [8, 16, 32, 8]
+    x0, y0, x1, y1 = painted(tmp_path / "a.jpg", stored, orientation)
+    shown = [x0, y0, x1 - x0, y1 - y0]
+    size = SIZE[::-1] if orientation >= 5 and declared == "shown" else SIZE
+    x, y, w, h = bbox = shown if declared == "shown" else stored
+    mask = np.zeros(size[::-1], dtype=np.uint8, order="F")
+    mask[y : y + h, x : x + w] = 1
+    packed = coco_mask.encode(mask)
+    rle = {"size": packed["size"], "counts": packed["counts"].decode()}
+    polygon = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    labels = [label(bbox=bbox), label(id=2, bbox=bbox, segmentation=polygon), label(id=3, bbox=bbox, segmentation=rle)]
+    entry = {"id": 1, "file_name": "a.jpg", "width": size[0], "height": size[1]}
+    (tmp_path / "labels.json").write_text(json.dumps(document(images=[entry], annotations=labels)))
+    back = read(tmp_path)
+    assert not back.dropped
+    (sample,) = back.samples
+    assert sample.size == (SIZE[::-1] if orientation >= 5 else SIZE)
+    plain, outlined, masked = sample.annotations
+    assert plain.xyxy == outlined.xyxy == (x0, y0, x1, y1)
+    assert geometry.bounds([outlined.polygons[0].exterior]) == (x0, y0, x1, y1)
+    assert masked.mask is not None
+    assert geometry.mask_box(masked.mask) == (x0, y0, x1, y1)
 
 
 def test_another_size_than_the_pictures_is_a_contradiction(tmp_path: Path) -> None:
