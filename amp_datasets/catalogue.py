@@ -36,7 +36,9 @@ class FilterList:
     def as_text(self) -> list[str]:
         """A table."""
         lines = [f"{f.name:<16} {f.kind:<9} {f.about}" for f in self.filters]
-        more = [f"{prefix}.NAME: {len(names)} of {prefix}'s own, e.g. {names[0]}" for prefix, names in self.families.items()]
+        more = [
+            f"{prefix}.NAME: {len(names)} of {prefix}'s own, e.g. {names[0]}" for prefix, names in self.families.items()
+        ]
         return lines + more
 
 

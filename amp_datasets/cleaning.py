@@ -172,8 +172,8 @@ def _clean_keypoints(label: str, annotation: Annotation, size: Size, report: Rep
 
 
 def _without_repeats(ring: FloatArray) -> FloatArray:
-    """A ring without points that repeat the one before, and without a repeated closing point."""
+    """A ring without points that the next one repeats, and so without a repeated closing point."""
     if len(ring) < 2:
         return ring
-    different = (ring != np.roll(ring, 1, axis=0)).any(axis=1)
+    different = (ring != np.roll(ring, -1, axis=0)).any(axis=1)
     return ring[different] if not different.all() else ring

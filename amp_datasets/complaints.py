@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,12 +24,13 @@ def complaints(error: ValidationError, document: YamlFile) -> list[AmpError]:
     by_place: dict[KeyPath, list[Any]] = {}
     for item in error.errors():
         by_place.setdefault(_place(item, document), []).append(item)
-    found = [e for place, items in by_place.items() for e in _errors(place, items, document)]
+    places = [place for place in by_place if not _is_other_form(place, by_place)]
+    found = [e for place in places for e in _errors(place, by_place[place], document)]
     return sorted(found, key=lambda e: _line(e.where))
 
 
 def _place(item: Any, document: YamlFile) -> KeyPath:
-    """The longest part of a pydantic location that is in the file (branches of unions are not)."""
+    """The parts of a pydantic location that are in the file: not branches of unions, nor `steps` of a short form."""
     place: KeyPath = ()
     value: Any = document.value
     for key in item["loc"]:
@@ -36,10 +38,14 @@ def _place(item: Any, document: YamlFile) -> KeyPath:
             isinstance(value, list) and isinstance(key, int) and key < len(value)
         ):
             value = value[key]
-        else:
-            break
-        place = (*place, key)
+            place = (*place, key)
     return place
+
+
+def _is_other_form(place: KeyPath, by_place: Mapping[KeyPath, list[Any]]) -> bool:
+    """Whether the complaints say only that a map is not one of some words, while others go into the map."""
+    deeper = any(len(other) > len(place) and other[: len(place)] == place for other in by_place)
+    return deeper and all(item["type"].endswith(("literal_error", "_type", "too_short")) for item in by_place[place])
 
 
 def _errors(place: KeyPath, items: list[Any], document: YamlFile) -> Iterator[AmpError]:
@@ -61,7 +67,15 @@ def _errors(place: KeyPath, items: list[Any], document: YamlFile) -> Iterator[Am
         yield AmpError(f"`{items[0]['loc'][-1]}` is missing", where=where)
         return
     text = union_message(items)
-    yield AmpError(f"`{'.'.join(map(str, place))}`: {text}" if place else text, where=where)
+    yield AmpError(f"`{'.'.join(map(str, place))}`: {text}" if place else text, where=where, fix=_nearest_word(items))
+
+
+def _nearest_word(items: list[Any]) -> str | None:
+    """The word that was probably meant where one of a few is expected."""
+    words = [word for item in items for word in re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))]
+    given = str(items[0]["input"])
+    near = nearest(given, words) or next((word for word in words if given and word.startswith(given)), None)
+    return f"did you mean `{near}`?" if near is not None else None
 
 
 def _inside(place: KeyPath, name: str | None, document: YamlFile) -> KeyPath:

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -26,9 +27,13 @@ ENTRY_POINTS = "amp_datasets.plugins"
 
 @functools.lru_cache(maxsize=8)
 def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
-    """Every plugin there is, once per process: shipped ones, installed ones, then those in `plugin_dirs`."""
+    """Every plugin there is, once per process: shipped ones, installed ones, then those in folders.
+
+    Folders are `plugin_dirs` and those in the environment variable AMP_PLUGINS_DIR.
+    """
     registry = Registry()
-    for module in (*_shipped(), *_installed(), *(m for folder in plugin_dirs for m in _in_folder(folder))):
+    named = tuple(Path(folder) for folder in os.environ.get("AMP_PLUGINS_DIR", "").split(os.pathsep) if folder)
+    for module in (*_shipped(), *_installed(), *(m for folder in (*named, *plugin_dirs) for m in _in_folder(folder))):
         _register(module, registry)
     return registry
 

@@ -2,7 +2,6 @@
 
 A filter makes every choice in `get_params` or `get_params_dependent_on_data`, from `self.py_random`, and returns it as
 JSON values: the *draw*. Everything else is a pure function of image and draw, so a recorded draw rebuilds the variant.
-(`*args` below takes nothing: with it the type checker lets a filter name the keywords of its own draw.)
 """
 
 from __future__ import annotations
@@ -187,7 +186,7 @@ class PixelFilter(_Named, A.ImageOnlyTransform):  # type: ignore[misc]
 class TableFilter(PixelFilter):
     """A pixel filter that replaces each value on its own; neighbours in a mix are fused into one table."""
 
-    def table(self, *args: Any, **draw: Any) -> Table:
+    def table(self, *args: Any, **draw: Any) -> Table:  # *args: lets mypy accept a filter's own keywords
         """The new value for each of the 256 old ones. A pure function."""
         raise NotImplementedError
 

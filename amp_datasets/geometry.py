@@ -6,6 +6,7 @@ pycocotools; both are the field's own tools for it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -141,7 +142,9 @@ def encode_mask(mask: NDArray[np.bool_]) -> Mask:
 
 def decode_mask(mask: Mask) -> NDArray[np.bool_]:
     """Run lengths as a (height, width) mask."""
-    return np.asarray(coco_mask.decode(coco_rle(mask)), dtype=np.bool_)
+    with warnings.catch_warnings():  # pycocotools knows an older way of handing over an array, NumPy 2 says so
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.asarray(coco_mask.decode(coco_rle(mask)), dtype=np.bool_)
 
 
 def coco_rle(mask: Mask) -> dict[str, object]:

@@ -50,11 +50,15 @@ def load_task(text: str, data: bytes | None) -> Task:
 
 
 class Maker:
-    """Makes the rows of tasks and puts the image files into `images`/split; None makes rows and digests only."""
+    """Makes the rows of tasks and puts the image files into `images`/split.
 
-    def __init__(self, recipe: Recipe, images: Path | None) -> None:
+    Without `images` it makes rows with digests alone, and with `plan_only` rows without digests, which costs no pixels.
+    """
+
+    def __init__(self, recipe: Recipe, images: Path | None, *, plan_only: bool = False) -> None:
         self.recipe = recipe
         self.images = images
+        self.plan_only = plan_only
         self.variants = VariantMaker(recipe)
         self.specs = {spec.name: spec for spec in recipe.variants}
         self.limits = Limits(recipe.max_bytes, recipe.max_pixels)
@@ -95,7 +99,7 @@ class Maker:
                 continue
             encoding = encoding_for(source.header, self.recipe.encode)
             try:
-                data = encode(render(source.original.image, planned), encoding)
+                data = b"" if self.plan_only else encode(render(source.original.image, planned), encoding)
             except CannotApply as error:
                 yield _refused(row, Refused(spec, planned.copy, planned.attempt + 1, error.what))
                 continue
@@ -121,7 +125,7 @@ class Maker:
                 target.write_bytes(data)
             except OSError as error:
                 raise write_failed(error, target) from error
-        row |= {"status": MADE, "file_name": name, "sha256": hashlib.sha256(data).hexdigest()}
+        row |= {"status": MADE, "file_name": name, "sha256": "" if self.plan_only else hashlib.sha256(data).hexdigest()}
         return {**row, "width": size[0], "height": size[1]}
 
     def _again(self, row: dict[str, Any], task: Task, base: dict[str, Any]) -> dict[str, Any]:

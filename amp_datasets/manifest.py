@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -151,7 +152,17 @@ def _classes(value: Any) -> Any:
             if name in merged:
                 raise ValueError(f"the class `{name}` is given twice")
             merged[name] = [aliases] if isinstance(aliases, str) else aliases or []
+    _check_aliases(merged)
     return merged
+
+
+def _check_aliases(classes: dict[str, Any]) -> None:
+    """A name that means two classes would go to either by chance."""
+    owners: dict[Any, str] = {name: name for name in classes}
+    for name, aliases in classes.items():
+        for alias in aliases if isinstance(aliases, list) else ():
+            if isinstance(alias, str) and owners.setdefault(alias, name) != name:
+                raise ValueError(f"`{alias}` cannot be both `{owners[alias]}` and `{name}`")
 
 
 class Manifest(_Model):
@@ -182,7 +193,8 @@ class Manifest(_Model):
     def _short_forms(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("a manifest is a map of settings")
-        value = dict(value)
+        empty = [key for key in ("sources", "filters", "mixes") if key in value and value[key] is None]
+        value = {key: inner for key, inner in value.items() if key not in empty}
         sources = value.get("sources")
         if isinstance(sources, str):
             sources = [sources]
@@ -194,21 +206,33 @@ class Manifest(_Model):
             value["exports"] = ["huggingface" if e == "hf" else e for e in value["exports"]]
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Manifest:
-        both = sorted(set(self.filters) & set(self.mixes))
+    @field_validator("splits")
+    @classmethod
+    def _add_up(cls, value: Any) -> Any:
+        if isinstance(value, dict) and abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {sum(value.values()):g}, not to 1")
+        return value
+
+    @field_validator("group_by")
+    @classmethod
+    def _names_a_group(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"this is not a regular expression: {error}") from error
+        if groups < 1:
+            raise ValueError("it needs one group in brackets, which names the split group")
+        return value
+
+    @field_validator("mixes")
+    @classmethod
+    def _not_a_filter(cls, value: dict[str, Mix], info: ValidationInfo) -> dict[str, Mix]:
+        both = sorted(set(info.data.get("filters", ())) & set(value))
         if both:
             raise ValueError(f"`{both[0]}` is both a filter and a mix; rename the mix")
-        if isinstance(self.splits, dict) and abs(sum(self.splits.values()) - 1) > 1e-6:
-            raise ValueError(f"the shares of `splits` add up to {sum(self.splits.values()):g}, not to 1")
-        if self.group_by is not None:
-            try:
-                groups = re.compile(self.group_by).groups
-            except re.error as error:
-                raise ValueError(f"group_by is not a regular expression: {error}") from error
-            if groups < 1:
-                raise ValueError("group_by needs one group in brackets, which names the split group")
-        return self
+        return value
 
     def variants(self) -> tuple[VariantSpec, ...]:
         """Every kind of variant, in the manifest's order."""

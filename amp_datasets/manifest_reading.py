@@ -51,8 +51,7 @@ def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -
     """Check a manifest's content; all problems are raised together."""
     try:
         manifest = Manifest.model_validate(value, context={"registry": registry})
-        for name in manifest.exports:
-            _check_export(name, registry)
+        _check_exports(manifest.exports, registry)
     except ValidationError as error:
         raise ManifestError.of(complaints(error, document)) from error
     except AmpError as error:
@@ -60,12 +59,16 @@ def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -
     return manifest
 
 
-def _check_export(name: str, registry: Registry) -> None:
-    if not registry.exporter(name).shares_images:
-        raise ManifestError(
-            f"`{name}` has a layout of its own, it cannot lie in the build's folder",
-            fix=f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards",
-        )
+def _check_exports(names: Sequence[str], registry: Registry) -> None:
+    """All exports must fit around the build's pictures, and no two of them may write the same files."""
+    families: dict[str, str] = {}
+    for name in names:
+        later = f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards"
+        if not registry.exporter(name).shares_images:
+            raise ManifestError(f"`{name}` has a layout of its own, it cannot lie in the build's folder", fix=later)
+        other = families.setdefault(name.partition("-")[0], name)
+        if other != name:
+            raise ManifestError(f"`{other}` and `{name}` write the same files", fix=later)
 
 
 def _lay_over(value: dict[str, Any], setting: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from amp_datasets.building import Progress, build_prepared, prepare_manifest
+from amp_datasets.building import build_prepared
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger import LOCK_FILE
+from amp_datasets.finishing import Progress
+from amp_datasets.ledger import read_lock
 from amp_datasets.manifest_reading import manifest_of
+from amp_datasets.preparing import prepare_manifest
 from amp_datasets.report import BuildReport
 from amp_datasets.workspace import is_build
 
@@ -36,5 +37,4 @@ def class_order(build: Path) -> list[str]:
     """The classes of a build in the order of their ids."""
     if not is_build(build):
         raise BuildError("--like needs a build", where=build, fix="give a folder that `amp build` wrote")
-    lock = json.loads((build / LOCK_FILE).read_text(encoding="utf-8"))
-    return [category["name"] for category in lock["categories"]]
+    return [category["name"] for category in read_lock(build)["categories"]]

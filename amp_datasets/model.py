@@ -22,6 +22,10 @@ Box = tuple[float, float, float, float]
 """(x_min, y_min, x_max, y_max)."""
 
 
+SPLITS = ("train", "validation", "test")
+"""The names of splits, in the order in which they are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Category:
     """A class. `keypoints` names its points; `skeleton` and `flip_pairs` index them from 0."""

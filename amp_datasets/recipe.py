@@ -96,7 +96,7 @@ def load_recipe(text: str) -> Recipe:
             tuple(rules["one_sided"]),
             {name: tuple((i, j) for i, j in pairs) for name, pairs in rules["flip_pairs"].items()},
         ),
-        plugin_dirs=tuple(raw.pop("plugin_dirs")),
+        plugin_dirs=tuple(raw.pop("plugin_dirs", ())),
         **raw,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amp_datasets.ledger import MADE
-from amp_datasets.model import Dropped, Repair
+from amp_datasets.model import SPLITS, Dropped, Repair
 from amp_datasets.recipe import ORIGINAL
 
 _EXAMPLES = 5
@@ -64,7 +64,8 @@ class BuildReport:
             self.labels += row["labels_out"]
             self.partial_labels += row["labels_partial"]
             labels.update(json.loads(row["labels_dropped"] or "{}"))
-        self.splits, self.dropped_labels, self.refused_variants = dict(splits), dict(labels), losses(refused)
+        self.splits = {split: splits[split] for split in SPLITS if splits[split]}
+        self.dropped_labels, self.refused_variants = dict(labels), losses(refused)
 
 
 def losses(items: Iterable[Dropped | Repair]) -> list[Loss]:

@@ -101,8 +101,40 @@ def _problems(error: ValidationError) -> list[Problem]:
 def union_message(items: list[Any]) -> str:
     """What is wrong, in one phrase, from the complaints of all branches of a type."""
     understood = [item for item in items if not item["type"].endswith(("_type", "_parsing", "too_short"))] or items
-    texts = dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in understood)
-    return f"{', or '.join(text[0].lower() + text[1:] for text in texts)} (got {understood[0]['input']!r})"
+    text = ", or ".join(dict.fromkeys(_phrase(item) for item in understood))
+    given = understood[0]["input"]
+    speaks_for_itself = understood[0]["type"] == "value_error" and isinstance(given, dict | list)
+    return text if speaks_for_itself else f"{text} (got {given!r})"
+
+
+_PHRASES = (
+    ("value error, ", ""),
+    ("input should be", "must be"),
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+    ("greater than", "above"),
+    ("less than", "below"),
+    ("a valid tuple", "a list"),
+    ("a valid list", "a list"),
+    ("a valid dictionary", "a map"),
+    ("a valid string", "text"),
+    ("a valid integer, got a number with a fractional part", "a whole number"),
+    ("a valid integer, unable to parse string as an integer", "a whole number"),
+    ("a valid number, unable to parse string as a number", "a number"),
+    ("a valid boolean, unable to interpret input", "true or false"),
+    ("tuple should have at least", "needs at least"),
+    (" after validation, not 0", ""),
+    ("string should match pattern", "must match"),
+)
+"""Pydantic's words, and those of people who have never heard of Python."""
+
+
+def _phrase(item: Any) -> str:
+    text = str(item["msg"])
+    text = text[0].lower() + text[1:]
+    for theirs, ours in _PHRASES:
+        text = text.replace(theirs, ours)
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -151,9 +151,8 @@ class VariantMaker:
     def _plan(
         self, original: Original, spec: VariantSpec, copy: int, siblings: Sequence[Signature]
     ) -> Planned | Refused:
-        before: Planned | None = None
         problem = ("", "")
-        attempt = 0
+        drawn: dict[str, Planned] = {}
         for attempt in range(self.recipe.labels.attempts):
             try:
                 planned = self.plan_attempt(original, spec, copy, attempt)
@@ -164,11 +163,11 @@ class VariantMaker:
             if found is None:
                 return planned
             problem = found
-            if before is not None and before.steps_json == planned.steps_json:
-                # Nothing is drawn here, so another attempt gives the same: a partly visible object keeps its label.
-                return planned if problem[0] == _PARTIAL else Refused(spec, copy, attempt + 1, *problem)
-            before = planned
-        return Refused(spec, copy, attempt + 1, *problem)
+            drawn.setdefault(planned.steps_json, planned)
+        if len(drawn) == 1 and problem[0] == _PARTIAL:
+            # Nothing is drawn here, so every attempt gives the same: a partly visible object keeps its label.
+            return next(iter(drawn.values()))
+        return Refused(spec, copy, self.recipe.labels.attempts, *problem)
 
     def _problem(self, planned: Planned, original: Original, siblings: Sequence[Signature]) -> tuple[str, str] | None:
         """Why a variant must not be used as drawn: reason and detail."""

@@ -22,8 +22,7 @@ from filelock import FileLock, Timeout
 
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger import LEDGER_FEATURES, LEDGER_FILE, LOCK_FILE, MADE, read_ledger
-
-SPLITS = ("train", "validation", "test")
+from amp_datasets.model import SPLITS
 
 
 def is_build(folder: Path) -> bool:

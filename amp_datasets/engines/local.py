@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 from datasets import Dataset, Features, Value, disable_progress_bars
@@ -31,19 +31,39 @@ from amp_datasets.recipe import Recipe, load_recipe
 _TASK_FEATURES = Features({"image": ImageFeature(decode=False), "task": Value("string")})
 _MAX_SHARD = 32
 
+
+class _Setup(NamedTuple):
+    """What a worker's maker is made from: plain data, the same in every process."""
+
+    recipe: str
+    images: str | None
+    plan_only: bool
+
+
 Progress = Callable[[int], None]
 """Called with the number of sources that were finished."""
 
 
-def run(recipe: Recipe, tasks: Sequence[Task], work: Path, images: Path | None, jobs: int, progress: Progress) -> None:
+def run(
+    recipe: Recipe,
+    tasks: Sequence[Task],
+    work: Path,
+    images: Path | None,
+    jobs: int,
+    progress: Progress,
+    *,
+    plan_only: bool = False,
+) -> None:
     """Make all tasks; their ledger rows are then in `shard_files(work)`, in the order of the tasks.
+
+    Pictures go below `images`; without it only rows are made, and with `plan_only` not even the pictures' digests.
 
     Raises BuildError if a worker dies or a file cannot be written. Finished shards stay for the next run.
     """
     cv2.setNumThreads(1)  # before any fork: a child that sets it after the parent used a pool deadlocks
     disable_progress_bars()
     shards = list(_cut(tasks, jobs))
-    job = functools.partial(_make_shard, recipe.dump(), images)
+    job = functools.partial(_make_shard, _Setup(recipe.dump(), None if images is None else str(images), plan_only))
     if jobs <= 1 or len(shards) <= 1:
         for index, shard in enumerate(shards):
             progress(job(shard, _shard_path(work, index)))
@@ -77,7 +97,7 @@ def _shard_path(work: Path, index: int) -> Path:
     return work / f"shard-{index:06d}.arrow"
 
 
-def _make_shard(recipe: str, images: Path | None, tasks: Sequence[Task], path: Path) -> int:
+def _make_shard(setup: _Setup, tasks: Sequence[Task], path: Path) -> int:
     """Run one shard through `datasets.map`, in this process."""
     rows = [{"image": {"bytes": t.file.data, "path": str(t.file.path)}, "task": t.dump()} for t in tasks]
     source = Dataset.from_list(rows, features=_TASK_FEATURES)
@@ -91,24 +111,25 @@ def _make_shard(recipe: str, images: Path | None, tasks: Sequence[Task], path: P
             cache_file_name=str(path),
             new_fingerprint=path.stem,
             load_from_cache_file=False,
-            fn_kwargs={"recipe": recipe, "images": None if images is None else str(images)},
+            fn_kwargs={"setup": setup},
         )
     except OSError as error:
         raise write_failed(error, path) from error
     return len(tasks)
 
 
-def _make_rows(batch: dict[str, list[Any]], recipe: str, images: str | None) -> dict[str, list[Any]]:
+def _make_rows(batch: dict[str, list[Any]], setup: _Setup) -> dict[str, list[Any]]:
     """The mapped function: one source in, the rows of all its variants out. It captures no transform."""
-    maker = _maker(recipe, images)
+    maker = _maker(setup)
     task = load_task(batch["task"][0], batch["image"][0]["bytes"])
     rows = list(maker.rows(task))
     return {name: [row[name] for row in rows] for name in LEDGER_FEATURES}
 
 
 @functools.lru_cache(maxsize=1)
-def _maker(recipe: str, images: str | None) -> Maker:
-    return Maker(load_recipe(recipe), None if images is None else Path(images))
+def _maker(setup: _Setup) -> Maker:
+    images = None if setup.images is None else Path(setup.images)
+    return Maker(load_recipe(setup.recipe), images, plan_only=setup.plan_only)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

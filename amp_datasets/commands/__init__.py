@@ -1,0 +1,1 @@
+"""The commands of `amp`, grouped by what they work on."""

@@ -1,0 +1,106 @@
+"""What lies around the pictures of a build: every label format, the ledger, the manifest as run, the card, the lock."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from amp_datasets import ledger as ledgers
+from amp_datasets.built import built_samples
+from amp_datasets.card import card_text
+from amp_datasets.errors import BuildError
+from amp_datasets.folder import read_image_file
+from amp_datasets.making import Task
+from amp_datasets.manifest_writing import manifest_document, manifest_text
+from amp_datasets.model import LabelSet
+from amp_datasets.preparing import Prepared
+from amp_datasets.recipe import digest
+from amp_datasets.registry import Registry
+from amp_datasets.report import BuildReport
+from amp_datasets.table import dump_annotations
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+SOURCES = "sources"
+"""The folder of a lazy set that holds the untouched sources."""
+
+
+def finish(prepared: Prepared, rows: Dataset, tree: Path, report: BuildReport, progress: Progress) -> None:
+    """Write every label format around the pictures in `tree`, then all that describes them."""
+    manifest = prepared.manifest
+    samples = built_samples(rows, tree / "images")
+    if not samples:
+        raise BuildError("not one image could be made", fix="; ".join(loss.reason for loss in report.refused_variants))
+    labels = LabelSet(prepared.joined.categories, samples, name=manifest.name)
+    for number, name in enumerate(manifest.exports):
+        progress("writing labels", number, len(manifest.exports))
+        _export(name, labels, tree, prepared.registry, report)
+    for split in (tree / "images").iterdir():
+        if not any(split.iterdir()):
+            split.rmdir()
+    rows.to_parquet(str(tree / ledgers.LEDGER_FILE))
+    _describe(prepared, labels, tree, report, lazy=False)
+
+
+def finish_lazy(prepared: Prepared, todo: Sequence[Task], rows: Dataset, tree: Path, report: BuildReport) -> None:
+    """Write the sources and the ledger without pixels, and all that describes them."""
+    shutil.rmtree(tree / "images")
+    (tree / SOURCES).mkdir()
+    places: dict[str, str] = {}
+    for task in todo:
+        suffix = Path(task.file.member or task.file.path).suffix.lower()
+        name = f"{SOURCES}/{task.stem}{suffix}"
+        (tree / name).write_bytes(read_image_file(task.file, prepared.recipe.max_bytes))
+        places[task.source_id] = json.dumps([name, None])
+    located = rows.add_column("source_file", [places[source_id] for source_id in rows["source_id"]])
+    located.to_parquet(str(tree / ledgers.LEDGER_FILE))
+    labels = LabelSet(prepared.joined.categories, built_samples(rows, tree / "images"), name=prepared.manifest.name)
+    _describe(prepared, labels, tree, report, lazy=True)
+
+
+def _describe(prepared: Prepared, labels: LabelSet, tree: Path, report: BuildReport, *, lazy: bool) -> None:
+    """Write the manifest as run, the card, and last the lock, which seals every file."""
+    manifest = prepared.manifest
+    document = manifest_document(manifest, tree.parent.parent / Path(report.out).name)
+    (tree / ledgers.MANIFEST_FILE).write_text(manifest_text(document), encoding="utf-8")
+    lock = lock_of(prepared, document, lazy=lazy)
+    (tree / "README.md").write_text(card_text(labels, manifest, report, lock), encoding="utf-8")
+    ledgers.seal(tree, lock)
+
+
+def lock_of(prepared: Prepared, document: Mapping[str, Any], *, lazy: bool) -> dict[str, Any]:
+    """What a set was made with and what was lost on reading; `document` is the manifest as run."""
+    lock = ledgers.lock_document(prepared.recipe, prepared.registry, document, _locked_sources(prepared, document))
+    lock["categories"] = [asdict(category) for category in prepared.joined.categories]
+    lock["lazy"] = lazy
+    lock["lost_on_reading"] = [asdict(item) for item in prepared.joined.dropped]
+    return lock
+
+
+def _export(name: str, labels: LabelSet, tree: Path, registry: Registry, report: BuildReport) -> None:
+    plugin = registry.exporter(name)
+    exporter = plugin(tree, plugin.options_type(), lambda _sample, _target: None)
+    exporter.write(labels)
+    lost = exporter.losses(labels.samples)
+    if lost:
+        report.lost_in_exports[name] = dict(lost)
+
+
+def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each set with a digest over its images and labels."""
+    by_set: dict[str, list[str]] = {}
+    for item in prepared.joined.items:
+        entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations)}"
+        by_set.setdefault(item.set_name, []).append(entry)
+    settings = document["sources"]
+    return [
+        {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source}
+        for (name, entries), source in zip(by_set.items(), settings, strict=False)
+    ]
