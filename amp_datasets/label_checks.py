@@ -121,8 +121,9 @@ def _is_yolo_row(row: list[float], label: Label, image: Expected, names: Sequenc
         return False
     size = (image.width, image.height)
     if task in {"detect", "pose"}:
-        cx, cy, w, h = (value * size[i % 2] for i, value in enumerate(row[1:5]))
-        return _close([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], _clipped(label["xyxy"], size))
+        x0, y0, x1, y1 = _clipped(label["xyxy"], size)
+        pixels = [value * size[i % 2] for i, value in enumerate(row[1:5])]
+        return _close(pixels, [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])
     points = [value * size[i % 2] for i, value in enumerate(row[1:])]
     wanted = _outline(label, task)
     return wanted is None or _close(points, _clipped(wanted, size))
