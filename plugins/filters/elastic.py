@@ -116,12 +116,14 @@ def _smooth_noise(seed: int, shape: tuple[int, int], sigmas: tuple[float, float]
     reach_x, reach_y = (math.ceil(3 * sigma) for sigma in sigmas)
     rows, columns = shape[0] + 2 * reach_y, shape[1] + 2 * reach_x
     words = random_bytes(seed, 4 * rows * columns).view("<u2")
-    white = words.astype(np.float32).reshape(2, rows, columns) * np.float32(2 / 65535) - np.float32(1)
+    white = words.astype(np.float32).reshape(2, rows, columns)
+    white *= np.float32(2 / 65535)
+    white -= np.float32(1)
     across = cv2.getGaussianKernel(2 * reach_x + 1, sigmas[0], cv2.CV_32F)
     down = cv2.getGaussianKernel(2 * reach_y + 1, sigmas[1], cv2.CV_32F)
     gain = math.sqrt(3 / float((across**2).sum() * (down**2).sum()))
-    smooth = np.stack([cv2.sepFilter2D(plane, -1, across, down) for plane in white])
-    return smooth[:, reach_y : rows - reach_y, reach_x : columns - reach_x] * np.float32(gain)
+    smooth = [cv2.sepFilter2D(plane, -1, across * gain, down) for plane in white]
+    return np.stack([plane[reach_y : rows - reach_y, reach_x : columns - reach_x] for plane in smooth])
 
 
 def _fading(nodes: int, reach: float) -> FloatField:

@@ -40,11 +40,11 @@ class SelectiveBlur(PixelFilter):
         """The blurred image, with the steep pixels of the sharp one copied over it."""
         grey = cv2.cvtColor(img, cv2.COLOR_RGB2GRAY)
         steepness = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-        least, greatest, _where, _there = cv2.minMaxLoc(steepness)
+        greatest = cv2.minMaxLoc(steepness)[1]  # the least is 0: the border mirrors, so the corners are flat
         blurred: Image = cv2.GaussianBlur(img, (11, 11), 0)
-        if least == greatest:
-            return blurred
-        steep = cv2.compare(steepness, least + threshold / 255 * (greatest - least), cv2.CMP_GE)
+        if not greatest:
+            return blurred  # a flat picture, or a single pixel, which OpenCV compares in a way of its own
+        steep = cv2.compare(steepness, threshold / 255 * greatest, cv2.CMP_GE)
         cv2.copyTo(img, steep, blurred)
         return blurred
 
