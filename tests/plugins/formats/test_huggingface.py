@@ -58,6 +58,15 @@ def test_metadata_beside_pictures(tmp_path: Path, kind: str, category: str) -> N
     ] * 2
 
 
+def test_metadata_speaks_of_its_own_folder_only(tmp_path: Path) -> None:
+    """A picture that only another split has is missing, and does not change sides."""
+    metadata(tmp_path / "train", {"file_name": "only in val.jpg", "objects": ROW})
+    picture(tmp_path / "val/only in val.jpg")
+    labels = read(tmp_path)
+    assert reasons(labels) == {"picture is missing"}
+    assert not any(sample.labelled for sample in labels.samples)
+
+
 def test_bare_numbers_are_named_by_the_option_or_by_themselves(tmp_path: Path) -> None:
     """In numeric order; nobody's names are made up."""
     boxes = [[1.0, 1.0, 5.0, 5.0], [20.0, 1.0, 5.0, 5.0]]
