@@ -63,8 +63,8 @@ def finite(value: object) -> float:
         raise ValueError(f"{brief(value)} is not a number")
     try:
         number = float(value)
-    except OverflowError as error:
-        raise ValueError("the number is too large") from error
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"{brief(value)} is not a number that can be used") from error
     if not math.isfinite(number):
         raise ValueError(f"{brief(value)} is not a finite number")
     return number

@@ -16,9 +16,10 @@ import io
 import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
@@ -26,8 +27,9 @@ from amp_datasets import geometry
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.image import Limits, decode, read_header
+from amp_datasets.image import Limits
 from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, LabelSet, Mask, Polygon, Sample, Size
+from amp_datasets.probe import probe
 from amp_datasets.reading import category_name, class_list, finite, looks_like, parse_json, split_of
 from amp_datasets.registry import Registry
 
@@ -178,14 +180,15 @@ def _circle(ring: FloatArray) -> FloatArray:
 def _mask(text: Any, corners: FloatArray, size: Size) -> Mask:
     """A mask of the whole image from the PNG of its box, whose top left pixel is the first point."""
     data = base64.b64decode(text)
-    header = read_header(data, Limits())
-    width, height = header.size
+    width, height = probe(ImageFile(Path("mask.png"), data=data), Limits()).size
     x, y = (round(value) for value in corners[0].tolist())
     if x < 0 or y < 0 or y + height > size[1] or x + width > size[0] or size[0] * size[1] > _MAX_MASK_PIXELS:
         raise ValueError(f"the mask of {width}x{height} pixels at {x}, {y} reaches out of the picture")
-    part = decode(data, header)[:, :, 0] > 0
+    part = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    if part is None or part.shape != (height, width):
+        raise ValueError("the mask is no picture")
     whole = np.zeros((size[1], size[0]), dtype=np.bool_)
-    whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+    whole[y : y + height, x : x + width] = part > 0
     return geometry.encode_mask(whole)
 
 

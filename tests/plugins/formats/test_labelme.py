@@ -1,0 +1,208 @@
+"""LabelMe sets: every type of shape, pictures inside the label file, and the usual mistakes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import by_name, make_sample, make_set, picture_bytes, place_picture, read_set, reasons, rules, write_files
+
+from amp_datasets import geometry
+from amp_datasets.discovery import load_registry
+from amp_datasets.folder import open_folder
+from amp_datasets.model import Annotation, Polygon
+
+LABELME = load_registry().source("labelme")
+RECTANGLE: dict[str, Any] = {"label": "cat", "shape_type": "rectangle", "points": [[40, 36], [24, 12]]}
+BOX = (24.0, 12.0, 40.0, 36.0)
+
+
+def document(*shapes: Any, **more: Any) -> str:
+    """A label file of a picture of 64x48."""
+    size = {"imageWidth": 64, "imageHeight": 48, "imagePath": "a.jpg", "imageData": None}
+    return json.dumps({"version": "5.0.1", "flags": {}, "shapes": list(shapes), **size, **more})
+
+
+def one(folder: Path, text: str | bytes) -> Path:
+    """A set of one picture with its label file."""
+    return write_files(folder, {"a.jpg": "", "a.json": text})
+
+
+def read_shape(folder: Path, **shape: Any) -> Annotation:
+    """The label that one shape becomes."""
+    labels = read_set(LABELME, one(folder, document({"label": "cat", **shape})))
+    (annotation,) = by_name(labels)["a.jpg"].annotations
+    return annotation
+
+
+def test_a_rectangle_has_any_two_opposite_corners(tmp_path: Path) -> None:
+    """From the lower right to the upper left too."""
+    assert read_shape(tmp_path, **RECTANGLE).xyxy == BOX
+    assert read_shape(tmp_path, **{**RECTANGLE, "points": [[24, 36], [40, 12]]}).xyxy == BOX
+
+
+def test_a_polygon_is_the_default_type(tmp_path: Path) -> None:
+    """Old files leave the type out; a repeated closing point goes."""
+    ring = [[1, 2], [30, 2], [30, 40]]
+    annotation = read_shape(tmp_path, points=[*ring, ring[0]])
+    np.testing.assert_array_equal(annotation.polygons[0].exterior, ring)
+    assert annotation.xyxy == (1, 2, 30, 40)
+
+
+def test_a_circle_is_its_outline(tmp_path: Path) -> None:
+    """Centre and a point on the rim; the area is that of the circle, not of its box."""
+    annotation = read_shape(tmp_path, shape_type="circle", points=[[30, 20], [30, 30]])
+    np.testing.assert_allclose(annotation.xyxy, (20, 10, 40, 30))
+    assert geometry.area(annotation) == pytest.approx(np.pi * 100, rel=2e-4)
+
+
+def test_turned_rectangles_are_oriented_boxes(tmp_path: Path) -> None:
+    """As newer tools write them."""
+    corners = [[10, 5], [40, 15], [37, 24], [7, 14]]
+    annotation = read_shape(tmp_path, shape_type="rotation", points=corners)
+    np.testing.assert_array_equal(annotation.corners, corners)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_mask_lies_at_its_first_point(tmp_path: Path) -> None:
+    """The PNG covers the box from the first point, both ends included."""
+    pixels = np.zeros((48, 64), dtype=np.bool_)
+    pixels[10:13, 20:24] = True
+    pixels[10, 20] = False
+    exporter = load_registry().exporter("labelme")
+    mask = geometry.encode_mask(pixels)
+    sample = make_sample("a.jpg", [Annotation("cat", (20, 10, 24, 13), mask=mask)])
+    exporter(tmp_path, exporter.options_type(), place_picture).write(make_set([sample]))
+    shape = json.loads((tmp_path / "train/a.json").read_text())["shapes"][0]
+    assert (shape["shape_type"], shape["points"]) == ("mask", [[20, 10], [23, 12]])
+    (annotation,) = by_name(read_set(LABELME, tmp_path))["a.jpg"].annotations
+    np.testing.assert_array_equal(geometry.decode_mask(annotation.mask or mask), pixels)
+    assert annotation.mask == mask
+
+
+@pytest.mark.parametrize("kind", ["point", "points", "line", "linestrip"])
+def test_shapes_without_area_are_counted(kind: str, tmp_path: Path) -> None:
+    """They are no objects; what is beside them stays."""
+    labels = read_set(LABELME, one(tmp_path, document(RECTANGLE, {**RECTANGLE, "shape_type": kind})))
+    assert len(by_name(labels)["a.jpg"].annotations) == 1
+    assert [(item.reason, item.detail) for item in labels.dropped] == [("shape has no area", kind)]
+
+
+def test_a_group_is_one_object_of_several_parts(tmp_path: Path) -> None:
+    """Shapes of one label and group_id join; the same number of another label does not."""
+    part = {"label": "cat", "points": [[1, 1], [9, 1], [9, 9]], "group_id": 0}
+    shapes = [part, {**RECTANGLE, "group_id": 0}, {**RECTANGLE, "label": "dog", "group_id": 0}, RECTANGLE]
+    labels = read_set(LABELME, one(tmp_path, document(*shapes)))
+    cat, dog, single = by_name(labels)["a.jpg"].annotations
+    assert (len(cat.polygons), cat.xyxy) == (2, (1, 1, 40, 36))
+    assert (dog.category, dog.xyxy, single.category) == ("dog", BOX, "cat")
+
+
+def test_the_picture_inside_is_used_where_the_file_is_missing(tmp_path: Path) -> None:
+    """Counted as a repair; bytes that are no picture are counted as dropped."""
+    data = base64.b64encode(picture_bytes((64, 48))).decode()
+    text = document(RECTANGLE, imageData=data, imagePath="..\\photos\\inside.jpg")
+    labels = read_set(LABELME, write_files(tmp_path, {"x.json": text, "y.json": text.replace(data, "AAAA")}))
+    assert rules(labels) == {"picture taken from the label file"}
+    assert by_name(labels)["inside.jpg"].image.data == picture_bytes((64, 48))
+    assert by_name(labels)["inside.jpg"].annotations[0].xyxy == BOX
+    assert reasons(labels) == {"picture cannot be read"}
+
+
+@pytest.mark.parametrize(
+    "path", ["..\\images\\é 1%.jpg", "C:\\x\\é 1%.jpg", "../images/e\u0301 1%.jpg", "gone.jpg", ""]
+)
+def test_paths_of_other_machines(path: str, tmp_path: Path) -> None:
+    """Windows paths, accents in two characters, a name that was changed later: the picture is found."""
+    name = "é 1%"
+    labels = read_set(
+        LABELME, write_files(tmp_path, {f"{name}.jpg": "", f"{name}.json": document(RECTANGLE, imagePath=path)})
+    )
+    assert by_name(labels)[f"{name}.jpg"].annotations[0].xyxy == BOX
+    assert not labels.dropped
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        None,
+        7,
+        {},
+        {"label": "cat"},
+        {"label": None, "points": [[1, 1], [9, 9], [9, 1]]},
+        {"label": "x" * 300, "points": [[1, 1], [9, 9], [9, 1]]},
+        {"label": "cat", "points": [[1, 1], [9, 9]]},
+        {"label": "cat", "points": [[1, 1, 1], [9, 9], [9, 1]]},
+        {"label": "cat", "points": [[1, "x"], [9, 9], [9, 1]]},
+        {"label": "cat", "points": [[1, float("nan")], [9, 9], [9, 1]]},
+        {"label": "cat", "points": [[1, 10**400], [9, 9], [9, 1]]},
+        {"label": "cat", "points": 5},
+        {"label": "cat", "points": [[1, 1]], "shape_type": "circle"},
+        {"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": ["rectangle"]},
+        {"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "spiral"},
+        {"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "mask"},
+        {"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "AAAA"},
+        {"label": "cat", "points": [[60, 1], [99, 9]], "shape_type": "mask", "mask": 5},
+    ],
+)
+def test_bad_shapes_are_dropped_one_by_one(shape: Any, tmp_path: Path) -> None:
+    """Whatever is wrong with a shape, the one beside it stays."""
+    labels = read_set(LABELME, one(tmp_path, document(RECTANGLE, shape)))
+    assert [a.xyxy for a in by_name(labels)["a.jpg"].annotations] == [BOX]
+    assert reasons(labels) == {"label cannot be read"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"shapes": [', "label file cannot be read"),
+        ('{"shapes": ' + "[" * 100_000, "label file cannot be read"),
+        ('{"shapes": 5}', "label file has no list of shapes"),
+        ('["shapes"]', "label file has no list of shapes"),
+    ],
+)
+def test_broken_files_are_counted(text: str, why: str, tmp_path: Path) -> None:
+    """A file that cannot be read does not stop the others."""
+    write_files(tmp_path, {"b.jpg": "", "b.json": document(RECTANGLE, imagePath="b.jpg")})
+    labels = read_set(LABELME, one(tmp_path, text))
+    assert by_name(labels)["b.jpg"].annotations
+    assert reasons(labels) == {why}
+
+
+def test_empty_unlabelled_flags_and_order(tmp_path: Path) -> None:
+    """No shape confirms an empty picture, no file says nothing; labels.txt orders the classes; flags are attributes."""
+    shape = {**RECTANGLE, "flags": {"blurred": True}, "attributes": {"age": 3}}
+    one(tmp_path, document(shape).encode("utf-8-sig"))
+    files = {"e.jpg": "", "e.json": document(imagePath="e.jpg"), "u.JPG": "", "labels.txt": "__ignore__\ndog\r\ncat\n"}
+    labels = read_set(LABELME, write_files(tmp_path, files))
+    assert [(s.source_id, s.labelled, len(s.annotations)) for s in labels.samples] == [
+        ("a.jpg", True, 1),
+        ("e.jpg", True, 0),
+        ("u.JPG", False, 0),
+    ]
+    assert dict(labels.samples[0].annotations[0].attributes) == {"blurred": True, "age": 3}
+    assert [c.name for c in labels.categories] == ["dog", "cat"]
+
+
+def test_large_picture_data_first_is_still_recognised(tmp_path: Path) -> None:
+    """Some writers put the picture before the shapes."""
+    text = '{"imageData": "' + "A" * 100_000 + '", "imagePath": "a.jpg", "shapes": []}'
+    detection = LABELME.detect(open_folder(one(tmp_path, text)))
+    assert detection is not None
+    assert detection.certainty == 80
+
+
+def test_parts_and_attributes_come_back(tmp_path: Path) -> None:
+    """Two objects of two parts each stay two."""
+    halves = tuple(Polygon(geometry.rectangle((x, 1, x + 5, 9))) for x in (1, 20))
+    pair = Annotation("cat", (1, 1, 25, 9), polygons=halves, attributes={"a": 1})
+    other = Annotation("cat", (1, 20, 25, 40), polygons=tuple(Polygon(np.add(p.exterior, (0, 19))) for p in halves))
+    exporter = load_registry().exporter("labelme")
+    exporter(tmp_path, exporter.options_type(), place_picture).write(make_set([make_sample("a.jpg", [pair, other])]))
+    found = by_name(read_set(LABELME, tmp_path))["a.jpg"].annotations
+    assert [len(a.polygons) for a in found] == [2, 2]
+    assert dict(found[0].attributes) == {"a": 1}
