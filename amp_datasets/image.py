@@ -28,7 +28,8 @@ ImageFormat = Literal["jpeg", "png", "webp", "bmp", "tiff"]
 Subsampling = Literal["444", "422", "420", "440", "411"]
 
 _SUFFIX: dict[str, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp", "tiff": ".tif"}
-_PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""What Pillow may open; its JPEG reader opens MPO too, and knows no format of that name."""
 _ORIENTATION_TAG = 0x0112
 
 PillowImage.MAX_IMAGE_PIXELS = None  # our own limits are settable and raise an error of ours
