@@ -29,6 +29,7 @@ from amp_datasets.model import Category, LabelSet, Sample, Size
 from amp_datasets.reading import finite, parse_json, split_name, split_of
 from amp_datasets.registry import Registry
 
+_IMAGE_LIST = re.compile(rb'"images"\s*:\s*\[')
 _OTHER_TASKS = ("person_keypoints_*", "captions_*", "panoptic_*", "stuff_*")
 
 
@@ -56,7 +57,10 @@ class CocoSource(Source[CocoOptions]):
         self._categories: dict[str, Category] = {}
         self._used: set[str] = set()
         self._roots: set[str] = set()
-        for file in self._files():
+        files = self._files()
+        if not files:
+            raise SourceError("there is no COCO file here", where=self.folder.root, fix="check the path and `files`")
+        for file in files:
             self._read_file(file)
         for name in sorted(self._roots - self._used):
             self.reading.repair(name, "dummy root category removed", "it only groups the others")
@@ -267,12 +271,14 @@ def _label_files(folder: Folder) -> list[str]:
 
 
 def _is_coco(folder: Folder, file: str) -> bool:
-    """Whether the keys are somewhere in the file: their order is free, and the first list can be long."""
+    """Whether the lists are somewhere in the file: their order is free, and the first can be long."""
     try:
         data = folder.read(file)
     except AmpError:
         return False
-    return b'"images"' in data and (b'"annotations"' in data or b'"categories"' in data)
+    if b'"images"' in data and b'"annotations"' in data:
+        return True
+    return b'"categories"' in data and _IMAGE_LIST.search(data) is not None
 
 
 def _is_named(file: str, pattern: str) -> bool:

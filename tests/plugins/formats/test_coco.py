@@ -45,6 +45,14 @@ def test_label_lists_in_any_order_are_detected_behind_a_long_first_list(tmp_path
     assert load_registry().source("coco").detect(Folder(write(tmp_path, content))) is not None
 
 
+def test_a_json_that_only_counts_images_is_something_else(tmp_path: Path) -> None:
+    """The lock file of a build has such keys; and a folder without a COCO file is not read as an unlabelled set."""
+    root = write(tmp_path, {"sources": [{"images": 3}], "categories": [{"name": "cat"}]}, "amp.lock.json")
+    assert load_registry().source("coco").detect(Folder(root)) is None
+    with pytest.raises(SourceError, match="no COCO file"):
+        read(root)
+
+
 @pytest.mark.parametrize(
     "file",
     ["annotations/instances_val2017.json", "annotations/val.json", "valid/_annotations.coco.json", "val.json"],
