@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.applied import Original
 from amp_datasets.errors import BuildError, CannotApply, ImageError
 from amp_datasets.folder import read_image_file
 from amp_datasets.image import Encoding, Header, Limits, decode, encode, read_header
@@ -18,7 +19,7 @@ from amp_datasets.ledger import DROPPED, MADE, empty_row, text_sha256
 from amp_datasets.model import Image, ImageFile
 from amp_datasets.recipe import ORIGINAL, EncodeSettings, Recipe, VariantSpec
 from amp_datasets.table import dump_annotations, load_annotations
-from amp_datasets.variants import Original, Planned, Refused, VariantMaker, render
+from amp_datasets.variants import Planned, Refused, VariantMaker, render
 
 _LOSSY_OR_NOT: dict[str, Any] = {"jpeg": "jpeg", "png": "png", "webp": "webp", "bmp": "bmp", "tiff": "tiff"}
 

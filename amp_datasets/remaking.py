@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from amp_datasets.applied import Original
 from amp_datasets.errors import BuildError
 from amp_datasets.image import Encoding, Limits, decode, encode, read_header
 from amp_datasets.recipe import ORIGINAL, Recipe
 from amp_datasets.registry import Registry
 from amp_datasets.table import load_annotations
-from amp_datasets.variants import Original, Planned, VariantMaker, render
+from amp_datasets.variants import Planned, VariantMaker, render
 
 _SOURCES_KEPT = 4
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from amp_datasets.applied import Original
 from amp_datasets.discovery import load_registry, plugin_digest
 from amp_datasets.errors import AmpError, BuildError, CannotApply, PluginError
 from amp_datasets.image import Encoding, Limits, decode, encode, read_header
@@ -22,7 +23,7 @@ from amp_datasets.recipe import ORIGINAL, load_recipe
 from amp_datasets.registry import Registry
 from amp_datasets.source_finder import SourceFinder
 from amp_datasets.table import dump_annotations, load_annotations
-from amp_datasets.variants import Original, VariantMaker, render
+from amp_datasets.variants import VariantMaker, render
 from amp_datasets.yolo_rows import box_text
 
 _MAX_NEAR = 5000

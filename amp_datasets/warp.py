@@ -7,6 +7,8 @@ from it here and in `labels`, once for all filters.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -61,7 +63,7 @@ class Displacement:
     def __call__(self, points: FloatArray) -> FloatArray:
         """Where (n, 2) points go: p with p + d(p) = point, by fixed-point iteration (d contracts)."""
         moved = points
-        for _ in range(60):
+        for _ in range(200):
             nearer = points - self._at(moved)
             if np.abs(nearer - moved).max(initial=0.0) < 1e-7:
                 return nearer
@@ -72,9 +74,10 @@ class Displacement:
         """Where (n, 2) points of the new image come from."""
         return np.asarray(points + self._at(points), dtype=np.float64)
 
-    def full(self) -> NDArray[np.float32]:
-        """The displacement (2, height, width) at every pixel centre."""
-        return np.stack([cv2.resize(plane, self.size, interpolation=cv2.INTER_LINEAR) for plane in self.field])
+    def full(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The displacement in x and in y, each (height, width), at every pixel centre."""
+        x, y = (cv2.resize(plane, self.size, interpolation=cv2.INTER_LINEAR) for plane in self.field)
+        return x, y
 
     def _at(self, points: FloatArray) -> FloatArray:
         rows, columns = self.field.shape[1:]
@@ -146,6 +149,21 @@ class Warp:
 def identity(size: Size) -> Warp:
     """The warp that changes nothing."""
     return Warp((), size, size)
+
+
+def reflected_images(points: FloatArray, warp: Warp) -> Iterator[FloatArray]:
+    """Where (n, 2) points are seen again in a border filled by reflection, as far as the frame may show it.
+
+    Such a border tiles the plane with the image: every other column and row of tiles is a mirror image.
+    """
+    size = np.array(warp.size_in)
+    share = np.linspace(0, 1, 33)
+    sides = [(share, share * 0), (share, share * 0 + 1), (share * 0, share), (share * 0 + 1, share)]
+    border = warp.back(np.concatenate([np.stack(side, axis=1) for side in sides]) * warp.size)
+    first, last = (np.floor(corner / size).astype(int) for corner in (border.min(axis=0), border.max(axis=0)))
+    for tile in itertools.product(range(first[0], last[0] + 1), range(first[1], last[1] + 1)):
+        if tile != (0, 0):
+            yield warp(np.where(np.array(tile) % 2, size - points, points) + np.array(tile) * size)
 
 
 def resample_image(image: Image, warp: Warp) -> Image:

@@ -14,12 +14,13 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont, ImageOps
 
 from amp_datasets import demo, geometry
+from amp_datasets.applied import Original
 from amp_datasets.discovery import load_registry
 from amp_datasets.filter import Filter, PixelFilter
 from amp_datasets.model import Annotation, Image, Size
 from amp_datasets.recipe import Recipe, Step, VariantSpec
 from amp_datasets.settings import complete_settings
-from amp_datasets.variants import Original, Planned, VariantMaker, render
+from amp_datasets.variants import Planned, VariantMaker, render
 
 FOLDER = Path(__file__).parent
 PICTURE = 21

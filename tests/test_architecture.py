@@ -18,15 +18,18 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 45
 
 FROM_TOP_TO_BOTTOM = """
-    errors model geometry rle warp seeding
+    errors model geometry rle warp seeding recipe splits
     folder image probe parsing pictures cleaning reading formats
-    filter registry discovery settings
-    yaml_file recipe manifest complaints manifest_file
-    labels variants rows table
+    filter registry discovery settings filters
+    yaml_file labels applied variants rows table parquet_file arrow_rows
     coco_file coco_label csv_file yolo_rows yolo_yaml yolo_splits conversation
-    hub_source sources splits duplicates consolidate
-    ledger making built report card workspace engines build
-    loading export hub training check cli __main__
+    manifest complaints manifest_reading manifest_writing schema
+    hub_source sources source_finder duplicates consolidate
+    label_checks audit_rules audit_labels audit_pictures audit_report audit
+    ledger making remaking lazy built workspace report card engines
+    export preparing finishing building replay verify diff
+    merge loading hub training catalogue starting
+    console commands cli __main__
     scenery demo
 """
 ORDER = FROM_TOP_TO_BOTTOM.split()
@@ -34,7 +37,8 @@ ORDER = FROM_TOP_TO_BOTTOM.split()
 
 CONTRACTS = {"errors", "filter", "folder", "formats", "geometry", "image", "model", "reading", "registry", "warp"}
 FORMAT_PARTS = {"cleaning", "conversation", "parsing", "pictures", "probe", "rle", "rows", "table"}
-FORMAT_PARTS |= {"coco_file", "coco_label", "csv_file", "yolo_rows", "yolo_splits", "yolo_yaml"}
+FORMAT_PARTS |= {"arrow_rows", "coco_file", "coco_label", "csv_file", "parquet_file"}
+FORMAT_PARTS |= {"source_finder", "yolo_rows", "yolo_splits", "yolo_yaml"}
 """What several formats share; none of it imports a plugin."""
 
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "huggingface_hub", "requests", "socket", "urllib.request", "urllib3"}

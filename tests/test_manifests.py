@@ -9,7 +9,8 @@ import pytest
 
 import amp_datasets as amp
 from amp_datasets.discovery import load_registry
-from amp_datasets.manifest import Manifest, load_manifest
+from amp_datasets.manifest import Manifest
+from amp_datasets.manifest_reading import load_manifest
 from amp_datasets.recipe import ORIGINAL
 
 FOLDER = Path(__file__).parents[1] / "manifests"

@@ -19,12 +19,16 @@ Margin = Annotated[float, Field(ge=0, le=10)]
 _TOLERANCE_PX = 1e-4
 """Albumentations hands boxes over as normalised float32, so a whole pixel comes back as almost one."""
 
+_LEAST_MARGIN = 0.01
+"""Where even this margin reaches all four edges, the objects fill the picture."""
+
 
 class Crop(GeometricFilter):
     """Cut out the objects (around: all), or one drawn at random (one), with some of their surroundings.
 
     `margin` is added on each side, as a share of the objects' extent in that direction; the window ends at the
-    picture's edge and on whole pixels, so that no value changes.
+    picture's edge and on whole pixels, so that no value changes. A margin that reaches all four edges, and so would
+    leave the picture as it is, is halved until it does not.
     """
 
     name: ClassVar[str] = "crop"
@@ -63,9 +67,13 @@ class Crop(GeometricFilter):
         if self.around == "one":
             index = self.py_random.randrange(len(boxes))
             boxes = boxes[index : index + 1]
-        window = _window(boxes, uniform(self.py_random, self.margin), size)
+        margin = uniform(self.py_random, self.margin)
+        window = _window(boxes, margin, size)
+        while window == [0, 0, *size] and margin > _LEAST_MARGIN:
+            margin /= 2
+            window = _window(boxes, margin, size)
         if window == [0, 0, *size]:
-            raise CannotApply("the crop window is the whole picture", fix="take a smaller `margin`, or `around: one`")
+            raise CannotApply("the objects fill the whole picture", fix="take `around: one`, or leave the filter out")
         return {"window": window}
 
     def warp(self, size: Size, *, window: list[int], **_: Any) -> Warp:

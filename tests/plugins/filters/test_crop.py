@@ -86,10 +86,17 @@ def test_no_object_is_a_reason() -> None:
         window([(-30, -30, -5, -5)])
 
 
-def test_whole_picture_is_a_reason() -> None:
-    """A window that cuts nothing off is no variant."""
-    with pytest.raises(CannotApply, match="the crop window is the whole picture"):
-        window([(10, 10, 190, 90)], margin=0.5)
+def test_margin_that_would_keep_the_whole_picture_is_halved() -> None:
+    """A window that cuts nothing off is no variant: half the margin, and half again, until something goes."""
+    assert window([(10, 10, 190, 90)], margin=0.1) == [0, 2, 200, 98]
+    assert window([(10, 10, 190, 90)], margin=0.2) == [0, 2, 200, 98]
+    assert window([(10, 10, 190, 90)], margin=0.8) == [0, 2, 200, 98]
+
+
+def test_objects_that_fill_the_picture_are_a_reason() -> None:
+    """Where no margin cuts anything off, that is said."""
+    with pytest.raises(CannotApply, match="the objects fill the whole picture"):
+        window([(0, 0, 200, 50), (0, 40, 120, 100)], margin=0.5)
 
 
 def test_pixels_are_copied() -> None:

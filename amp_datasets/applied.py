@@ -1,0 +1,142 @@
+"""Drawn steps applied to a picture, and what tells the results apart without making them in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import albumentations as A  # noqa: N812 - the library's own convention
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from amp_datasets.errors import CannotApply
+from amp_datasets.filter import Draw, Filter, HidingFilter, PixelFilter, TableFilter, look_up
+from amp_datasets.labels import Holes
+from amp_datasets.model import Annotation, FloatArray, Image, Size
+from amp_datasets.recipe import Step
+from amp_datasets.warp import Warp
+
+_THUMBNAIL_SIDE = 96
+_GRID = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 9)), axis=-1).reshape(-1, 2)
+_MIN_SHIFT_PX = 0.5
+"""Two variants whose points lie closer than this on average have the same geometry."""
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A decoded source: the upright picture, the digest of its file, and its labels."""
+
+    image: Image
+    sha256: str
+    annotations: tuple[Annotation, ...]
+    thumbnail: Image = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        scale = min(1.0, _THUMBNAIL_SIDE / max(self.size))
+        side = (max(1, round(self.size[0] * scale)), max(1, round(self.size[1] * scale)))
+        object.__setattr__(self, "thumbnail", cv2.resize(self.image, side, interpolation=cv2.INTER_AREA))
+
+    @property
+    def size(self) -> Size:
+        """(width, height)."""
+        return (self.image.shape[1], self.image.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Applied:
+    """A step that was drawn: the transform, its settings and its choices."""
+
+    step: Step
+    transform: Filter
+    draw: Draw
+
+    def record(self) -> dict[str, Any]:
+        """The step for the ledger; choices that are no JSON (of foreign transforms) are left to the seed."""
+        return {"filter": self.step.filter, "settings": self.step.settings, "draw": _jsonable(self.draw)}
+
+
+def change_values(image: Image, steps: Iterable[Applied]) -> Image:
+    """The pixel filters in order; neighbouring tables become one, which gives the same values in one pass."""
+    table: NDArray[np.uint8] | None = None
+    for applied in steps:
+        transform = applied.transform
+        if not isinstance(transform, PixelFilter):
+            continue
+        if isinstance(transform, TableFilter):
+            following = transform.table(**applied.draw)
+            table = following if table is None else following[table]
+            continue
+        if table is not None:
+            image, table = look_up(image, table), None
+        shape = image.shape
+        image = transform.apply(image, **applied.draw, shape=shape)
+        if image.shape != shape:
+            raise CannotApply(f"`{applied.step.filter}` changes the picture's size, which a pixel filter must not")
+    return image if table is None else look_up(image, table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """What tells two variants of a source apart: where its points went, and how a thumbnail's values changed."""
+
+    size: Size
+    points: FloatArray
+    thumbnail: Image
+
+    def differs(self, other: Signature, min_levels: float) -> bool:
+        """Whether sizes, places or values differ by what can be seen."""
+        if self.size != other.size or float(np.abs(self.points - other.points).mean()) >= _MIN_SHIFT_PX:
+            return True
+        return float(cv2.absdiff(self.thumbnail, other.thumbnail).mean()) >= min_levels
+
+
+def signature_of(original: Original, steps: Sequence[Applied], warp: Warp, holes: Holes) -> Signature:
+    """What a drawn variant does, measured on a thumbnail and a grid of points."""
+    thumbnail = original.thumbnail
+    pixel = [a for a in steps if isinstance(a.transform, PixelFilter)]
+    if pixel:
+        foreign = any(_foreign(a.transform) for a in pixel)
+        thumbnail = _of_full_image(original, pixel) if foreign else change_values(thumbnail, pixel)
+    if len(holes):
+        thumbnail = _with_holes(thumbnail, steps, warp.size, holes)
+    return Signature(warp.size, warp.back(_GRID * warp.size), thumbnail)
+
+
+def _with_holes(thumbnail: Image, steps: Iterable[Applied], size: Size, holes: Holes) -> Image:
+    """The thumbnail with what is hidden painted over, in the colour of the last step that hides."""
+    colours = [a.transform.paint(**a.draw) for a in steps if isinstance(a.transform, HidingFilter)]
+    painted = thumbnail.copy()
+    height, width = thumbnail.shape[:2]
+    for x0, y0, x1, y1 in np.rint(holes * (np.array([width, height] * 2) / np.array([*size] * 2))).astype(int):
+        painted[y0:y1, x0:x1] = colours[-1]
+    return painted
+
+
+def _of_full_image(original: Original, steps: Iterable[Applied]) -> Image:
+    """Transforms of other libraries may draw whole arrays for the full picture, so they cannot run on a thumbnail."""
+    height, width = original.thumbnail.shape[:2]
+    changed = change_values(original.image, steps)
+    return np.asarray(cv2.resize(changed, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _foreign(transform: A.BasicTransform) -> bool:
+    return "." in transform.name
+
+
+def _jsonable(value: Any) -> Any:
+    """A draw without what is no JSON; NumPy scalars become plain numbers."""
+    try:
+        return json.loads(json.dumps(value, default=_scalar))
+    except (TypeError, ValueError):
+        if not isinstance(value, dict):
+            return None
+        return {key: _jsonable(item) for key, item in value.items() if _jsonable(item) is not None}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(type(value).__name__)
