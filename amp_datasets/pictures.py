@@ -17,7 +17,9 @@ class Pictures:
     """The pictures of a folder, found by the many ways in which label files name them."""
 
     def __init__(self, folder: Folder) -> None:
-        self.names = folder.with_suffix(*IMAGE_SUFFIXES)
+        found = folder.with_suffix(*IMAGE_SUFFIXES)
+        self.unusable = [name for name in found if not _is_text(name)]
+        self.names = [name for name in found if _is_text(name)] if self.unusable else found
         self._known = frozenset(self.names)
         self._by_key: dict[str, list[str]] | None = None
 
@@ -82,6 +84,11 @@ def comparable(name: str) -> str:
     """A file name as it is compared: in any case, accents in one or two characters (macOS writes two)."""
     lowered = name.lower()
     return lowered if lowered.isascii() else unicodedata.normalize("NFC", lowered)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name is text at all: disks may hold names in bytes that no label file could spell."""
+    return name.isascii() or not any(0xD800 <= ord(character) < 0xE000 for character in name)
 
 
 def _without_suffix(name: str) -> str:

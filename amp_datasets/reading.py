@@ -65,6 +65,8 @@ class Reading:
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.folder)
         self._samples: dict[str, Sample] = {}
+        for name in self.pictures.unusable:
+            self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
 
     def drop(self, name: str, reason: str, detail: str = "") -> None:
         """Set something aside: `reason` is a constant, `detail` what was special."""

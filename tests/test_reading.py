@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,15 @@ def test_nothing_disappears(tmp_path: Path) -> None:
         ("broken.jpg", "picture cannot be read"),
     ]
     assert [c.name for c in labels.categories] == ["x"]
+
+
+def test_names_that_are_no_text_are_counted(tmp_path: Path) -> None:
+    """A name in another encoding cannot be written into any index; the picture is counted, not passed on."""
+    write_picture(tmp_path / "a.jpg")
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture_bytes())
+    labels = Reading(Folder(tmp_path)).finish([])
+    assert [s.source_id for s in labels.samples] == ["a.jpg"]
+    assert [(item.id, item.reason) for item in labels.dropped] == [("caf\\udce9.jpg", "file name is not UTF-8")]
 
 
 @pytest.mark.parametrize("value", [True, None, [], {}, "x", "", "nan", "inf", float("inf"), 10**400, "1e999", "1,5"])

@@ -94,6 +94,23 @@ def test_splits_are_found_beside_the_yaml(yaml: str, tmp_path: Path) -> None:
     }
 
 
+def test_a_folder_above_the_yaml_is_only_meant_if_there_is_none_beside_it(tmp_path: Path) -> None:
+    """`../first` is the folder beside the file, not the decoy above it; where there is none, it is the one above."""
+    yaml = "train: ../first/images\nval: ../second/images\nnames: [cat]\n"
+    files = {
+        "first/images/decoy.jpg": "",
+        "set/first/images/a.jpg": "",
+        "second/images/b.jpg": "",
+        "set/data.yaml": yaml,
+    }
+    labels = read_set(YOLO, write_files(tmp_path, files))
+    assert {s.source_id: s.split for s in labels.samples} == {
+        "first/images/decoy.jpg": None,
+        "second/images/b.jpg": "validation",
+        "set/first/images/a.jpg": "train",
+    }
+
+
 def test_folders_named_otherwise_get_the_yaml_split(tmp_path: Path) -> None:
     """The split is what the yaml says, not what a folder is called; a list file works too; a missing one is noted."""
     files = {
