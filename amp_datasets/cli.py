@@ -12,6 +12,7 @@ _COMMANDS = (
     (sets.init, "amp init --source photos/ --name drums"),
     (sets.check, "amp check photos/   or   amp check amp.yaml -v"),
     (sets.filters, "amp filters   or   amp filters rotate"),
+    (builds.preview, "amp preview amp.yaml -o preview.jpg --images 2"),
     (builds.build, "amp build amp.yaml -o build -j 4   or   amp build amp.yaml -s filters.blur.sigma=3"),
     (builds.export, "amp export build --to voc -o voc   or   amp export photos/ --to yolo -o yolo"),
     (builds.merge, "amp merge drums/ horns.zip -o all --like earlier-build"),

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont, ImageOps
 
 from amp_datasets import demo, geometry
 from amp_datasets.applied import Original
 from amp_datasets.discovery import load_registry
 from amp_datasets.filter import Filter, PixelFilter
-from amp_datasets.model import Annotation, Image, Size
+from amp_datasets.model import Annotation, Image
+from amp_datasets.preview import Tile, drawn, sheet
 from amp_datasets.recipe import Recipe, Step, VariantSpec
 from amp_datasets.settings import complete_settings
 from amp_datasets.variants import Planned, VariantMaker, render
@@ -25,13 +25,9 @@ from amp_datasets.variants import Planned, VariantMaker, render
 FOLDER = Path(__file__).parent
 PICTURE = 21
 SEED = 1
-COLOURS = dict(zip((c.name for c in demo.CATEGORIES), ("#ffe14d", "#5ce1ff", "#ff9cf5", "#8dff70"), strict=True))
 SETTINGS = {"crop": {"margin": 0.4, "around": "one"}, "noise": {"amount": 0.1}}
 """In place of a filter's first example, where that would show little on this picture."""
-BACKGROUND, TEXT = "#ffffff", "#24292f"
-GAP, LINE_HEIGHT = 8, 24
 
-Tile = tuple[str, PillowImage.Image]
 Kind = Callable[[Annotation], Annotation]
 
 
@@ -72,40 +68,6 @@ def made(original: Original, specs: Sequence[VariantSpec]) -> Iterable[Tile]:
         if not isinstance(planned, Planned):
             raise SystemExit(f"{planned.spec.name}: {planned.reason} ({planned.detail})")
         yield planned.spec.name, drawn(render(original.image, planned), planned.judged.annotations)
-
-
-def drawn(image: Image, annotations: Iterable[Annotation]) -> PillowImage.Image:
-    """A picture with its labels: outlines and boxes as lines, keypoints as dots."""
-    picture = PillowImage.fromarray(image).convert("RGBA")
-    layer = PillowImage.new("RGBA", picture.size)
-    pen = ImageDraw.Draw(layer)
-    for annotation in annotations:
-        colour = COLOURS[annotation.category]
-        rings = [polygon.exterior for polygon in annotation.polygons]
-        rings += [] if annotation.corners is None else [annotation.corners]
-        for ring in rings:
-            vertices = [tuple(vertex) for vertex in ring]
-            pen.line([*vertices, *vertices[:2]], fill=colour, width=3, joint="curve")
-        if annotation.corners is None:
-            pen.rectangle(annotation.xyxy, outline=colour, width=3)
-        for x, y, visibility in () if annotation.keypoints is None else annotation.keypoints:
-            if visibility:
-                fill = colour if visibility == 2 else None
-                pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=fill, outline="black" if fill else colour, width=3)
-    return PillowImage.alpha_composite(picture, layer).convert("RGB")
-
-
-def sheet(tiles: Sequence[Tile], columns: int, tile: Size) -> PillowImage.Image:
-    """Titled tiles in rows."""
-    rows = -(-len(tiles) // columns)
-    step = (tile[0] + GAP, tile[1] + LINE_HEIGHT + GAP)
-    page = PillowImage.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), BACKGROUND)
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=15)
-    for number, (title, picture) in enumerate(tiles):
-        x, y = GAP + number % columns * step[0], GAP + number // columns * step[1]
-        pen.text((x + 1, y), title, fill=TEXT, font=font)
-        page.paste(ImageOps.pad(picture, tile, PillowImage.Resampling.LANCZOS, color="#e8eaed"), (x, y + LINE_HEIGHT))
-    return page
 
 
 def save(page: PillowImage.Image, name: str) -> None:

@@ -27,7 +27,7 @@ FROM_TOP_TO_BOTTOM = """
     hub_source sources source_finder duplicates consolidate
     label_checks audit_rules audit_labels audit_pictures audit_report audit
     ledger making remaking lazy built workspace report card engines
-    export preparing finishing building replay verify diff
+    export preparing preview finishing building replay verify diff
     merge loading hub training catalogue starting
     console commands cli __main__
     scenery demo

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from amp_datasets.commands.options import Format, Json, PluginDirs, Settings, Sources, registry_of
-from amp_datasets.console import command, emit, emit_json, next_step, progress_bar
+from amp_datasets.console import command, emit, emit_json, next_step, progress_bar, say
 from amp_datasets.errors import AmpError
 
 
@@ -47,6 +47,25 @@ def build(
         return
     emit(as_text(report))
     next_step(f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md")
+
+
+@command
+def preview(
+    manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("amp.yaml"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path("preview.jpg"),
+    images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
+    source: Sources = None,
+    settings: Settings = None,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Draw the variants of the first images with their labels, to look at before building."""
+    from amp_datasets.preparing import prepare
+    from amp_datasets.preview import preview as run
+
+    prepared = prepare(manifest, sources=source or (), settings=settings or (), plugin_dirs=plugin_dirs or ())
+    tiles = run(prepared, out, images)
+    say(f"wrote {out} with {tiles} pictures")
+    next_step(f"amp build {manifest}")
 
 
 @command
