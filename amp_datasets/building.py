@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
@@ -12,7 +13,7 @@ from datasets import Dataset, concatenate_datasets
 from amp_datasets.engines import local
 from amp_datasets.errors import BuildError
 from amp_datasets.finishing import Progress, finish, finish_lazy
-from amp_datasets.making import Task
+from amp_datasets.making import Task, write_failed
 from amp_datasets.manifest import Manifest
 from amp_datasets.preparing import Prepared, expect, new_report, prepare, tasks
 from amp_datasets.recipe import Recipe
@@ -59,7 +60,7 @@ def build_prepared(
     started = time.monotonic()
     report = new_report(prepared, out)
     _refuse_overlap(prepared.manifest, out)
-    with Workspace(out) as workspace:
+    with Workspace(out) as workspace, _writing(workspace.tree):
         ready = workspace.reusable()
         workspace.start()
         todo = tasks(prepared, ready)
@@ -75,6 +76,15 @@ def build_prepared(
         workspace.publish()
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextlib.contextmanager
+def _writing(tree: Path) -> Iterator[None]:
+    """A disk that is full or breaks while the build is laid out is an error of ours, whoever was writing."""
+    try:
+        yield
+    except OSError as error:
+        raise write_failed(error, Path(error.filename or tree)) from error
 
 
 def run_tasks(

@@ -62,7 +62,7 @@ def consolidate(
     names = ClassNames(manifest.classes, manifest.unknown_classes)
     for name in (*order, *(manifest.classes or ())):
         joining.categories.setdefault(name, Category(name))
-    set_names = _unique_names([s.name for s in sets])
+    set_names = unique_names([s.name for s in sets])
     limits = Limits(**manifest.limits.model_dump())
     for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
         _take_in(joining, labels, names.mapping(labels, rename), set_name, manifest, limits)
@@ -249,7 +249,8 @@ def safe_stem(source_id: str) -> str:
     return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
 
 
-def _unique_names(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names that sets have in a build: of two that are called the same, the second gets a number."""
     result: list[str] = []
     for name in names:
         candidates = (name, *(f"{name}-{n}" for n in range(2, len(names) + 2)))

@@ -94,13 +94,12 @@ def _export(name: str, labels: LabelSet, tree: Path, registry: Registry, report:
 
 
 def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each set with a digest over its images and labels."""
-    by_set: dict[str, list[str]] = {}
+    """Each set with a digest over its images and labels; also one of which no image is left."""
+    by_set: dict[str, list[str]] = {name: [] for name in prepared.set_names}
     for item in prepared.joined.items:
         entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations)}"
-        by_set.setdefault(item.set_name, []).append(entry)
-    settings = document["sources"]
+        by_set[item.set_name].append(entry)
     return [
         {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source}
-        for (name, entries), source in zip(by_set.items(), settings, strict=False)
+        for (name, entries), source in zip(by_set.items(), document["sources"], strict=True)
     ]

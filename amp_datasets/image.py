@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ _SUFFIX: dict[str, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp"
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """What Pillow may open; its JPEG reader opens MPO too, and knows no format of that name."""
 _ORIENTATION_TAG = 0x0112
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT")
 
 PillowImage.MAX_IMAGE_PIXELS = None  # our own limits are settable and raise an error of ours
 
@@ -95,6 +97,8 @@ def decode(data: bytes, header: Header, where: object = None) -> Image:
     with _careful(where):
         if header.format == "jpeg" and header.subsampling is not None and header.orientation == 1:
             return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False))
+        if header.format == "png":
+            _check_png(data)
         picture = PillowImage.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
         picture.load()
         return np.ascontiguousarray(np.asarray(_rgb(ImageOps.exif_transpose(picture))))
@@ -161,6 +165,17 @@ def _subsampling(data: bytes) -> Subsampling | None:
     except ValueError:
         return None
     return subsampling if colour in {"YCbCr", "RGB"} and subsampling in {"444", "422", "420", "440", "411"} else None
+
+
+def _check_png(data: bytes) -> None:
+    """Compare the checksums of the pixels' chunks (PNG 5.3), which Pillow does not; ValueError if one is wrong."""
+    at = 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if kind in _PNG_PIXELS and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise ValueError(f"the checksum of a {kind.decode()} chunk is wrong")
+        at = end + 4
 
 
 def _check_size(size: Size, limits: Limits, where: object) -> None:

@@ -122,8 +122,8 @@ class VariantKeys:
         return digest([self.common, plugins, asdict(spec), source_sha256, labels])
 
     def original_key(self, source_sha256: str, labels: str) -> str:
-        """The key of the untouched image: settings do not matter to it."""
-        return digest([ORIGINAL, source_sha256, labels])
+        """The key of the untouched image; how pictures are encoded matters to one that has to be turned upright."""
+        return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels])
 
 
 def read_ledger(build: Path, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:

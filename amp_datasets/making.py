@@ -111,7 +111,7 @@ class Maker:
         """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""
         row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
         row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
-        suffix, data = Path(str(task.file.member or task.file.path)).suffix.lower(), source.data
+        suffix, data = _own_suffix(task), source.data
         if source.header.orientation != 1 or source.header.format not in _LOSSY_OR_NOT:
             encoding = encoding_for(source.header, self.recipe.encode)
             suffix, data = encoding.suffix, encode(source.original.image, encoding)
@@ -135,7 +135,8 @@ class Maker:
         row = {**{name: row[name] for name in base}, **{key: base[key] for key in ("source_id", "group", "split")}}
         if row["status"] != MADE:
             return row
-        suffix = Path(row["file_name"]).suffix
+        copied = row["spec"] == ORIGINAL and not row["encoding"]
+        suffix = _own_suffix(task) if copied else Path(row["file_name"]).suffix
         name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
         if self.images is not None:
             place_file(Path(held), self.images / task.split / name)
@@ -160,6 +161,10 @@ class _Loaded:
             self.problem = {"reason": "picture cannot be decoded", "detail": error.what}
             return
         self.original = Original(image, task.sha256, load_annotations(task.labels))
+
+
+def _own_suffix(task: Task) -> str:
+    return Path(str(task.file.member or task.file.path)).suffix.lower()
 
 
 def _is_intact(row: dict[str, Any]) -> bool:

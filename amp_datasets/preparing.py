@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets import ledger as ledgers
-from amp_datasets.consolidate import Consolidated, Item, consolidate
+from amp_datasets.consolidate import Consolidated, Item, consolidate, unique_names
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
 from amp_datasets.image import Limits
@@ -32,6 +32,8 @@ class Prepared:
     joined: Consolidated
     recipe: Recipe
     formats: Mapping[str, str]
+    set_names: Sequence[str] = ()
+    """What the set of each source is called in this build."""
 
 
 def prepare(
@@ -74,7 +76,8 @@ def prepare_manifest(
             "no usable image is left", where=", ".join(s.path for s in manifest.sources), fix=_why_empty(joined)
         )
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read, strict=True)}
-    return Prepared(manifest, registry, joined, _recipe(manifest, joined, plugin_dirs), formats)
+    set_names = unique_names([labels.name for labels in sets])
+    return Prepared(manifest, registry, joined, _recipe(manifest, joined, plugin_dirs), formats, set_names)
 
 
 def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list[Task]:

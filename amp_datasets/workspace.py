@@ -113,7 +113,8 @@ class Workspace:
         return sorted(self.root.glob("kept-*"), key=lambda path: int(path.name.removeprefix("kept-")))
 
     def _set_aside(self) -> None:
-        if not self.tree.exists() and not self.shards.exists():
+        if not self.tree.exists():  # cut off after the tree became the target: its rows are there
+            shutil.rmtree(self.shards, ignore_errors=True)
             return
         numbers = [int(path.name.removeprefix("kept-")) for path in self._kept()]
         kept = self.root / f"kept-{max(numbers, default=0) + 1}"
@@ -147,10 +148,15 @@ def _shard_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _add_rows(rows: dict[str, list[dict[str, Any]]], found: Iterator[Mapping[str, Any]], tree: Path) -> None:
-    """Add rows by key; a key that is there already keeps its rows, they are from a later run."""
+    """Add rows by key; a key that is there already keeps its rows, they are from a later run.
+
+    Copies of a picture have the same keys. The rows of one of them serve all.
+    """
     added: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         if row["key"] and row["key"] not in rows:
-            held = str(tree / "images" / row["split"] / row["file_name"]) if row["status"] == MADE else ""
-            added.setdefault(row["key"], []).append({**row, "held_at": held})
+            group = added.setdefault(row["key"], [])
+            if not group or group[0]["source_id"] == row["source_id"]:
+                held = str(tree / "images" / row["split"] / row["file_name"]) if row["status"] == MADE else ""
+                group.append({**row, "held_at": held})
     rows.update(added)

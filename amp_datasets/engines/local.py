@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -73,7 +73,7 @@ def run(
         warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
         # The heaviest first, so that no worker is left alone with a long one at the end.
         order = sorted(range(len(shards)), key=lambda i: -sum(_weight(task) for task in shards[i]))
-        _collect([pool.submit(job, shards[i], _shard_path(work, i)) for i in order], pool, progress)
+        _collect((pool.submit(job, shards[i], _shard_path(work, i)) for i in order), pool, progress)
 
 
 def shard_files(work: Path) -> list[Path]:
@@ -152,9 +152,10 @@ def _start_worker(parent: int) -> None:
             os._exit(1)
 
 
-def _collect(futures: list[Future[int]], pool: ProcessPoolExecutor, progress: Progress) -> None:
+def _collect(submitted: Iterable[Future[int]], pool: ProcessPoolExecutor, progress: Progress) -> None:
+    """Wait for all shards; `submitted` is still to be run through, for a worker can die while it is."""
     try:
-        for future in as_completed(futures):
+        for future in as_completed(list(submitted)):
             progress(future.result())
     except BrokenProcessPool as error:
         raise BuildError(
