@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import shapely
 
 from amp_datasets import geometry
 from amp_datasets.audit_rules import Finding, finding, of_reading
+from amp_datasets.classes import alike
 from amp_datasets.cleaning import clean
 from amp_datasets.labels import side_pairs
 from amp_datasets.model import Annotation, Box, Dropped, Repair, Sample, Size
@@ -147,12 +147,3 @@ def name_findings(names: Sequence[str], used: frozenset[str]) -> Iterator[Findin
             yield finding("AMP205", "classes", f"class says text, digits or arrows: {name}")
         if _COLOURS.search(words):
             yield finding("AMP206", "classes", f"class says a colour: {name}")
-
-
-def alike(names: Sequence[str]) -> list[list[str]]:
-    """Groups of names that are one if case, spaces, dashes and ways to write an accent do not count."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        key = re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
-        groups.setdefault(key, []).append(name)
-    return [group for group in groups.values() if len(group) > 1]

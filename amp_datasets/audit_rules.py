@@ -146,7 +146,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP207": ("class is listed twice",),
     "AMP208": ("classes without names are called by their number",),
     "AMP209": ("category cannot be read",),
-    "AMP301": ("picture cannot be read",),
+    "AMP301": ("picture cannot be read", "file name is not UTF-8"),
     "AMP302": ("picture is missing", "picture name is not unique in the set", "label of an unknown picture"),
     "AMP303": ("picture is listed twice", "image id is used twice", "repeated image entry removed"),
     "AMP304": ("label file contradicts the picture's size",),

@@ -7,19 +7,19 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import PurePosixPath
 
+from amp_datasets.classes import ClassNames, MergedCategories
 from amp_datasets.duplicates import fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.errors import SourceError
 from amp_datasets.image import Limits
-from amp_datasets.labels import keypoint_pairs
 from amp_datasets.manifest import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample
-from amp_datasets.registry import nearest
 from amp_datasets.splits import Group, assign_splits
 
 _MAX_STEM_BYTES = 120
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Consolidated:
 class _Joining:
     """What comes together while sets are joined."""
 
-    categories: dict[str, Category] = field(default_factory=dict)
+    categories: MergedCategories
     items: list[Item] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
@@ -58,55 +58,18 @@ def consolidate(
     sets: Sequence[LabelSet], renames: Sequence[Mapping[str, str]], manifest: Manifest, order: Sequence[str] = ()
 ) -> Consolidated:
     """Join sets in their order; `renames` maps each set's class names, `order` are categories that keep their ids."""
-    joining = _Joining()
+    joining = _Joining(MergedCategories((*order, *(manifest.classes or ()))))
     names = ClassNames(manifest.classes, manifest.unknown_classes)
-    for name in (*order, *(manifest.classes or ())):
-        joining.categories.setdefault(name, Category(name))
     set_names = unique_names([s.name for s in sets])
     limits = Limits(**manifest.limits.model_dump())
     for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
         _take_in(joining, labels, names.mapping(labels, rename), set_name, manifest, limits)
-    _note_alike(joining)
+    joining.categories.check(item.sample for item in joining.items)
+    joining.notes += joining.categories.notes()
     _handle_duplicates(joining, manifest, limits)
-    items = _with_stems(_with_splits(joining.items, manifest))
-    categories = tuple(joining.categories.values())
+    items = _with_stems(_with_splits(joining, manifest))
     lost = (tuple(joining.dropped), tuple(joining.repairs), tuple(joining.notes))
-    return Consolidated(categories, tuple(items), *lost)
-
-
-class ClassNames:
-    """Class names of sources to names in the build."""
-
-    def __init__(self, classes: Mapping[str, Iterable[str]] | None, unknown: str) -> None:
-        self.closed = classes is not None
-        self.unknown = unknown
-        self.canonical = {alias: name for name, aliases in (classes or {}).items() for alias in (name, *aliases)}
-
-    def mapping(self, labels: LabelSet, rename: Mapping[str, str]) -> dict[str, str | None]:
-        """The build's name for each category of a set; None drops its labels."""
-        stray = [name for name in rename if name not in {category.name for category in labels.categories}]
-        if stray:
-            known = [category.name for category in labels.categories]
-            near = nearest(stray[0], known)
-            raise SourceError(
-                f"`classes` renames `{stray[0]}`, which {labels.name} does not have",
-                fix=f"did you mean `{near}`?" if near else f"it has: {', '.join(known)}",
-            )
-        return {c.name: self._one(rename.get(c.name, c.name), labels) for c in labels.categories}
-
-    def _one(self, name: str, labels: LabelSet) -> str | None:
-        if not self.closed or name in self.canonical:
-            return self.canonical.get(name, name)
-        if self.unknown == "drop" or not any(a.category == name for s in labels.samples for a in s.annotations):
-            return None if self.unknown != "keep" else name
-        if self.unknown == "keep":
-            return name
-        near = nearest(name, self.canonical)
-        raise SourceError(
-            f"the class `{name}` of {labels.name} is not in `classes`",
-            fix=(f"did you mean `{near}`? " if near else "")
-            + "add it, map it to another (`name: [alias]`), or set unknown_classes to keep or drop",
-        )
+    return Consolidated(joining.categories.categories(), tuple(items), *lost)
 
 
 def _take_in(
@@ -120,7 +83,7 @@ def _take_in(
     for category in labels.categories:
         name = mapping[category.name]
         if name is not None:
-            joining.categories[name] = _merged(joining.categories.get(name), replace(category, name=name))
+            joining.categories.add(replace(category, name=name), f"{set_name}/{category.name}")
     joining.dropped += [replace(item, id=f"{set_name}/{item.id}") for item in labels.dropped]
     joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
     samples = list(labels.samples)
@@ -152,63 +115,66 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
     return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True)
 
 
-def _merged(old: Category | None, new: Category) -> Category:
-    """One category from two sets: keypoints of the first that has some, flip pairs found by name if not given."""
-    merged = new if old is None or (new.keypoints and not old.keypoints) else old
-    pairs = merged.flip_pairs or keypoint_pairs(merged.keypoints)
-    return replace(merged, flip_pairs=pairs, supercategory=merged.supercategory or new.supercategory)
-
-
-def _note_alike(joining: _Joining) -> None:
-    alike: dict[str, list[str]] = {}
-    for name in joining.categories:
-        alike.setdefault(re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold()), []).append(name)
-    for group in alike.values():
-        if len(group) > 1:
-            joining.notes.append(
-                f"classes that differ by case or spaces only: {', '.join(group)}; merge with `classes`"
-            )
-
-
 def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:
     """Exact copies are joined in one split group, or dropped if the manifest says so; near copies always joined."""
+    _handle_copies(joining, manifest)
     items = joining.items
-    again = {i for indices in repeated([item.sha256 for item in items]).values() for i in indices[1:]}
-    if again:
-        what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
-        joining.notes.append(f"{len(again)} pictures are byte-for-byte copies of others ({what})")
-    if manifest.duplicates == "drop":
-        joining.dropped += [Dropped(items[i].sample.source_id, "exact copy of another picture") for i in sorted(again)]
-        items = [item for i, item in enumerate(items) if i not in again]
     pairs: list[tuple[int, int]] = []
     if isinstance(manifest.splits, dict) and len(manifest.splits) > 1:
         found = fingerprints([item.sample.image for item in items], limits, near=True)
-        pairs = list(near_pairs([0 if isinstance(f, SourceError) else f[1] for f in found]))
+        hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
+        pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
         if pairs:
-            joining.notes.append(f"{len(pairs)} pairs of pictures look the same; each pair is kept in one split")
-    same = [
-        (i, j) for indices in repeated([item.sha256 for item in items]).values() for i, j in pairwise(indices)
-    ]
-    names = [_group_name(item, manifest) for item in items]
-    groups = join_groups(names, [*pairs, *same])
+            examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
+            joining.notes.append(
+                f"{len(pairs)} pairs of pictures look the same; each pair is kept in one split: {examples}"
+            )
+    same = [(i, j) for group in repeated([item.sha256 for item in items]).values() for i, j in pairwise(group)]
+    tied = [f"{item.set_name}/{item.sample.group}" if item.sample.group else item.sample.source_id for item in items]
+    copies = [(i, j) for group in repeated(tied).values() for i, j in pairwise(group)]
+    groups = join_groups(_group_names(joining, manifest, tied), [*pairs, *same, *copies])
     joining.items = [replace(item, sample=replace(item.sample, group=groups[i])) for i, item in enumerate(items)]
 
 
-def _group_name(item: Item, manifest: Manifest) -> str:
-    if manifest.group_by is not None:
-        match = re.search(manifest.group_by, item.sample.source_id)
-        if match is not None and match.group(1) is not None:
-            return match.group(1)
-    return f"{item.set_name}/{item.sample.group}" if item.sample.group else item.sample.source_id
+def _handle_copies(joining: _Joining, manifest: Manifest) -> None:
+    """Say which pictures are there twice, byte for byte, and take them out where that is wanted."""
+    items = joining.items
+    copies = {i: group[0] for group in repeated([item.sha256 for item in items]).values() for i in group[1:]}
+    if not copies:
+        return
+    names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
+    what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
+    examples = _examples(" is ".join(pair) for pair in names.values())
+    joining.notes.append(f"{len(copies)} pictures are byte-for-byte copies of others ({what}): {examples}")
+    if manifest.duplicates == "drop":
+        joining.dropped += [Dropped(name, "exact copy of another picture", first) for name, first in names.values()]
+        joining.items = [item for i, item in enumerate(items) if i not in copies]
 
 
-def _with_splits(items: Sequence[Item], manifest: Manifest) -> list[Item]:
+def _examples(texts: Iterable[str]) -> str:
+    """The first few."""
+    listed = list(islice(texts, _EXAMPLES + 1))
+    return ", ".join(listed[:_EXAMPLES]) + (", ..." if len(listed) > _EXAMPLES else "")
+
+
+def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
+    """What `group_by` finds in each picture's name; a picture where it finds nothing keeps to itself."""
+    if manifest.group_by is None:
+        return list(otherwise)
+    pattern = re.compile(manifest.group_by)
+    matches = [pattern.search(item.sample.source_id) for item in joining.items]
+    found = [None if match is None else match.group(1) for match in matches]
+    missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]
+    if missed:
+        joining.notes.append(f"`group_by` finds nothing in {len(missed)} pictures: {_examples(missed)}")
+    return [own if name is None else f"group_by {name}" for own, name in zip(otherwise, found, strict=True)]
+
+
+def _with_splits(joining: _Joining, manifest: Manifest) -> list[Item]:
     """Every image with its split: made anew for each set by itself, so that adding one changes no other, or kept."""
+    items = joining.items
     if manifest.splits == "keep":
-        first: dict[str, str] = {}
-        for item in items:  # a group that was spread over splits is collected in the first of them
-            first.setdefault(str(item.sample.group), item.sample.split or "train")
-        return [_in_split(item, first[str(item.sample.group)]) for item in items]
+        return _with_kept_splits(joining)
     result: dict[str, str] = {}
     for set_name in dict.fromkeys(item.set_name for item in items):
         members: dict[str, list[Item]] = {}
@@ -218,6 +184,20 @@ def _with_splits(items: Sequence[Item], manifest: Manifest) -> list[Item]:
         groups = [Group(name, len(group), _categories_in(group)) for name, group in members.items()]
         result.update(assign_splits(groups, {**manifest.splits}, manifest.seed))
     return [_in_split(item, result[str(item.sample.group)]) for item in items]
+
+
+def _with_kept_splits(joining: _Joining) -> list[Item]:
+    """The sources' own splits; a group that was spread over several is collected in the first of them, and noted."""
+    first: dict[str, str] = {}
+    moved: list[str] = []
+    for item in joining.items:
+        own = item.sample.split or "train"
+        split = first.setdefault(str(item.sample.group), own)
+        if split != own:
+            moved.append(f"{item.sample.source_id} from {own} to {split}")
+    if moved:
+        joining.notes.append(f"{len(moved)} pictures are moved to the split of their copies: {_examples(moved)}")
+    return [_in_split(item, first[str(item.sample.group)]) for item in joining.items]
 
 
 def _categories_in(items: Sequence[Item]) -> Counter[str]:
@@ -231,11 +211,14 @@ def _in_split(item: Item, split: str) -> Item:
 def _with_stems(items: Sequence[Item]) -> list[Item]:
     """File stems that are unique in the whole build, as close to the sources' own as can be."""
     taken: set[str] = set()
+    last: Counter[str] = Counter()
     result = []
     for item in items:
         own = safe_stem(item.sample.source_id)
-        candidates = (own, safe_stem(f"{item.set_name}-{own}"), *(f"{own}-{n}" for n in range(2, len(items) + 2)))
-        stem = next(name for name in candidates if name.casefold() not in taken)
+        stem = own if own.casefold() not in taken else safe_stem(f"{item.set_name}-{own}")
+        while stem.casefold() in taken:
+            last[own] += 1
+            stem = f"{own}-{last[own] + 1}"
         taken.add(stem.casefold())
         result.append(replace(item, stem=stem))
     return result
@@ -246,7 +229,7 @@ def safe_stem(source_id: str) -> str:
     stem = PurePosixPath(source_id).stem
     stem = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*%#]+", "-", unicodedata.normalize("NFC", stem))
     stem = re.sub(r"_{2,}", "_", stem).strip(" .-_") or "image"
-    return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
+    return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").rstrip(" .-_")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -53,7 +53,7 @@ def near_pairs(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[i
     values = np.array(hashes, dtype=np.uint64)
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK, None]
-        close = (np.bitwise_count(block ^ values[None, :]) <= bits) & (block != 0)
+        close = (np.bitwise_count(block ^ values[None, :]) <= bits) & (block != 0) & (values != 0)
         for i, j in np.argwhere(close):
             if start + i < j:
                 yield int(start + i), int(j)

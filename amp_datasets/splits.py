@@ -21,25 +21,39 @@ class Group:
 def assign_splits(groups: Sequence[Group], shares: Mapping[Any, float], seed: int) -> dict[str, str]:
     """A split for every group, by iterative stratification: the rarest category is placed first.
 
-    Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011, algorithm 1; ties go by a
-    hash of the group's name, so the result does not depend on the order of the input.
+    Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011, algorithm 1, with one
+    change: a split that has nothing of a category yet comes first, as long as its share of the images is not used up.
+    Without it a category with three images of a hundred would be in the training split only. Ties go by a hash of the
+    group's name, so the result does not depend on the order of the input.
     """
-    total = Counter(_ALL for group in groups for _ in range(group.images))
-    for group in groups:
-        total.update(group.categories)
-    wanted = {split: {label: share * n for label, n in total.items()} for split, share in shares.items() if share > 0}
+    wanted = _wanted(groups, shares)
+    placed: dict[str, Counter[str]] = {split: Counter() for split in wanted}
     waiting = {group.name: group for group in sorted(groups, key=lambda g: _hash(seed, g.name))}
     result: dict[str, str] = {}
     while waiting:
         label = _rarest(waiting.values())
         for group in [g for g in waiting.values() if label == _ALL or label in g.categories]:
-            split = max(wanted, key=lambda s: (wanted[s][label], wanted[s][_ALL], _hash(seed, s + group.name)))
+
+            def need(split: str, group: Group = group, label: str = label) -> tuple[bool, float, float, bytes]:
+                left = wanted[split][_ALL]
+                lacking = not placed[split][label] and left > 0 and group.images <= max(left, 1)
+                return lacking, wanted[split][label], left, _hash(seed, split + group.name)
+
+            split = max(wanted, key=need)
             result[group.name] = split
-            wanted[split][_ALL] -= group.images
-            for category, count in group.categories.items():
+            for category, count in ((_ALL, group.images), *group.categories.items()):
                 wanted[split][category] -= count
+                placed[split][category] += count
             del waiting[group.name]
     return result
+
+
+def _wanted(groups: Sequence[Group], shares: Mapping[Any, float]) -> dict[str, dict[str, float]]:
+    """How many images of each category, and of all, each split should get."""
+    total = Counter({_ALL: sum(group.images for group in groups)})
+    for group in groups:
+        total.update(group.categories)
+    return {split: {label: share * n for label, n in total.items()} for split, share in shares.items() if share > 0}
 
 
 _ALL = ""
