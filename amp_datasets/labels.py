@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from amp_datasets import geometry
 from amp_datasets.geometry import Outline
 from amp_datasets.model import Annotation, Box, Category, FloatArray, Polygon
-from amp_datasets.warp import Warp, resample_mask
+from amp_datasets.warp import Warp, reflected_images, resample_mask
 
 Holes = NDArray[np.int64]
 NO_HOLES: Holes = np.zeros((0, 4), dtype=np.int64)
 
+SEEN_TWICE = "the reflected border shows an object a second time"
+_TOO_SMALL = "too small"
 _CURVE_SPACING_PX = 4.0
 """How finely straight edges are followed under a map that bends them."""
 
@@ -60,7 +62,7 @@ def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: L
 
     An object between `drop_below` and `min_visibility` makes the whole image `unclear`: kept it would label a remnant,
     dropped it would leave an object without label. It is kept in the result (and counted as `partial`), for the case
-    that there is nothing else to draw.
+    that there is nothing else to draw. So does one that is cut to less than `min_side_px`, but it is dropped.
     """
     view = _View(warp, holes)
     kept: list[Annotation] = []
@@ -72,13 +74,15 @@ def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: L
         reason = _drop_reason(seen, policy)
         if reason is not None:
             dropped[reason] = dropped.get(reason, 0) + 1
+            if reason == _TOO_SMALL:
+                unclear = unclear or f"{annotation.category} is cut to less than {policy.min_side_px:g} px"
             continue
         if seen.visibility < policy.min_visibility and not annotation.iscrowd:
             partial += 1
             unclear = unclear or f"{annotation.category} is {seen.visibility:.0%} visible"
         kept.append(seen.annotation if not warp.mirrors else _mirrored(seen.annotation, policy))
     if warp.fill == "reflect" and any(_reflection_shows(a, warp) for a in annotations):
-        unclear = "the reflected border shows an object a second time"
+        unclear = SEEN_TWICE
     return Judged(tuple(kept), dropped, partial, unclear)
 
 
@@ -139,7 +143,7 @@ def _see(annotation: Annotation, view: _View, policy: LabelPolicy) -> _Seen:
     visible = full.intersection(view.open)
     if full.area <= 0 or visible.area <= 0:
         return _Seen(annotation, 0.0, whole)
-    left = geometry.from_shapely(visible)
+    left = geometry.from_shapely(geometry.without_slivers(visible))
     box = geometry.bounds(polygon.exterior for polygon in left)
     return _Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole)
 
@@ -204,7 +208,8 @@ def _see_mask(annotation: Annotation, view: _View) -> _Seen:
     for x0, y0, x1, y1 in view.holes:
         moved[y0:y1, x0:x1] = False
     packed = geometry.encode_mask(moved)
-    whole = geometry.bounds([centres])
+    x0, y0, x1, y1 = geometry.bounds([centres])
+    whole = (x0 - 0.5, y0 - 0.5, x1 + 0.5, y1 + 0.5)
     if not moved.any():
         return _Seen(annotation, 0.0, whole)
     reshaped = replace(annotation, xyxy=geometry.mask_box(packed), mask=packed)
@@ -225,9 +230,12 @@ def _drop_reason(seen: _Seen, policy: LabelPolicy) -> str | None:
     crowd = seen.annotation.iscrowd
     if seen.visibility <= (0.0 if crowd else policy.drop_below):
         return "not visible" if seen.visibility == 0 else "hardly visible"
-    x0, y0, x1, y1 = seen.annotation.xyxy
-    shrunk = seen.visibility < 1
-    return "too small" if shrunk and min(x1 - x0, y1 - y0) < policy.min_side_px else None
+    cut_small = _shorter_side(seen.annotation.xyxy) < policy.min_side_px <= _shorter_side(seen.whole)
+    return _TOO_SMALL if cut_small and seen.visibility < 1 and not crowd else None
+
+
+def _shorter_side(box: Box) -> float:
+    return min(box[2] - box[0], box[3] - box[1])
 
 
 def _mirrored(annotation: Annotation, policy: LabelPolicy) -> Annotation:
@@ -245,21 +253,9 @@ def _mirrored(annotation: Annotation, policy: LabelPolicy) -> Annotation:
 
 def _reflection_shows(annotation: Annotation, warp: Warp) -> bool:
     """Whether an object's mirror image in the reflected border comes into the frame."""
-    width, height = warp.size_in
     frame = shapely.box(0, 0, *warp.size)
-    rectangle = geometry.rectangle(annotation.xyxy)
-    for x_edge in (None, 0, width):
-        for y_edge in (None, 0, height):
-            if x_edge is None and y_edge is None:
-                continue
-            image = rectangle.copy()
-            if x_edge is not None:
-                image[:, 0] = 2 * x_edge - image[:, 0]
-            if y_edge is not None:
-                image[:, 1] = 2 * y_edge - image[:, 1]
-            if shapely.Polygon(warp(image)).intersection(frame).area > 0.5:
-                return True
-    return False
+    images = reflected_images(geometry.rectangle(annotation.xyxy), warp)
+    return any(shapely.Polygon(image).intersection(frame).area > 1e-6 for image in images)
 
 
 def side_pairs(names: Sequence[str]) -> tuple[dict[str, str], frozenset[str]]:
