@@ -19,6 +19,7 @@ from amp_datasets.model import Annotation, Box, FloatArray, Mask, Polygon, Size
 
 Outline = Literal["ellipse", "rect"]
 
+_HAIR_PX = 0.5
 _ELLIPSE_VERTICES = 256
 """A multiple of 4 (the extremes are vertices); the polygon is at most 0.008 % of the radius inside the ellipse."""
 
@@ -110,6 +111,19 @@ def from_shapely(geometry: shapely.Geometry) -> tuple[Polygon, ...]:
     """The polygons of a shapely geometry; points and lines in it, which have no area, are left out."""
     parts = [p for p in shapely.get_parts(shapely.get_parts(geometry)) if p.geom_type == "Polygon" and p.area > 0]
     return tuple(Polygon(_open(p.exterior), tuple(_open(hole) for hole in p.interiors)) for p in parts)
+
+
+def without_slivers(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The geometry inside the box of its solid part: what sticks out of it by over a pixel, but hair-thin, shows nowhere.
+
+    Cutting leaves such slivers along the cut. Thinner than half a pixel, they hold hardly a pixel's centre.
+    """
+    solid = geometry.buffer(-_HAIR_PX / 2, join_style="mitre")
+    if solid.is_empty:
+        return geometry
+    inner, outer = np.array(solid.bounds) + np.array([-1, -1, 1, 1]) * _HAIR_PX / 2, np.array(geometry.bounds)
+    box = np.where(np.abs(inner - outer) > 1, inner, outer)
+    return geometry if (box == outer).all() else geometry.intersection(shapely.box(*box))
 
 
 def _open(ring: shapely.LinearRing) -> FloatArray:
