@@ -52,7 +52,7 @@ def statistics(fields: list[np.ndarray], sigma: float) -> tuple[float, float, fl
 @pytest.mark.parametrize(("alpha", "sigma"), [(100.0, 10.0), (20.0, 4.0), (4.0, 2.0)])
 def test_field_is_distributed_as_the_full_resolution_one(alpha: float, sigma: float) -> None:
     """Same standard deviation and same correlation at one sigma, to a few percent, as the slow definition."""
-    ours = statistics([displacement(alpha, sigma, seed).full() for seed in range(12)], sigma)
+    ours = statistics([np.stack(displacement(alpha, sigma, seed).full()) for seed in range(12)], sigma)
     theirs = statistics([reference(alpha, sigma, seed) for seed in range(12)], sigma)
     theory = alpha / np.sqrt(3) / (2 * sigma * np.sqrt(np.pi)), np.exp(-0.25), np.exp(-0.25)
     np.testing.assert_allclose(ours, theirs, rtol=0.05)  # 12 fields hold 1,000 independent waves at the least
@@ -61,7 +61,7 @@ def test_field_is_distributed_as_the_full_resolution_one(alpha: float, sigma: fl
 
 def test_components_are_independent() -> None:
     """Across and down move on their own, and seeds give different fields."""
-    fields = [displacement(100, 10, seed).full()[:, 40:-40, 40:-40] for seed in range(12)]
+    fields = [np.stack(displacement(100, 10, seed).full())[:, 40:-40, 40:-40] for seed in range(12)]
     across, down = np.concatenate([f[0].ravel() for f in fields]), np.concatenate([f[1].ravel() for f in fields])
     assert abs(np.corrcoef(across, down)[0, 1]) < 0.1
     assert abs(np.corrcoef(fields[0].ravel(), fields[1].ravel())[0, 1]) < 0.3
@@ -71,7 +71,7 @@ def test_components_are_independent() -> None:
 def test_picture_never_folds(alpha: float, sigma: float) -> None:
     """Also at the limit of alpha the determinant of the map is positive between all pixels, with room to spare."""
     for seed in range(10):
-        field = displacement(alpha, sigma, seed, (640, 480)).full().astype(float)
+        field = np.stack(displacement(alpha, sigma, seed, (640, 480)).full()).astype(float)
         xx, xy = np.diff(field[0], axis=1)[:-1], np.diff(field[0], axis=0)[:, :-1]
         yx, yy = np.diff(field[1], axis=1)[:-1], np.diff(field[1], axis=0)[:, :-1]
         assert ((1 + xx) * (1 + yy) - xy * yx).min() > 0.02
@@ -123,8 +123,8 @@ def test_nothing_crosses_the_edge() -> None:
 
 def test_moves_are_visible_at_the_edge_too() -> None:
     """Only the movement across an edge fades; along it the picture moves as anywhere."""
-    field = displacement(100, 10, 1, (2000, 300)).full()
-    across = np.concatenate([displacement(100, 10, seed, (2000, 300)).full()[0, 0] for seed in range(5)])
+    field = np.stack(displacement(100, 10, 1, (2000, 300)).full())
+    across = np.concatenate([np.stack(displacement(100, 10, seed, (2000, 300)).full())[0, 0] for seed in range(5)])
     assert across.std() == pytest.approx(100 / np.sqrt(3) / (20 * np.sqrt(np.pi)), rel=0.1)
     assert field[1][0].std() == 0
 
