@@ -32,6 +32,7 @@ class YoloExporter(Exporter[Options]):
     name: ClassVar[str] = "yolo"
     title: ClassVar[str] = "YOLO detect: data.yaml and rows of boxes"
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
+    shares_images: ClassVar[bool] = True
     task: ClassVar[str] = "detect"
 
     def write(self, labels: LabelSet) -> None:
