@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from amp_datasets import geometry
@@ -23,9 +26,29 @@ def createml_entry(sample: Sample, name: str | None = None) -> dict[str, Any]:
     return {"image": name or sample.source_id, "annotations": labels}
 
 
-def csv_rows(sample: Sample, name: str | None = None) -> list[tuple[str | int | float, ...]]:
-    """One row a label under `CSV_HEADER`; an image without labels has none."""
-    return [(name or sample.source_id, *sample.size, a.category, *a.xyxy) for a in sample.annotations]
+def write_createml(path: Path, entries: Iterable[dict[str, Any]]) -> None:
+    """Write a CreateML file, one image a line."""
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
+
+
+def csv_rows(sample: Sample, name: str | None = None, *, integers: bool = False) -> list[tuple[object, ...]]:
+    """One row a label under `CSV_HEADER`, exact or in whole pixels; an image without labels has none."""
+    number: Callable[[float], float] = round if integers else _plain
+    return [(name or sample.source_id, *sample.size, a.category, *map(number, a.xyxy)) for a in sample.annotations]
+
+
+def write_csv(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
+    """Write a table under `CSV_HEADER`."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(CSV_HEADER)
+        writer.writerows(rows)
+
+
+def _plain(value: float) -> float:
+    """A number as short as it can be written exactly."""
+    return int(value) if float(value).is_integer() else float(value)
 
 
 def simple_values(mapping: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

@@ -12,18 +12,18 @@ default is the box's centre in pixels from the top left.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from amp_datasets.errors import SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.geometry import cxcywh_to_xyxy, xywh_to_xyxy, xyxy_to_cxcywh
-from amp_datasets.model import Annotation, Box, Category, LabelSet, Sample, Size
+from amp_datasets.geometry import cxcywh_to_xyxy, xywh_to_xyxy
+from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.reading import brief, category_name, class_list, finite, looks_like, parse_json, split_of
 from amp_datasets.registry import Registry
+from amp_datasets.rows import createml_entry, write_createml
 
 
 class CreateMLOptions(Options):
@@ -94,29 +94,12 @@ class CreateMLExporter(Exporter[Options]):
         for sample in labels.samples:
             if sample.labelled:
                 split = str(sample.split)
-                entries.setdefault(split, []).append(entry_of(sample))
+                entries.setdefault(split, []).append(createml_entry(sample))
                 self.place(sample, self.target / split / sample.source_id)
         for split, rows in entries.items():
-            write_entries(self.target / split / "_annotations.createml.json", rows)
+            write_createml(self.target / split / "_annotations.createml.json", rows)
         names = "".join(f"{category.name}\n" for category in labels.categories)
         (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
-
-
-def entry_of(sample: Sample) -> dict[str, Any]:
-    """One image as CreateML describes it."""
-    labels = [{"label": a.category, "coordinates": _coordinates(a.xyxy)} for a in sample.annotations]
-    return {"image": sample.source_id, "annotations": labels}
-
-
-def write_entries(path: Path, entries: list[dict[str, Any]]) -> None:
-    """Write a CreateML file, one image a line."""
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-
-
-def _coordinates(xyxy: Box) -> dict[str, float]:
-    x, y, width, height = xyxy_to_cxcywh(xyxy)
-    return {"x": x, "y": y, "width": width, "height": height}
 
 
 def _label_files(folder: Folder) -> Iterator[str]:

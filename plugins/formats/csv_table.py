@@ -12,11 +12,9 @@ second form), so images of the folder that it does not name are taken as unlabel
 
 from __future__ import annotations
 
-import csv
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from amp_datasets.csv_file import (
     Table,
@@ -31,11 +29,11 @@ from amp_datasets.csv_file import (
 from amp_datasets.errors import AmpError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.model import Annotation, Category, LabelSet, Sample, Size
+from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.reading import category_name, class_list, is_readme, split_of
 from amp_datasets.registry import Registry
+from amp_datasets.rows import csv_rows, write_csv
 
-HEADER = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 
 
 class CsvOptions(Options):
@@ -159,31 +157,12 @@ class CsvExporter(Exporter[CsvExportOptions]):
         rows: dict[str, list[tuple[object, ...]]] = {}
         for sample in labels.samples:
             split = str(sample.split)
-            rows.setdefault(split, []).extend(rows_of(sample, integers=self.options.integers))
+            rows.setdefault(split, []).extend(csv_rows(sample, integers=self.options.integers))
             self.place(sample, self.target / split / sample.source_id)
         for split, table in rows.items():
-            write_rows(self.target / split / "_annotations.csv", table)
+            write_csv(self.target / split / "_annotations.csv", table)
         names = "".join(f"{category.name}\n" for category in labels.categories)
         (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
-
-
-def rows_of(sample: Sample, *, integers: bool = False) -> list[tuple[object, ...]]:
-    """One image's rows under `HEADER`."""
-    number: Callable[[float], float] = round if integers else _plain
-    return [(sample.source_id, *sample.size, a.category, *map(number, a.xyxy)) for a in sample.annotations]
-
-
-def write_rows(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
-    """Write a table with its header."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(HEADER)
-        writer.writerows(rows)
-
-
-def _plain(value: float) -> Any:
-    """A number as short as it can be written exactly."""
-    return int(value) if float(value).is_integer() else float(value)
 
 
 def register(registry: Registry) -> None:

@@ -8,7 +8,6 @@ Annotation files are CreateML JSON (x, y are the box's centre) or CSV (filename,
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import Counter
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from amp_datasets.formats import Exporter, Feature, Options
 from amp_datasets.model import LabelSet, Sample
 from amp_datasets.registry import Registry
-from amp_datasets.rows import CSV_HEADER, createml_entry, csv_rows
+from amp_datasets.rows import createml_entry, csv_rows, write_createml, write_csv
 
 _Steps = tuple[tuple[str, Mapping[str, Any]], ...]
 
@@ -102,13 +101,9 @@ class SeedExporter(Exporter[SeedOptions]):
         for sample, file in members:
             self.place(sample, folder / file)
         if self.options.annotation == "json":
-            lines = ",\n".join(json.dumps(createml_entry(s, file), ensure_ascii=False) for s, file in members)
-            (folder / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
+            write_createml(folder / f"{name}.json", (createml_entry(s, file) for s, file in members))
             return
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(CSV_HEADER)
-            writer.writerows(row for sample, file in members for row in csv_rows(sample, file))
+        write_csv(folder / f"{name}.csv", (row for sample, file in members for row in csv_rows(sample, file)))
 
 
 def set_folder(sample: Sample) -> str:

@@ -104,10 +104,10 @@ def test_json_has_the_centre_and_csv_the_corners(tmp_path: Path) -> None:
         "width": "64",
         "height": "48",
         "class": "Accordion",
-        "xmin": "10.0",
-        "ymin": "20.0",
-        "xmax": "40.0",
-        "ymax": "30.0",
+        "xmin": "10",
+        "ymin": "20",
+        "xmax": "40",
+        "ymax": "30",
     }
 
 
