@@ -35,7 +35,6 @@ from amp_datasets.registry import Registry
 from amp_datasets.rows import csv_rows, write_csv
 
 
-
 class CsvOptions(Options):
     """`values`: what coordinates are; `unlisted`: what images are that no table names.
 
