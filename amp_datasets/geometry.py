@@ -114,7 +114,7 @@ def from_shapely(geometry: shapely.Geometry) -> tuple[Polygon, ...]:
 
 
 def without_slivers(geometry: shapely.Geometry) -> shapely.Geometry:
-    """The geometry inside the box of its solid part: what sticks out of it by over a pixel, but hair-thin, shows nowhere.
+    """The geometry inside the box of its solid part: what sticks out by over a pixel, but hair-thin, shows nowhere.
 
     Cutting leaves such slivers along the cut. Thinner than half a pixel, they hold hardly a pixel's centre.
     """
