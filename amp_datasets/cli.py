@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from amp_datasets.commands import builds, ledgers, sets
+from amp_datasets.console import EXIT_INPUT, show_error
+from amp_datasets.errors import AmpError
 
 _COMMANDS = (
     (sets.init, "amp init --source photos/ --name drums"),
@@ -24,6 +30,9 @@ _COMMANDS = (
     (sets.env, "amp env --json"),
 )
 
+_UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for a wrong command line; where the class lives changes between its versions."""
+
 app = typer.Typer(
     name="amp",
     help="Turn a small labelled image set into a large one whose labels are exact.\n\n"
@@ -39,4 +48,20 @@ for _function, _example in _COMMANDS:
 def main() -> None:
     """The `amp` command."""
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    app()
+    for stream in (sys.stdout, sys.stderr):  # a file name that is no text must not end a command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; a wrong one is told like every other error."""
+    try:
+        return int(app(list(arguments), standalone_mode=False) or 0)
+    except _UsageError as error:
+        if not arguments:  # no command: the help has been shown
+            return EXIT_INPUT
+        command = error.ctx.command_path if error.ctx is not None else "amp"
+        wrong = AmpError(error.format_message(), fix=f"`{command} --help` shows what there is")
+        show_error(wrong, as_json="--json" in arguments)
+        return EXIT_INPUT

@@ -31,16 +31,30 @@ def command(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return function(*args, **kwargs)
-        except AmpError as error:
-            if os.environ.get("AMP_DEBUG"):
-                raise
-            show_error(error, as_json=bool(kwargs.get("json_")))
-            raise typer.Exit(EXIT_INPUT) from error
         except KeyboardInterrupt as error:
             say("interrupted; running the same command again goes on where it stopped")
             raise typer.Exit(EXIT_INTERRUPTED) from error
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("AMP_DEBUG"):
+                raise
+            show_error(_told(error), as_json=bool(kwargs.get("json_")))
+            raise typer.Exit(EXIT_INPUT) from error
 
     return run
+
+
+def _told(error: Exception) -> AmpError:
+    """Any error as what, where and fix."""
+    if isinstance(error, AmpError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return AmpError(error.strerror, where=error.filename, fix="check the path and its permissions")
+    return AmpError(
+        f"this should not have happened: {type(error).__name__}: {error}",
+        fix="AMP_DEBUG=1 shows where; please report it with the output of `amp env`",
+    )
 
 
 def show_error(error: AmpError, *, as_json: bool) -> None:

@@ -121,7 +121,8 @@ class Reading:
             self.drop(picture, "no usable label", f"all {len(upright)} labels were dropped")
             return
         group = group or roboflow_group(picture)
-        self._samples[picture] = Sample(picture, image, header.size, tuple(kept), labelled, split, group)
+        turned = header.orientation != 1
+        self._samples[picture] = Sample(picture, image, header.size, tuple(kept), labelled, split, group, turned=turned)
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
         """The set, with pictures that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
