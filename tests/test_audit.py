@@ -347,6 +347,17 @@ def test_manifest_is_audited_as_joined(tmp_path: Path) -> None:
     assert sum(report.splits.values()) == 10
 
 
+def test_copies_within_a_source_are_told_once(tmp_path: Path) -> None:
+    """What a source's own audit has found is not found again between sources."""
+    folder = write_yolo(tmp_path / "a")
+    (folder / "images" / "train" / "p1.png").write_bytes(png(scene(0)))
+    write_yolo(tmp_path / "b", first=10)
+    manifest = tmp_path / "amp.yaml"
+    manifest.write_text("sources: [a, b]\nsplits: {train: 0.5, validation: 0.5}\nexports: [coco]\n")
+    found = [each.file for each in audit_path(manifest, load_registry()).findings if each.rule == "AMP311"]
+    assert found == ["a/images/train/p1.png"]
+
+
 def test_source_that_cannot_be_joined_is_a_finding(tmp_path: Path) -> None:
     """The others are audited all the same."""
     write_yolo(tmp_path / "a")

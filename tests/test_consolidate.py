@@ -205,6 +205,15 @@ def test_pattern_groups_pictures_over_sets() -> None:
     assert "`group_by` finds nothing in 2 pictures: b/still.png, b/copy.png" in joined.notes
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_stay_together_whatever_the_pattern_says(seed: int) -> None:
+    """A pattern that would part Roboflow's copies of one picture only joins further pictures to them."""
+    copies = [sample(f"{w}{g}.png", 10 * g + n, "cat", group=f"a{g}_jpg") for g in range(8) for n, w in enumerate("xy")]
+    found = split_of(join(label_set("a", copies, ["cat"]), group_by=r"/(\w+)\.png", splits=THIRDS, seed=seed))
+    assert all(found[f"a/x{g}.png"] == found[f"a/y{g}.png"] for g in range(8))
+    assert len(set(found.values())) == 3
+
+
 def test_adding_a_set_changes_no_split() -> None:
     """The first set's pictures stay where they were."""
     first = label_set("a", [sample(f"p{n}.png", n, "cat") for n in range(20)], ["cat"])
