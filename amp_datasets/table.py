@@ -6,6 +6,7 @@ processes of a build, labels travel as canonical JSON in float64 (`dump_annotati
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,9 @@ from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Mask
 
 OPTIONAL_KINDS = ("keypoints", "corners", "mask", "attributes")
 """Columns below `objects` that are there only if some object of the set has such a thing."""
+
+_KEPT = 64
+"""Labels that are kept as text and as objects: most variants of a source have its own, to the last bit."""
 
 
 def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
@@ -136,6 +140,11 @@ def _points(flat: Sequence[float], columns: int = 2) -> FloatArray:
 
 def dump_annotations(annotations: Iterable[Annotation]) -> str:
     """Labels as canonical JSON: the same text for the same labels, and every float64 exactly."""
+    return _dumped(tuple(annotations))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _dumped(annotations: tuple[Annotation, ...]) -> str:
     return json.dumps(list(map(_plain, annotations)), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -156,6 +165,7 @@ def _plain(annotation: Annotation) -> dict[str, Any]:
     return plain
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def load_annotations(text: str) -> tuple[Annotation, ...]:
     """The labels that `dump_annotations` wrote."""
     return tuple(_parse(json.loads(text)))
