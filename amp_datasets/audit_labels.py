@@ -10,6 +10,7 @@ import shapely
 
 from amp_datasets import geometry
 from amp_datasets.audit_rules import Finding, finding, of_reading
+from amp_datasets.class_meaning import meanings
 from amp_datasets.classes import alike
 from amp_datasets.cleaning import clean
 from amp_datasets.labels import side_pairs
@@ -26,13 +27,6 @@ MISMATCH_PX = 2.0
 
 _MAX_NAME = 64
 _DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{4}\b")
-_SIGNS = re.compile(
-    r"\b(arrows?|chars?|characters?|digits?|letters?|numbers?|texts?|words?|numerals?|clockwise|up|down)\b"
-    r"|^[0-9]{1,2}$|^[A-Za-z]$|[\u2190-\u21ff]"
-)
-_COLOURS = re.compile(
-    r"\b(red|green|blue|yellow|orange|purple|violet|pink|brown|black|white|gr[ae]y|cyan|magenta|colou?r(ed)?)\b"
-)
 
 
 class _Collected(list[Dropped | Repair]):
@@ -134,7 +128,6 @@ def name_findings(names: Sequence[str], used: frozenset[str]) -> Iterator[Findin
         yield finding("AMP201", "classes", f"class names that differ by case or spaces only: {', '.join(group)}")
     pairs, single = side_pairs(names)
     for name in names:
-        words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").replace("-", " ").lower()
         if is_prose(name) or len(name) > _MAX_NAME or _DATE.search(name):
             yield finding("AMP202", "classes", f"class name looks like a line of text: {name[:80]}")
             continue
@@ -143,7 +136,7 @@ def name_findings(names: Sequence[str], used: frozenset[str]) -> Iterator[Findin
         if name in pairs or name in single:
             other = f"its mirror image is {pairs[name]}" if name in pairs else "no class is its mirror image"
             yield finding("AMP204", "classes", f"class says left or right: {name}, {other}")
-        if _SIGNS.search(words):
+        if "direction" in meanings(name):
             yield finding("AMP205", "classes", f"class says text, digits or arrows: {name}")
-        if _COLOURS.search(words):
+        if "colour" in meanings(name):
             yield finding("AMP206", "classes", f"class says a colour: {name}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets import ledger as ledgers
+from amp_datasets.class_meaning import warnings
 from amp_datasets.consolidate import Consolidated, Item, consolidate, unique_names
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
@@ -129,9 +130,15 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
         sources=len(joined.items),
         dropped=losses(joined.dropped),
         repairs=losses(joined.repairs),
-        notes=list(joined.notes),
+        notes=[*joined.notes, *_meaning_warnings(prepared)],
         formats=dict(prepared.formats),
     )
+
+
+def _meaning_warnings(prepared: Prepared) -> list[str]:
+    used = dict.fromkeys(step.filter for spec in prepared.recipe.variants for step in spec.steps)
+    spoils = [(name, prepared.registry.filter(name).spoils) for name in used]
+    return warnings((category.name for category in prepared.joined.categories), spoils)
 
 
 def expect(report: BuildReport, prepared: Prepared) -> None:

@@ -20,11 +20,11 @@ MAX_FUNCTION_LINES = 45
 FROM_TOP_TO_BOTTOM = """
     errors model geometry rle warp seeding recipe splits
     folder image probe parsing pictures cleaning reading formats
-    filter registry discovery settings filters
+    class_meaning filter_parts filter registry discovery settings filters
     yaml_file labels applied variants rows table parquet_file arrow_rows
     coco_file coco_label csv_file yolo_rows yolo_yaml yolo_splits conversation
     manifest complaints manifest_reading manifest_writing schema
-    hub_source sources source_finder duplicates consolidate
+    hub_source sources source_finder duplicates classes consolidate
     label_checks audit_rules audit_labels audit_pictures audit_report audit
     ledger making remaking lazy built workspace report card engines
     export preparing preview finishing building replay verify diff
@@ -35,7 +35,7 @@ FROM_TOP_TO_BOTTOM = """
 ORDER = FROM_TOP_TO_BOTTOM.split()
 """A module may import those before it, nothing after it. A new module gets its place here."""
 
-CONTRACTS = {"errors", "filter", "folder", "formats", "geometry", "image", "model", "reading", "registry", "warp"}
+CONTRACTS = {"class_meaning", "errors", "filter", "folder", "formats", "geometry", "image", "model", "reading", "registry", "warp"}
 FORMAT_PARTS = {"cleaning", "conversation", "parsing", "pictures", "probe", "rle", "rows", "table"}
 FORMAT_PARTS |= {"arrow_rows", "coco_file", "coco_label", "csv_file", "parquet_file"}
 FORMAT_PARTS |= {"source_finder", "yolo_rows", "yolo_splits", "yolo_yaml"}

@@ -8,21 +8,26 @@ from typing import Annotated, Any
 
 import typer
 
-from amp_datasets.commands.options import Format, Json, PluginDirs, registry_of
+from amp_datasets.commands.options import Format, Json, PluginDirs, Settings, Sources, registry_of
 from amp_datasets.console import EXIT_PROBLEMS, command, emit, emit_json, next_step, say
 
 
 @command
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write amp.yaml.")] = Path(),
-    source: Annotated[list[Path] | None, typer.Option("--source", help="A set to build from; repeatable.")] = None,
+    source: Annotated[list[str] | None, typer.Option("--source", help="A set to build from; repeatable.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
+    json_: Json = False,
 ) -> None:
     """Write a first manifest, and its schema for editors."""
     from amp_datasets.starting import write_starter
 
-    path = write_starter(folder, [str(s) for s in source or ()], name)
-    say(f"wrote {path} and {path.with_name('amp.schema.json')}")
+    path = write_starter(folder, source or (), name)
+    schema_path = path.with_name("amp.schema.json")
+    if json_:
+        emit_json({"manifest": str(path), "schema": str(schema_path)})
+        return
+    say(f"wrote {path} and {schema_path}")
     next_step(f"amp build {path} --dry-run")
 
 
@@ -30,20 +35,30 @@ def init(
 def check(
     target: Annotated[str, typer.Argument(help="A set (folder or zip) or a manifest.")],
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also say which format was found, and why.")] = False,
+    ignore: Annotated[list[str] | None, typer.Option(help="Leave out this rule, like AMP313; repeatable.")] = None,
     format_: Format = None,
+    source: Sources = None,
+    settings: Settings = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
-    """Audit the labels of a set: exit code 1 if there are findings."""
+    """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
     from amp_datasets.audit import as_text, audit_path
 
-    report = audit_path(Path(target), registry_of(plugin_dirs), format=format_)
+    report = audit_path(
+        Path(target),
+        registry_of(plugin_dirs),
+        format=format_,
+        sources=source or (),
+        settings=settings or (),
+        ignore=ignore or (),
+    )
     if json_:
         emit_json(report.to_json())
     else:
         emit(as_text(report, verbose))
-        next_step("mend the findings, or see how each is treated in docs/quirks.md" if report.findings else "amp build")
-    if report.findings:
+        next_step("mend the findings, or see how each is treated in docs/quirks.md" if report.failed else "amp build")
+    if report.failed:
         raise typer.Exit(EXIT_PROBLEMS)
 
 

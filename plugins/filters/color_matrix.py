@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, PixelFilter, Settings
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
@@ -31,6 +32,7 @@ class ColorMatrix(PixelFilter):
 
     name: ClassVar[str] = "color_matrix"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"matrix": ((0, 1, 0), (0, 0, 1), (1, 0, 0))})
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 
     class InitSchema(Settings):
         """Settings."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, GeometricFilter, Settings
 from amp_datasets.model import Size
 from amp_datasets.registry import Registry
@@ -27,6 +28,7 @@ class Flip(GeometricFilter):
         {"how": "both"},
         {"how": "any"},
     )
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"direction"})
 
     class InitSchema(Settings):
         """Settings."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, PixelFilter, Range, Settings, Strength, uniform
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
@@ -21,6 +22,7 @@ class Grayscale(PixelFilter):
 
     name: ClassVar[str] = "grayscale"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 100}, {"percent": (30, 90)})
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 
     class InitSchema(Settings):
         """Settings."""

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, Mode, PixelFilter, Range, Settings, sign, uniform
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
@@ -29,6 +30,7 @@ class Hue(PixelFilter):
         {"degrees": 30, "mode": "negative"},
     )
     severity: ClassVar[int] = 2
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 
     class InitSchema(Settings):
         """Settings."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, GeometricFilter, Settings
 from amp_datasets.model import Size
 from amp_datasets.registry import Registry
@@ -28,6 +29,7 @@ class Rotate90(GeometricFilter):
         {"degrees": 270},
         {"degrees": (90, 270)},
     )
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"direction"})
 
     class InitSchema(Settings):
         """Settings."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import cv2
 
+from amp_datasets.class_meaning import Meaning
 from amp_datasets.filter import Draw, Mode, PixelFilter, Range, Settings, Strength, in_strips, sign, uniform
 from amp_datasets.model import Image
 from amp_datasets.registry import Registry
@@ -26,6 +27,7 @@ class Saturation(PixelFilter):
         {"percent": (30, 80), "mode": "both"},
         {"percent": 80, "mode": "negative"},
     )
+    spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 
     class InitSchema(Settings):
         """Settings."""
