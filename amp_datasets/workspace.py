@@ -45,18 +45,19 @@ class Workspace:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
+            (self.root / "owner").write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+            self._restore()
         except Timeout as error:
             raise BuildError(
                 f"another build is writing here ({self._owner()})", where=self.target, fix="wait for it, or stop it"
             ) from error
         except OSError as error:
+            self._lock.release()
             raise BuildError(
                 f"the target cannot be written: {error.strerror or error}",
                 where=self.root.parent,
-                fix="choose another -o",
+                fix="free some space or choose another -o",
             ) from error
-        (self.root / "owner").write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
-        self._restore()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -76,4 +76,4 @@ def variants(build: Path) -> Mapping[tuple[str, str], str]:
 
 def rebuild(folder: Path, **options: Any) -> BuildReport:
     """Build `folder`/amp.yaml into `folder`/build once more."""
-    return build(folder / "amp.yaml", out=folder / "build", **{"jobs": 1, **options})
+    return build(folder / "amp.yaml", **{"out": folder / "build", "jobs": 1, **options})

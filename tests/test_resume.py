@@ -28,6 +28,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks and kills
 IMAGES = 4
 OPERATIONS = frozenset({"open", "os.rename", "os.mkdir", "os.link", "os.remove", "os.rmdir", "os.scandir"})
 INPUT_ERROR, INTERRUPTED, BROKEN = 2, 130, 99
+PATIENCE_S = 60
+"""How long to wait for something that would otherwise last for ever."""
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +61,44 @@ def in_child(action: Callable[[], object]) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        os._exit(_outcome(action))
+        code = BROKEN
+        try:
+            code = _outcome(action, writer)
+        finally:
+            os._exit(code)
     os.close(writer)
-    gone = select.select([reader], [], [], 120)[0]
-    os.close(reader)
-    if not gone:
-        os.kill(pid, signal.SIGKILL)
+    said = _read_to_end(reader, pid)
     status = os.waitpid(pid, 0)[1]
-    assert gone, "a process outlived the build"
+    print(said)
     return os.waitstatus_to_exitcode(status)
 
 
-def _outcome(action: Callable[[], object]) -> int:
+def _outcome(action: Callable[[], object], writer: int) -> int:
     try:
         action()
-    except AmpError:
+    except AmpError as error:
+        os.write(writer, str(error).encode())
         return INPUT_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     except BaseException:
-        traceback.print_exc()
+        os.write(writer, traceback.format_exc().encode())
         return BROKEN
     return 0
+
+
+def _read_to_end(reader: int, pid: int) -> str:
+    """What the child said; the end comes when the last process that it began is gone."""
+    said = b""
+    while select.select([reader], [], [], PATIENCE_S)[0]:
+        part = os.read(reader, 65536)
+        said += part
+        if not part:
+            os.close(reader)
+            return said.decode()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    pytest.fail(f"a process outlived the build: {said.decode()}")
 
 
 def at_operation(number: int, signal_number: int, *, worker: bool = False) -> None:
@@ -247,6 +265,21 @@ def test_ctrl_c_stops_at_once_and_can_be_resumed(whole: Path, home: Path, jobs: 
         assert not (home / "build").exists()
         rebuild(home, jobs=jobs)
         assert_whole(home, whole)
+
+
+def test_no_worker_outlives_a_killed_parent(home: Path, whole: Path) -> None:
+    """Workers that wait for more work go with it too."""
+
+    def killed() -> None:
+        def kill(_what: str, done: int, _total: int) -> None:
+            if done:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        rebuild(home, jobs=2, progress=kill)
+
+    assert in_child(killed) == -signal.SIGKILL
+    rebuild(home, jobs=2)
+    assert_whole(home, whole)
 
 
 def test_files_that_a_power_cut_emptied_are_made_again(whole: Path, home: Path) -> None:
