@@ -165,6 +165,29 @@ def _check_aliases(classes: dict[str, Any]) -> None:
                 raise ValueError(f"`{alias}` cannot be both `{owners[alias]}` and `{name}`")
 
 
+def _export(name: str, info: ValidationInfo) -> str:
+    """An export format that lies around the build's own pictures."""
+    registry: Registry = (info.context or {})["registry"]
+    name = {"hf": "huggingface"}.get(name, name)
+    try:
+        plugin = registry.exporter(name)
+    except PluginError as error:
+        raise SettingsError([Problem(None, error.what, error.fix)]) from error
+    if not plugin.shares_images:
+        what = f"`{name}` has a layout of its own, it cannot lie in the build's folder"
+        fix = f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards"
+        raise SettingsError([Problem(None, what, fix)])
+    return name
+
+
+def _required(name: str, info: ValidationInfo) -> str:
+    registry: Registry = (info.context or {})["registry"]
+    if not any(name in plugins for plugins in (registry.filters, registry.sources, registry.exporters)):
+        fix = "install it, or name its folder with --plugins-dir"
+        raise SettingsError([Problem(None, f"the plugin `{name}` is required and not there", fix)])
+    return name
+
+
 class Manifest(_Model):
     """What to build, from what, and how."""
 
@@ -184,9 +207,11 @@ class Manifest(_Model):
     labels: Labels = Labels()
     encode: Encode = Encode()
     limits: LimitSettings = LimitSettings()
-    exports: tuple[str, ...] = ("yolo", "coco", "huggingface")
+    exports: tuple[Annotated[str, AfterValidator(_export)], ...] = ("yolo", "coco", "huggingface")
     hub: Hub | None = None
-    requires: tuple[str, ...] = Field(default=(), description="plugins that must be there, by name")
+    requires: tuple[Annotated[str, AfterValidator(_required)], ...] = Field(
+        default=(), description="plugins that must be there, by name"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -202,9 +227,17 @@ class Manifest(_Model):
             value["sources"] = [{"path": s} if isinstance(s, str) else s for s in sources]
         if isinstance(value.get("filters"), dict):
             value["filters"] = {k: v if isinstance(v, Step) else {k: v} for k, v in value["filters"].items()}
-        if isinstance(value.get("exports"), list):
-            value["exports"] = ["huggingface" if e == "hf" else e for e in value["exports"]]
         return value
+
+    @field_validator("exports")
+    @classmethod
+    def _one_of_a_kind(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        families: dict[str, str] = {}
+        for name in names:
+            other = families.setdefault(name.partition("-")[0], name)
+            if other != name:
+                raise ValueError(f"`{other}` and `{name}` write the same files; export one of them afterwards")
+        return tuple(dict.fromkeys(names))
 
     @field_validator("splits")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amp_datasets.complaints import complaints
-from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.errors import ManifestError
 from amp_datasets.manifest import HUB_PREFIX, Manifest
 from amp_datasets.registry import Registry
 from amp_datasets.yaml_file import YamlFile, parse_yaml, read_yaml
@@ -26,15 +26,7 @@ def load_manifest(
     for setting in settings:
         _lay_over(value, setting)
     value = _with_absolute_sources(value, path.parent, sources)
-    manifest = validate(value, registry, document)
-    missing = [name for name in manifest.requires if name not in registry.filters]
-    if missing:
-        raise ManifestError(
-            f"the plugin `{missing[0]}` is required and not there",
-            where=document.where(("requires",)),
-            fix="install it, or name its folder with --plugins-dir",
-        )
-    return manifest
+    return validate(value, registry, document)
 
 
 def manifest_of(
@@ -50,25 +42,9 @@ def manifest_of(
 def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -> Manifest:
     """Check a manifest's content; all problems are raised together."""
     try:
-        manifest = Manifest.model_validate(value, context={"registry": registry})
-        _check_exports(manifest.exports, registry)
+        return Manifest.model_validate(value, context={"registry": registry})
     except ValidationError as error:
         raise ManifestError.of(complaints(error, document)) from error
-    except AmpError as error:
-        raise ManifestError(error.what, where=error.where or document.where(("exports",)), fix=error.fix) from error
-    return manifest
-
-
-def _check_exports(names: Sequence[str], registry: Registry) -> None:
-    """All exports must fit around the build's pictures, and no two of them may write the same files."""
-    families: dict[str, str] = {}
-    for name in names:
-        later = f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards"
-        if not registry.exporter(name).shares_images:
-            raise ManifestError(f"`{name}` has a layout of its own, it cannot lie in the build's folder", fix=later)
-        other = families.setdefault(name.partition("-")[0], name)
-        if other != name:
-            raise ManifestError(f"`{other}` and `{name}` write the same files", fix=later)
 
 
 def _lay_over(value: dict[str, Any], setting: str) -> None:

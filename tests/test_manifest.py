@@ -117,9 +117,9 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     [("exports: [cocoo]\n", "`cocoo` is not an export format"), ("exports: [voc]\n", "a layout of its own")],
 )
 def test_exports_must_fit_around_the_pictures(text: str, what: str, tmp_path: Path) -> None:
-    """An unknown format, and one with a folder of its own, are told at the list."""
-    ((where, found, fix),) = mistakes(tmp_path, text)
-    assert where == "1:1"
+    """An unknown format, and one with a folder of its own, are told where they stand, with all other mistakes."""
+    (where, found, fix), (other, _, _) = mistakes(tmp_path, text + "seed: -1\n")
+    assert (where, other) == ("1:11", "2:1")
     assert what in found
     assert fix is not None
 
@@ -128,7 +128,7 @@ def test_required_plugin_must_be_there(tmp_path: Path) -> None:
     """A manifest may ask for a plugin, but never brings it along."""
     assert load(tmp_path, "requires: [blur]\n").requires == ("blur",)
     ((where, what, fix),) = mistakes(tmp_path, "seed: 1\nrequires: [glitter]\n")
-    assert (where, what) == ("2:1", "the plugin `glitter` is required and not there")
+    assert (where, what) == ("2:12", "the plugin `glitter` is required and not there")
     assert "--plugins-dir" in str(fix)
 
 
