@@ -13,8 +13,11 @@ from oracle.scenes import KNOWN, Scene, blocks, discs, paint, scenes
 from oracle.survey import Outcome, outcomes, plans, random_chains, step, wrong
 from oracle.verdict import decode, large_ious
 
+from amp_datasets.labels import LabelPolicy, judge
+from amp_datasets.model import Annotation, Polygon
 from amp_datasets.recipe import Step, VariantSpec
 from amp_datasets.variants import Planned, Refused
+from amp_datasets.warp import identity
 
 OBJECTS = int(os.environ.get("AMP_ORACLE_OBJECTS", "2500"))
 """How many painted things are looked at in all. Before a release: AMP_ORACLE_OBJECTS=10000, which takes minutes."""
@@ -242,3 +245,11 @@ def test_a_horseshoe_cut_by_the_border_becomes_two_parts() -> None:
     for part in label.polygons:
         assert len(np.unique(part.exterior, axis=0)) == len(part.exterior) == 4
     assert label.xyxy == (20, 0, 80, 35)
+
+
+def test_a_hair_beside_a_hole_does_not_enlarge_the_box() -> None:
+    """A strip of 0.3 px, in which no pixel's centre lies, is not seen: the box ends where the hole begins."""
+    shape = np.array([(10.7, 10), (40, 10), (40, 40), (10.7, 40)])
+    label = Annotation("a", (10.7, 10, 40, 40), polygons=(Polygon(shape),))
+    (kept,) = judge([label], identity((100, 100)), np.array([[11, 25, 100, 100]]), LabelPolicy()).annotations
+    assert kept.xyxy == pytest.approx((10.7, 10, 40, 25))
