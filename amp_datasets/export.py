@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from amp_datasets.consolidate import safe_stem
 from amp_datasets.errors import BuildError, SourceError
-from amp_datasets.formats import Exporter
+from amp_datasets.formats import Exporter, Options
 from amp_datasets.image import Encoding, Limits, decode, encode, read_bytes, read_header
 from amp_datasets.making import place_file, write_failed
-from amp_datasets.manifest import SourceSettings
+from amp_datasets.manifest import HUB_PREFIX, SourceSettings
 from amp_datasets.model import ImageFile, LabelSet, Sample
 from amp_datasets.registry import Registry, find
 from amp_datasets.report import Loss, losses
@@ -69,15 +69,18 @@ def export(
     Pictures are hard links where the file system can (`copy` forces copies). Raises AmpError on bad input.
     """
     plugin = registry.exporter(to)
+    settings = checked_options(plugin, options or {})
     target = Path(out)
-    _check_target(Path(what), target)
+    _check_target(str(what), target)
     labels, _ = read_source(SourceSettings(path=str(what), format=source_format), registry, Limits())
+    if not any(sample.labelled for sample in labels.samples):
+        raise SourceError("there is not one labelled picture to export", where=what)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     partial = target.with_name(f".{target.name}.amp-partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        _write(plugin, options or {}, labels, partial, _Placing(copy, report), progress)
+        _write(plugin, settings, labels, partial, _Placing(copy, report), progress)
         if target.exists():
             target.rmdir()
         partial.rename(target)
@@ -90,16 +93,14 @@ def export(
 
 def _write(
     plugin: type[Exporter[Any]],
-    options: Mapping[str, Any],
+    settings: Options,
     labels: LabelSet,
     folder: Path,
     placing: _Placing,
     progress: Progress,
 ) -> None:
-    exporter = plugin(folder, checked_options(plugin, options), placing)
+    exporter = plugin(folder, settings, placing)
     samples = named([sample for sample in labels.samples if sample.labelled])
-    if not samples:
-        raise SourceError("there is not one labelled picture to export", where=labels.name)
     exporter.write(replace(labels, samples=_Tracked(samples, f"writing {plugin.name}", progress)))
     placing.report.images = len(samples)
     placing.report.labels = sum(len(sample.annotations) for sample in samples)
@@ -107,7 +108,7 @@ def _write(
     placing.report.lost = dict(+lost)
 
 
-def checked_options(plugin: type[Exporter[Any]], options: Mapping[str, Any]) -> Any:
+def checked_options(plugin: type[Exporter[Any]], options: Mapping[str, Any]) -> Options:
     """An exporter's options; an unknown or wrong one is an error that lists what there is."""
     for name in options:
         known = plugin.options_type.model_fields
@@ -186,9 +187,10 @@ class _Tracked(Collection[Sample]):
         return item in self.samples
 
 
-def _check_target(what: Path, target: Path) -> None:
-    source, resolved = what.resolve(), target.resolve()
-    if resolved == source or source in resolved.parents or resolved in source.parents:
+def _check_target(what: str, target: Path) -> None:
+    source, resolved = Path(what).expanduser().resolve(), target.resolve()
+    inside = resolved == source or source in resolved.parents or resolved in source.parents
+    if inside and not what.startswith(HUB_PREFIX):
         raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise BuildError("the target is there already and not empty", where=target, fix="choose another -o")

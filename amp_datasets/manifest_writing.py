@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def manifest_document(manifest: Manifest, base: Path) -> dict[str, Any]:
 def manifest_text(document: dict[str, Any]) -> str:
     """The document as YAML."""
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+
+
+def name_after(folder: Path) -> str:
+    """A dataset's name made from a folder's."""
+    return re.sub(r"[^\w-]+|_{2,}", "-", folder.resolve().name)[:64].strip("-_") or "dataset"
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from amp_datasets.errors import BuildError
 from amp_datasets.finishing import Progress
 from amp_datasets.ledger import read_lock
 from amp_datasets.manifest_reading import manifest_of
+from amp_datasets.manifest_writing import name_after
 from amp_datasets.preparing import prepare_manifest
 from amp_datasets.report import BuildReport
 from amp_datasets.workspace import is_build
@@ -27,7 +28,7 @@ def merge(
 ) -> BuildReport:
     """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
     registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
-    manifest = manifest_of({"name": Path(out).name or "merged"}, registry, [str(s) for s in sets], settings)
+    manifest = manifest_of({"name": name_after(Path(out))}, registry, [str(s) for s in sets], settings)
     order = class_order(Path(like)) if like is not None else ()
     prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
     return build_prepared(prepared, Path(out), progress=progress)

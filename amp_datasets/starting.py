@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import ManifestError
 from amp_datasets.image import Limits
-from amp_datasets.manifest import SourceSettings
+from amp_datasets.manifest import HUB_PREFIX, SourceSettings
+from amp_datasets.manifest_reading import validate
+from amp_datasets.manifest_writing import name_after
 from amp_datasets.schema import manifest_schema
 from amp_datasets.sources import read_source
+from amp_datasets.yaml_file import parse_yaml
 
 _TEMPLATE = """\
 # yaml-language-server: $schema=./amp.schema.json
 name: {name}
 seed: 7
 sources: {sources}
-classes: {classes}  # order = id; `drum: [Drum, snare]` merges names
+{classes}  # order = id; `drum: [Drum, snare]` merges names
 splits: {{train: 0.8, validation: 0.1, test: 0.1}}  # by source image; variants follow; or keep
 originals: true  # the untouched images too
 
@@ -49,18 +51,20 @@ def write_starter(folder: Path, sources: Sequence[str], name: str | None) -> Pat
     for source in sources:
         labels, _ = read_source(SourceSettings(path=source), registry, Limits())
         classes.update(dict.fromkeys(category.name for category in labels.categories))
-    folder.mkdir(parents=True, exist_ok=True)
-    relative = [Path(os.path.relpath(source, folder)).as_posix() for source in sources] or ["path/to/your/set"]
+    relative = [_relative(source, folder) for source in sources] or ["path/to/your/set"]
     text = _TEMPLATE.format(
-        name=name or _name(folder),
+        name=json.dumps(name or name_after(folder), ensure_ascii=False),
         sources=json.dumps(relative, ensure_ascii=False),
-        classes=json.dumps(list(classes), ensure_ascii=False) if classes else "null",
+        classes=f"classes: {json.dumps(list(classes), ensure_ascii=False)}" if classes else "# classes: [drum, horn]",
     )
+    document = parse_yaml(text.encode(), path)
+    validate(document.value, registry, document)
+    folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     schema = json.dumps(manifest_schema(registry), indent=2) + "\n"
     path.with_name("amp.schema.json").write_text(schema, encoding="utf-8")
     return path
 
 
-def _name(folder: Path) -> str:
-    return re.sub(r"[^\w-]+|_{2,}", "-", folder.resolve().name).strip("-_") or "dataset"
+def _relative(source: str, folder: Path) -> str:
+    return source if source.startswith(HUB_PREFIX) else Path(os.path.relpath(source, folder)).as_posix()

@@ -70,7 +70,7 @@ def preview(
 
 @command
 def export(
-    what: Annotated[Path, typer.Argument(help="A build, or any set that amp can read.")],
+    what: Annotated[str, typer.Argument(help="A build, or any set that amp can read.")],
     to: Annotated[str, typer.Option("--to", help="The format to write (amp env lists all).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A new folder.")],
     options: Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="An option.")] = None,
