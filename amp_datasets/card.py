@@ -8,23 +8,59 @@ from typing import Any
 
 import yaml
 
+from amp_datasets.ledger import LEDGER_FILE
 from amp_datasets.manifest import Manifest
 from amp_datasets.model import LabelSet
+from amp_datasets.recipe import digest
 from amp_datasets.report import BuildReport
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
+_USE = """## Load it
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("path/or/owner/name")  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
+```
+
+In the folder that `amp build` wrote, `data.yaml` is for Ultralytics and `annotations/<split>.json` is COCO (categories
+from 1; the rows count them from 0). Boxes refer to the upright image. A box shows the visible part of its object.
+"""
+
+_LAZY_USE = """## Load it
+
+The images are made when they are read, bit for bit the same on every machine with the versions below; this set holds
+the untouched sources and `ledger.parquet` with every label.
+
+```python
+import amp_datasets as amp  # pip install amp-datasets
+from huggingface_hub import snapshot_download
+
+folder = snapshot_download("owner/name", repo_type="dataset")  # or the path of your copy
+dataset = amp.load(folder)  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
+```
+
+Boxes refer to the upright image. A box shows the visible part of its object.
+"""
+
+
 def card_text(labels: LabelSet, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> str:
     """README.md: YAML for the hub, then text for people."""
-    header = yaml.safe_dump(_metadata(manifest, report), sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{header}---\n", _body(labels, manifest, report), _recipe(manifest), _provenance(lock)]
+    header = yaml.safe_dump(_metadata(manifest, report, lock), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{header}---\n",
+        _body(labels, manifest, report),
+        _LAZY_USE if lock["lazy"] else _USE,
+        _recipe(manifest),
+        _provenance(lock),
+    ]
     return "\n".join(parts)
 
 
-def _metadata(manifest: Manifest, report: BuildReport) -> dict[str, Any]:
+def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
     total = report.originals + report.variants
-    data_files = [{"split": split, "path": f"images/{split}/**"} for split in report.splits]
     return {
         "pretty_name": manifest.name,
         **({"license": manifest.hub.license} if manifest.hub and manifest.hub.license else {}),
@@ -33,8 +69,17 @@ def _metadata(manifest: Manifest, report: BuildReport) -> dict[str, Any]:
         "annotations_creators": ["machine-generated"],
         "source_datasets": ["original"],
         "tags": ["data-augmentation", "amp-datasets"],
-        "configs": [{"config_name": "default", "data_files": data_files}],
+        "configs": [_config(report, lock)],
     }
+
+
+def _config(report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Where `datasets` finds the rows. It caches a folder by its name and this config, so the content is named too."""
+    content = digest([lock[key] for key in ("manifest_digest", "sources", "plugins", "versions", "categories")])
+    if lock["lazy"]:
+        return {"config_name": "ledger", "description": f"content {content}", "data_files": LEDGER_FILE}
+    data_files = [{"split": split, "path": f"images/{split}/**"} for split in report.splits]
+    return {"config_name": "default", "description": f"content {content}", "data_files": data_files}
 
 
 def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
@@ -55,17 +100,6 @@ def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
 |---|{"---|" * len(splits)}
 {rows}
 | **images** | {" | ".join(str(report.splits[s]) for s in splits)} |
-
-## Load it
-
-```python
-from datasets import load_dataset
-
-dataset = load_dataset("path/or/owner/name")  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
-```
-
-`data.yaml` is for Ultralytics, `annotations/<split>.json` is COCO (categories from 1; the rows count them from 0).
-Boxes refer to the upright image. A box shows the visible part of its object.
 """
 
 

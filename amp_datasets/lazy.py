@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.ipc
 from datasets import Dataset, config
 from fsspec import AbstractFileSystem
 
+from amp_datasets.errors import BuildError
 from amp_datasets.folder import read_image_file
 from amp_datasets.ledger import LEDGER_FILE, LOCK_FILE, MADE, read_ledger, read_lock
 from amp_datasets.model import Category, ImageFile
@@ -37,7 +38,7 @@ class LazySet:
     """A lazy set on disk: opens its images by split and name."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.resolve()
         self.lock = read_lock(root)
         self.remaker = Remaker(recipe_of(self.lock))
         self._rows = Dataset.from_file(str(_arrow_copy(root)))
@@ -53,8 +54,24 @@ class LazySet:
         return self.remaker.remake(row, lambda: read_image_file(self._source(row), self.remaker.limits.max_bytes))
 
     def _source(self, row: Mapping[str, Any]) -> ImageFile:
-        path, member = json.loads(row["source_file"])
-        return ImageFile(self.root / path, member)
+        """Where a row's source is: in the set's own folder, or, in a set planned on this machine, anywhere.
+
+        A link in the folder is followed (the hub's cache is made of them): what it leads to is used only if it is a
+        file with the digest that the ledger names.
+        """
+        try:
+            path, member = json.loads(row["source_file"])
+            place = self.root / path
+            is_inside = _is_inside(path) and place.is_file()
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise BuildError("the ledger does not say where this source is", where=self.root) from error
+        if not is_inside and self.root.parent != planned_sets().resolve():
+            raise BuildError(
+                "the lazy set lacks a source, or names one outside of its folder",
+                where=f"{self.root}: {path}",
+                fix="get the whole set again from where it was made",
+            )
+        return ImageFile(place, member)
 
 
 class VariantFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
@@ -80,6 +97,11 @@ def open_lazy(root: Path) -> LazySet:
     return LazySet(root)
 
 
+def planned_sets() -> Path:
+    """The folder, ours alone, with the sets that were planned from manifests on this machine."""
+    return Path(config.HF_DATASETS_CACHE) / "amp" / "sets"
+
+
 def url_of(root: Path, split: str, name: str) -> str:
     """The address under which `datasets` finds an image of a lazy set."""
     return f"{PROTOCOL}://{root.resolve().as_posix()}/images/{split}/{name}"
@@ -94,7 +116,10 @@ def is_lazy(folder: Path) -> bool:
 
 def recipe_of(lock: Mapping[str, Any]) -> Recipe:
     """The recipe in a lock; folders of plugins in it do not count, for only the command line loads code."""
-    return replace(load_recipe(json.dumps(lock["recipe"])), plugin_dirs=())
+    try:
+        return replace(load_recipe(json.dumps(lock["recipe"])), plugin_dirs=())
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BuildError(f"the recipe in the lock is damaged: {error!r}", fix="build it again") from error
 
 
 def categories_of(lock: Mapping[str, Any]) -> tuple[Category, ...]:
@@ -109,6 +134,12 @@ def categories_of(lock: Mapping[str, Any]) -> tuple[Category, ...]:
         )
         for entry in lock["categories"]
     )
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a relative path stays below its folder on every system, by its words alone."""
+    words = PurePosixPath(path.replace("\\", "/"))
+    return not words.is_absolute() and not PureWindowsPath(path).drive and ".." not in words.parts
 
 
 def _parts(path: str) -> tuple[str, str, str]:

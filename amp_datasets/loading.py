@@ -6,16 +6,17 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, DatasetDict, IterableDatasetDict, config, load_dataset
+from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 
 from amp_datasets.building import ledger_of, run_tasks
 from amp_datasets.built import built_samples
 from amp_datasets.errors import BuildError
 from amp_datasets.finishing import lock_of
-from amp_datasets.lazy import categories_of, is_lazy, url_of
+from amp_datasets.lazy import categories_of, is_lazy, planned_sets, url_of
 from amp_datasets.ledger import LEDGER_FILE, LOCK_FILE, read_ledger, read_lock, seal
 from amp_datasets.making import Task
 from amp_datasets.manifest_writing import manifest_document
@@ -49,12 +50,18 @@ def load(
         place = _planned(prepare(place, sources=sources, settings=settings))
     if is_build(place):
         if not is_lazy(place):
-            return load_dataset(str(place), streaming=streaming)
+            return _built_splits(place, streaming)
         lazy = _lazy_splits(place)
         return lazy if not streaming else _iterable(lazy, shards)
     if place.exists():
         raise BuildError("this is neither a build nor a manifest", where=place, fix="run `amp build`, and load its -o")
     return load_dataset(str(path), streaming=streaming)
+
+
+def _built_splits(build: Path, streaming: bool) -> DatasetDict | IterableDatasetDict:
+    """The rows of a build. `datasets` alone would take any two folders of one name and card for the same set."""
+    content = f"{build.resolve()} {read_lock(build)['lock_digest']}"  # becomes part of the name in its cache
+    return load_dataset(str(build), streaming=streaming, description=content)
 
 
 def _iterable(splits: DatasetDict, shards: int) -> IterableDatasetDict:
@@ -81,8 +88,9 @@ def _lazy_splits(root: Path) -> DatasetDict:
 def _planned(prepared: Prepared) -> Path:
     """A folder in the cache with the ledger of everything that a manifest gives, without pixels."""
     todo = tasks(prepared, {})
-    wanted = [[t.source_id, str(t.file), t.sha256, t.split, t.stem, t.keys] for t in todo]
-    root = Path(config.HF_DATASETS_CACHE) / "amp" / "sets" / digest(wanted)
+    wanted = [[t.source_id, str(t.file), t.sha256, t.labels, t.split, t.group, t.stem, t.keys] for t in todo]
+    categories = [asdict(category) for category in prepared.joined.categories]
+    root = planned_sets() / digest([wanted, categories, prepared.recipe.dump(), prepared.manifest.name])
     if (root / LOCK_FILE).is_file():
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +117,5 @@ def _place(task: Task, tree: Path) -> str:
     if task.file.data is None:
         return json.dumps([str(task.file.path.resolve()), task.file.member])
     (tree / "sources").mkdir(exist_ok=True)
-    copy = tree / "sources" / task.stem
-    copy.write_bytes(task.file.data)
+    (tree / "sources" / task.stem).write_bytes(task.file.data)
     return json.dumps([f"sources/{task.stem}", None])
