@@ -114,7 +114,7 @@ def from_shapely(geometry: shapely.Geometry) -> tuple[Polygon, ...]:
 
 
 def without_slivers(geometry: shapely.Geometry) -> shapely.Geometry:
-    """The geometry inside the box of its solid part: what sticks out by over a pixel, but hair-thin, shows nowhere.
+    """The geometry inside the box of its solid part: what sticks out by two pixels, but hair-thin, shows nowhere.
 
     Cutting leaves such slivers along the cut. Thinner than half a pixel, they hold hardly a pixel's centre.
     """
@@ -122,7 +122,7 @@ def without_slivers(geometry: shapely.Geometry) -> shapely.Geometry:
     if solid.is_empty:
         return geometry
     inner, outer = np.array(solid.bounds) + np.array([-1, -1, 1, 1]) * _HAIR_PX / 2, np.array(geometry.bounds)
-    box = np.where(np.abs(inner - outer) > 1, inner, outer)
+    box = np.where(np.abs(inner - outer) > 2, inner, outer)
     return geometry if (box == outer).all() else geometry.intersection(shapely.box(*box))
 
 

@@ -143,7 +143,7 @@ def _see(annotation: Annotation, view: _View, policy: LabelPolicy) -> _Seen:
     visible = full.intersection(view.open)
     if full.area <= 0 or visible.area <= 0:
         return _Seen(annotation, 0.0, whole)
-    left = geometry.from_shapely(geometry.without_slivers(visible))
+    left = geometry.from_shapely(geometry.without_slivers(visible) if len(view.holes) else visible)
     box = geometry.bounds(polygon.exterior for polygon in left)
     return _Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole)
 
