@@ -1,0 +1,149 @@
+"""Labels held against pixels: this package and Albumentations' own transforms, on the same pictures, in one table.
+
+Things are painted in colours of their own, transformed, and found again by their pixels (tests/oracle). Both sides draw
+their own random choices with the same settings. Albumentations gets boxes and keypoints through `A.Compose`, ours the
+labels in the set: outlines for most things, a plain box for ellipses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import albumentations as A  # noqa: N812 - after the package, which keeps it from calling home
+from oracle.scenes import Scene, discs, scene
+from oracle.survey import DROP_BELOW, MIN_VISIBILITY, outcomes, step
+from oracle.verdict import Claim, Verdict, examine, is_ghost, is_missed
+
+from amp_datasets.recipe import Step
+
+LIMIT = (MIN_VISIBILITY + DROP_BELOW) / 2
+"""Theirs knows one threshold; the middle of our two gives it the same distance to missed things and to ghosts."""
+TOLERANCE = 0.03
+COLUMNS = ("labels", "median", "least", "sticks out px", "ghosts", "missed", "box bias", "point bias")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A transform of theirs, and the same with ours."""
+
+    name: str
+    theirs: Callable[[], A.BasicTransform]
+    ours: Step
+    tolerance: float = TOLERANCE
+
+
+def rows() -> tuple[Row, ...]:
+    """What is compared; elastic waves of 1.6 and of 8 pixels are typical of their documentation."""
+    return (
+        Row("Rotate", lambda: A.Rotate((-40, 40), fill=0, p=1), step("rotate", degrees=[1, 40], fill=(0, 0, 0))),
+        Row(
+            "Rotate, ellipse method",
+            lambda: A.Rotate((-40, 40), rotate_method="ellipse", fill=0, p=1),
+            step("rotate", degrees=[1, 40], fill=(0, 0, 0)),
+        ),
+        Row("ElasticTransform", lambda: A.ElasticTransform(100, 10, p=1), step("elastic", alpha=100, sigma=10), 0.1),
+        Row(
+            "CoarseDropout",
+            lambda: A.CoarseDropout((3, 8), (60, 100), (60, 100), fill=0, p=1),
+            step("cutout", count=[3, 8], percent=[13, 22]),
+        ),
+        Row(
+            "RandomCrop",
+            lambda: A.RandomCrop(300, 500, p=1),
+            step("albumentations.RandomCrop", height=300, width=500),
+        ),
+    )
+
+
+def theirs(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
+    """Verdicts on what `A.Compose` returns."""
+    composed = A.Compose(
+        [row.theirs()],
+        bbox_params=A.BboxParams(
+            "pascal_voc", label_fields=["codes"], min_visibility=LIMIT, clip=True, filter_invalid_bboxes=True
+        ),
+        keypoint_params=A.KeypointParams("xy", label_fields=["owners"], remove_invisible=True),
+    )
+    composed.set_random_state(np.random.default_rng(1), random.Random(1))
+    for picture in pictures:
+        codes = [thing.code for thing in picture.things]
+        done = composed(
+            image=picture.image,
+            bboxes=np.array([thing.box for thing in picture.things]),
+            codes=codes,
+            keypoints=np.array([thing.centre - 0.5 for thing in picture.things]),  # theirs count from pixel centres
+            owners=codes,
+        )
+        points = {int(owner): point + 0.5 for point, owner in zip(done["keypoints"], done["owners"], strict=True)}
+        claims = [
+            Claim(int(code), tuple(box), point=points.get(int(code)))
+            for box, code in zip(done["bboxes"], done["codes"], strict=True)
+        ]
+        yield from examine(done["image"], picture, claims)
+
+
+def ours(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
+    """Verdicts on what the package makes."""
+    for outcome in outcomes(pictures, [[row.ours]]):
+        yield from outcome.verdicts
+
+
+def line(verdicts: list[Verdict], on_discs: list[Verdict], tolerance: float) -> tuple[Any, ...]:
+    """The numbers of one side: those on shapes, and from discs the bias of boxes and keypoints.
+
+    A thing sticks out of its box by what is beyond one pixel, which painting and resampling blur.
+    """
+    judged = [v for v in verdicts if v.claims and v.found is not None]
+    ious = [v.box_iou for v in judged if v.is_large]
+    whole = [v for v in on_discs if v.claims and v.found is not None and not v.touches_edge and v.share > 0.9]
+    biases = []
+    for field in ("centre_off", "point_off"):
+        values = [getattr(v, field) for v in whole if getattr(v, field) is not None]
+        biases.append(float(np.hypot(*np.mean(values, axis=0))))
+    return (
+        len(judged),
+        float(np.median(ious)),
+        min(ious),
+        max(0.0, max(v.outside_px - 1 for v in judged if v.kind != "ellipse box")),
+        sum(is_ghost(v, DROP_BELOW, tolerance) for v in verdicts),
+        sum(is_missed(v, MIN_VISIBILITY, tolerance) for v in verdicts),
+        *biases,
+    )
+
+
+def table(objects: int) -> list[str]:
+    """The whole table as Markdown."""
+    shapes = [scene(seed) for seed in range(-(-objects // 7))]
+    circles = [discs(seed, (520, 320), 14, 7) for seed in range(min(200, len(shapes) * 2))]
+    lines = [f"| transform | side | {' | '.join(COLUMNS)} |", f"|---|---|{'---:|' * len(COLUMNS)}"]
+    for row in rows():
+        for side, run in (("Albumentations", theirs), ("ours", ours)):
+            count, median, least, out, ghosts, missed, box, point = line(
+                list(run(row, shapes)), list(run(row, circles)), row.tolerance
+            )
+            numbers = (
+                f"{count} | {median:.3f} | {least:.3f} | {out:.1f} | {ghosts} | {missed} | {box:.2f} | {point:.2f}"
+            )
+            lines.append(f"| {row.name} | {side} | {numbers} |")
+    return lines
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--objects", type=int, default=700, help="painted things for each line (default: 700)")
+    print("\n".join(table(parser.parse_args().objects)))
+
+
+if __name__ == "__main__":
+    main()
