@@ -16,6 +16,14 @@ import yaml
 from amp_datasets.errors import ManifestError
 
 MAX_BYTES = 2**20
+_MAX_DEPTH = 50
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 KeyPath = tuple[str | int, ...]
 
 
@@ -67,7 +75,7 @@ def parse_yaml(data: bytes, path: Path) -> YamlFile:
     marks: dict[KeyPath, tuple[int, int]] = {}
     try:
         loader = _Loader(data.decode("utf-8-sig"))
-        _refuse_aliases(data.decode("utf-8-sig"), path)
+        _refuse_bombs(data.decode("utf-8-sig"), path)
         node = loader.get_single_node()
         value = None if node is None else _value(loader, node, (), marks, path)
     except yaml.MarkedYAMLError as error:
@@ -81,16 +89,21 @@ def parse_yaml(data: bytes, path: Path) -> YamlFile:
     return YamlFile(path, value, marks)
 
 
-def _refuse_aliases(text: str, path: Path) -> None:
-    """Aliases can blow a small file up to gigabytes; a manifest has no need of them."""
+def _refuse_bombs(text: str, path: Path) -> None:
+    """Aliases can blow a small file up to gigabytes, and depth costs the square of it; a manifest needs neither."""
+    depth = 0
     for token in yaml.scan(text, Loader=_Loader):
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > _MAX_DEPTH:
+            raise ManifestError("this YAML is nested too deeply", where=_at(token, path))
         if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-            mark = token.start_mark
             raise ManifestError(
-                "a manifest has no anchors, aliases or tags",
-                where=f"{path}:{mark.line + 1}:{mark.column + 1}",
-                fix="write the value out",
+                "a manifest has no anchors, aliases or tags", where=_at(token, path), fix="write the value out"
             )
+
+
+def _at(token: yaml.Token, path: Path) -> str:
+    return f"{path}:{token.start_mark.line + 1}:{token.start_mark.column + 1}"
 
 
 def _value(loader: _Loader, node: yaml.Node, at: KeyPath, marks: dict[KeyPath, tuple[int, int]], path: Path) -> Any:
