@@ -116,24 +116,31 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
 
 
 def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:
-    """Exact copies are joined in one split group, or dropped if the manifest says so; near copies always joined."""
+    """Exact copies share a split group, or are dropped if the manifest says so; near copies share one or are told."""
     _handle_copies(joining, manifest)
     items = joining.items
-    pairs: list[tuple[int, int]] = []
-    if isinstance(manifest.splits, dict) and len(manifest.splits) > 1:
-        found = fingerprints([item.sample.image for item in items], limits, near=True)
-        hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
-        pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
-        if pairs:
-            examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
-            joining.notes.append(
-                f"{len(pairs)} pairs of pictures look the same; each pair is kept in one split: {examples}"
-            )
+    pairs = _near_copies(joining, manifest, limits)
     same = [(i, j) for group in repeated([item.sha256 for item in items]).values() for i, j in pairwise(group)]
     tied = [f"{item.set_name}/{item.sample.group}" if item.sample.group else item.sample.source_id for item in items]
     copies = [(i, j) for group in repeated(tied).values() for i, j in pairwise(group)]
     groups = join_groups(_group_names(joining, manifest, tied), [*pairs, *same, *copies])
     joining.items = [replace(item, sample=replace(item.sample, group=groups[i])) for i, item in enumerate(items)]
+
+
+def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
+    """Pairs of pictures that look the same and must not part; where splits are kept as they are, they are only told."""
+    anew = isinstance(manifest.splits, dict) and len(manifest.splits) > 1
+    if manifest.near_duplicates == "off" or not (anew or manifest.near_duplicates == "report"):
+        return []
+    items = joining.items
+    found = fingerprints([item.sample.image for item in items], limits, near=True)
+    hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
+    pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
+    if pairs:
+        examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
+        what = "each pair is kept in one split" if anew else "splits are kept, so they may be in two"
+        joining.notes.append(f"{len(pairs)} pairs of pictures look the same; {what}: {examples}")
+    return pairs if anew else []
 
 
 def _handle_copies(joining: _Joining, manifest: Manifest) -> None:

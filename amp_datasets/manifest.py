@@ -198,6 +198,9 @@ class Manifest(_Model):
     unknown_classes: Literal["error", "keep", "drop"] = "error"
     unlabelled: Literal["drop", "empty"] = "drop"
     duplicates: Literal["keep", "drop"] = "keep"
+    near_duplicates: Literal["auto", "report", "off"] = Field(
+        default="auto", description="look for pictures that look the same: auto where splits are made anew"
+    )
     group_by: str | None = Field(default=None, description="regular expression; its first group names the split group")
     splits: Literal["keep"] | dict[Literal["train", "validation", "test"], Share] = "keep"
     augment: tuple[Literal["train", "validation", "test"], ...] = ("train",)

@@ -28,7 +28,8 @@ def merge(
 ) -> BuildReport:
     """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
     registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
-    manifest = manifest_of({"name": name_after(Path(out))}, registry, [str(s) for s in sets], settings)
+    own = {"name": name_after(Path(out)), "near_duplicates": "report"}
+    manifest = manifest_of(own, registry, [str(s) for s in sets], settings)
     order = class_order(Path(like)) if like is not None else ()
     prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
     return build_prepared(prepared, Path(out), progress=progress)

@@ -178,6 +178,17 @@ def test_near_copies_never_part(seed: int) -> None:
     assert set(two.values()) == set(THIRDS)
 
 
+def test_near_copies_are_told_where_splits_are_kept() -> None:
+    """Joining sets as they are moves nothing, but says which pictures look the same."""
+    pictures = [sample(f"p{n}.png", n, "cat", data=picture(n)) for n in range(4)]
+    near = [sample("q0.bmp", 0, "cat", data=picture(0, "BMP"), split="test")]
+    sets = label_set("a", pictures, ["cat"]), label_set("b", near, ["cat"])
+    joined = join(*sets, near_duplicates="report")
+    assert split_of(joined)["b/q0.bmp"] == "test"
+    assert any("splits are kept, so they may be in two: a/p0.png and b/q0.bmp" in note for note in joined.notes)
+    assert not any("look the same" in note for note in join(*sets).notes)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_roboflow_copies_never_span_splits(seed: int) -> None:
     """A group stays together when splits are made, and is collected when they are kept, which is said."""
