@@ -89,21 +89,27 @@ def parse_yaml(data: bytes, path: Path) -> YamlFile:
     return YamlFile(path, value, marks)
 
 
-def _refuse_bombs(text: str, path: Path) -> None:
-    """Aliases can blow a small file up to gigabytes, and depth costs the square of it; a manifest needs neither."""
+def find_bomb(text: str, *refused: type[yaml.Token]) -> tuple[str, int, int] | None:
+    """What in a YAML text could blow up its reader, with line and column: an alias, great depth, or `refused` tokens.
+
+    Aliases make gigabytes of a small file, and depth costs the square of it.
+    """
     depth = 0
     for token in yaml.scan(text, Loader=_Loader):
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        place = (token.start_mark.line + 1, token.start_mark.column + 1)
         if depth > _MAX_DEPTH:
-            raise ManifestError("this YAML is nested too deeply", where=_at(token, path))
-        if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-            raise ManifestError(
-                "a manifest has no anchors, aliases or tags", where=_at(token, path), fix="write the value out"
-            )
+            return ("this YAML is nested too deeply", *place)
+        if isinstance(token, (yaml.AliasToken, yaml.AnchorToken, *refused)):
+            return ("there must be no anchors, aliases or tags here", *place)
+    return None
 
 
-def _at(token: yaml.Token, path: Path) -> str:
-    return f"{path}:{token.start_mark.line + 1}:{token.start_mark.column + 1}"
+def _refuse_bombs(text: str, path: Path) -> None:
+    found = find_bomb(text, yaml.TagToken)
+    if found is not None:
+        what, line, column = found
+        raise ManifestError(what, where=f"{path}:{line}:{column}", fix="write the value out")
 
 
 def _value(loader: _Loader, node: yaml.Node, at: KeyPath, marks: dict[KeyPath, tuple[int, int]], path: Path) -> Any:

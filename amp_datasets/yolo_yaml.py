@@ -17,6 +17,7 @@ import yaml
 from amp_datasets.errors import SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.parsing import parse_text, split_name
+from amp_datasets.yaml_file import find_bomb
 from amp_datasets.yolo_rows import Task
 
 MAX_BYTES = 2**22
@@ -99,6 +100,11 @@ def _load(folder: Folder, file: str) -> dict[str, Any]:
     where = folder.path(file)
     text = parse_text(folder.read(file, MAX_BYTES), where)
     try:
+        bomb = find_bomb(text)
+        if bomb is not None:
+            what, line, column = bomb
+            what = f"this is not YAML as label sets have it: {what}"
+            raise SourceError(what, where=f"{where}:{line}:{column}", fix="write the value out")
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes texts, lists and maps only
     except yaml.MarkedYAMLError as error:
         at = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +351,29 @@ def test_a_hostile_manifest_is_an_error_of_ours(tmp_path: Path, text: str, monke
     with pytest.raises(AmpError):
         build_from(tmp_path / "amp.yaml", out=tmp_path / "build")
     assert [path.name for path in tmp_path.iterdir()] == ["amp.yaml"]
+
+
+LAUGHS = "".join(f"  - &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"train: images\nval: images\nnames: [x]\nbomb:\n  - &a [x]\n{LAUGHS}nc: *j\n",
+        "train: images\nval: images\nnames:\n  0: " + "[" * 100_000,
+        "train: images\nval: images\nnames: " + "{a: " * 50_000,
+    ],
+    ids=["aliases", "depth", "maps"],
+)
+def test_a_bomb_in_the_trainers_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    """Ten aliases of ten aliases make ten billion words of a kilobyte; depth costs its square."""
+    write_set(tmp_path / "set", 1)
+    (tmp_path / "set" / "data.yaml").write_text(text)
+    folder = open_folder(tmp_path / "set")
+    plugin = load_registry().source("yolo")
+    assert plugin.detect(folder) is not None
+    with pytest.raises(SourceError, match=r"nested too deeply|no anchors, aliases or tags"):
+        plugin(folder, plugin.options_type(), Reading(folder)).read()
 
 
 def damaged(content: bytes, draw: Callable[[st.SearchStrategy[Any]], Any]) -> bytes:
