@@ -119,6 +119,7 @@ class Replayer:
     """Makes images of one build again. It keeps the source that it read last, so give it rows in their order."""
 
     def __init__(self, build: Path, sources: Sequence[str | Path] = (), plugin_dirs: Sequence[str | Path] = ()) -> None:
+        self.build = build
         self.lock = read_lock(build)
         self.registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
         try:
@@ -151,8 +152,18 @@ class Replayer:
 
     def _source(self, row: Mapping[str, Any]) -> bytes:
         if self._last[0] != row["source_sha256"]:
-            self._last = (row["source_sha256"], self._finder.read(row["source_id"], row["source_sha256"]))
+            data = self._held(row) or self._finder.read(row["source_id"], row["source_sha256"])
+            self._last = (row["source_sha256"], data)
         return self._last[1]
+
+    def _held(self, row: Mapping[str, Any]) -> bytes | None:
+        """The source's bytes if the set holds them itself, as a lazy one does."""
+        name = json.loads(row.get("source_file") or "[null]")[0]
+        path = self.build / str(name)
+        if name is None or not path.resolve().is_relative_to(self.build.resolve()) or not path.is_file():
+            return None
+        data = path.read_bytes()
+        return data if hashlib.sha256(data).hexdigest() == row["source_sha256"] else None
 
     def _again(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, str]:
         original = _original(data, row["source_sha256"], row["source_labels"], self._finder.limits)
