@@ -144,7 +144,8 @@ class VariantMaker:
         for step, transform in sorted(chosen, key=lambda pair: _stage(pair[1])):
             stage = _stage(transform)
             image = original.image if stage == 0 else np.broadcast_to(np.uint8(0), (warp.size[1], warp.size[0], 3))
-            boxes = _NO_BOXES if stage == 0 else visible_boxes(original.annotations, warp, self.policy)
+            looks = type(transform).get_params_dependent_on_data is not PixelFilter.get_params_dependent_on_data
+            boxes = visible_boxes(original.annotations, warp, self.policy) if stage and looks else _NO_BOXES
             choice = draw(transform, image, boxes)
             if isinstance(transform, GeometricFilter):
                 warp = warp.then(transform.warp(warp.size, **choice))
