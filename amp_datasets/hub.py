@@ -10,17 +10,23 @@ from typing import Any, TypeVar
 
 import yaml
 from datasets import DatasetDict
-from huggingface_hub import DatasetCard, get_token
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger import MANIFEST_FILE
+from amp_datasets.lazy import is_lazy
+from amp_datasets.ledger import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE, read_lock
 from amp_datasets.loading import load
 from amp_datasets.workspace import is_build
 
 _T = TypeVar("_T")
 _TRIES = 5
 _RETRIED = {408, 409, 412, 429, 500, 502, 503, 504}
+_HttpError: Any = HfHubHTTPError.__bases__[0]
+"""What the HTTP library raises; which library that is changes between versions of the hub's client."""
+
+_PROVENANCE = (MANIFEST_FILE, LEDGER_FILE, LOCK_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class PublishReport:
     megabytes: float
     pushed: bool
     url: str
+    lazy: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -43,55 +50,80 @@ class PublishReport:
         counts = ", ".join(f"{n} {split}" for split, n in self.images.items())
         who = "private" if self.private else "public"
         verb = "pushed" if self.pushed else "would push"
-        return [f"{verb} {counts} ({self.megabytes:.1f} MB) to the {who} dataset {self.repo}", self.url]
+        what = f"sources for {counts}" if self.lazy else counts
+        return [f"{verb} {what} ({self.megabytes:.1f} MB) to the {who} dataset {self.repo}", self.url]
 
 
 def publish(
     build: str | Path, *, repo: str | None = None, private: bool | None = None, dry_run: bool = False
 ) -> PublishReport:
-    """Push a build's images, rows and card as parquet; the token is the hub's own (login or HF_TOKEN).
+    """Push a build: its images and rows as parquet, its card, manifest, ledger and lock; a lazy set as its folder.
 
-    `repo` and `private` default to the manifest's `hub`. Raises BuildError without token, or if the hub refuses.
+    The token is the hub's own (login or HF_TOKEN). `repo` and `private` default to the manifest's `hub`. Raises
+    BuildError without token, if the hub refuses, or if a set that is to be private would go where everybody looks.
     """
     folder = Path(build)
     if not is_build(folder):
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
-    manifest = yaml.safe_load((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    hub = manifest.get("hub") or {}
-    name = repo or hub.get("repo")
-    if not name:
-        raise BuildError("there is no repository to push to", fix="give --repo owner/name, or `hub: {repo: ...}`")
-    secret = bool(hub.get("private", True)) if private is None else private
+    read_lock(folder)
+    hub = yaml.safe_load((folder / MANIFEST_FILE).read_text(encoding="utf-8")).get("hub") or {}
+    name = _checked_name(repo or hub.get("repo"))
+    hidden = bool(hub.get("private", True)) if private is None else private
     dataset = load(folder)
-    size = sum(path.stat().st_size for path in (folder / "images").rglob("*") if path.is_file()) / 1e6
+    lazy = is_lazy(folder)
+    files = (path for path in (folder if lazy else folder / "images").rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in files) / 1e6
     counts = {split: len(rows) for split, rows in dataset.items()}
     if not dry_run:
-        _push(dataset, folder, name, secret)
-    return PublishReport(name, secret, counts, size, not dry_run, f"https://huggingface.co/datasets/{name}")
+        _push(None if lazy else dataset, folder, name, hidden)
+    return PublishReport(name, hidden, counts, size, not dry_run, f"{HfApi().endpoint}/datasets/{name}", lazy)
 
 
-def _push(dataset: DatasetDict, folder: Path, name: str, private: bool) -> None:
+def _checked_name(name: str | None) -> str:
+    if not name:
+        raise BuildError("there is no repository to push to", fix="give --repo owner/name, or `hub: {repo: ...}`")
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise BuildError(f"`{name}` is no repository's name: {error}", fix="give --repo owner/name") from error
+    return name
+
+
+def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool) -> None:
+    """Push the rows of a build, or without rows the folder itself."""
     if get_token() is None:
         raise BuildError("there is no token for the hub", fix="run `hf auth login`, or set HF_TOKEN")
-    card = DatasetCard((folder / "README.md").read_text(encoding="utf-8"))
-    for key in ("configs", "dataset_info"):  # of the folder; the pushed parquet files get their own
-        card.data.__dict__.pop(key, None)
+    api = HfApi()
     try:
-        _patiently(lambda: dataset.push_to_hub(name, private=private))
-        _patiently(lambda: _push_card(card, name))
-    except (HfHubHTTPError, OSError, ValueError) as error:
+        _patiently(lambda: api.create_repo(name, repo_type="dataset", private=private, exist_ok=True))
+        if private and not _patiently(lambda: api.dataset_info(name)).private:
+            raise BuildError(
+                "this dataset is there already, and public", where=name, fix="choose another --repo, or give --public"
+            )
+        if dataset is None:
+            _patiently(lambda: api.upload_folder(repo_id=name, folder_path=folder, repo_type="dataset"))
+        else:
+            _patiently(lambda: dataset.push_to_hub(name, private=private))
+            _patiently(lambda: _push_card(api, folder, name))
+    except (_HttpError, OSError, ValueError) as error:
         raise BuildError(
-            f"the hub refused: {str(error).splitlines()[0]}",
+            f"the hub refused: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=name,
-            fix="check the name and the token's rights; what was uploaded is not uploaded again",
+            fix="check the name, the network and the token's rights; what was uploaded is not uploaded again",
         ) from error
 
 
-def _push_card(card: DatasetCard, name: str) -> None:
-    """Our text with the YAML that push_to_hub wrote about the parquet files."""
+def _push_card(api: HfApi, folder: Path, name: str) -> None:
+    """Our text with the YAML that push_to_hub wrote about the parquet files, and what the text speaks of."""
+    card = DatasetCard((folder / "README.md").read_text(encoding="utf-8"))
     pushed = DatasetCard.load(name)
-    card.data.__dict__.update({k: v for k, v in pushed.data.__dict__.items() if k in {"configs", "dataset_info"}})
-    card.push_to_hub(name, repo_type="dataset")
+    for key in ("configs", "dataset_info"):  # the folder's own are about files that are not pushed
+        card.data.__dict__.pop(key, None)
+        if key in pushed.data.__dict__:
+            card.data.__dict__[key] = pushed.data.__dict__[key]
+    files = [CommitOperationAdd(path, folder / path) for path in _PROVENANCE]
+    files.append(CommitOperationAdd("README.md", str(card).encode()))
+    api.create_commit(name, files, commit_message="Describe the dataset", repo_type="dataset")
 
 
 def _patiently(action: Callable[[], _T]) -> _T:
@@ -102,7 +134,7 @@ def _patiently(action: Callable[[], _T]) -> _T:
         except HfHubHTTPError as error:
             if error.response.status_code not in _RETRIED:
                 raise
-        except ConnectionError:
+        except (_HttpError, ConnectionError, TimeoutError):
             pass
         time.sleep(2.0**attempt)
     return action()

@@ -53,9 +53,9 @@ def forge(folder: Path, change: Callable[[Row], Row], lock: Callable[[Row], Row]
     open_lazy.cache_clear()
 
 
-def first(folder: Path) -> bytes:
-    """The first image's file."""
-    row = next(row for row in ledger(folder) if row["status"] == "made")
+def first(folder: Path, spec: str = "original") -> bytes:
+    """The file of the first image of a kind."""
+    row = next(row for row in ledger(folder) if row["spec"] == spec)
     with fsspec.open(url_of(folder, row["split"], row["file_name"]), "rb") as file:
         return bytes(file.read())
 
@@ -193,7 +193,7 @@ def test_an_unknown_filter_in_a_recipe_is_told(lazy: Path) -> None:
 
     forge(lazy, lambda row: row, renamed)
     with pytest.raises(AmpError, match="`fog` is not a filter"):
-        first(lazy)
+        first(lazy, "flip")
 
 
 def test_a_forked_process_shares_nothing_that_breaks(place: Path) -> None:
