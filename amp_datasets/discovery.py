@@ -24,6 +24,8 @@ from amp_datasets.registry import Registry
 
 ENTRY_POINTS = "amp_datasets.plugins"
 
+_digests: dict[str, str] = {}
+
 
 @functools.lru_cache(maxsize=8)
 def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
@@ -39,9 +41,16 @@ def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
 
 
 def plugin_digest(plugin: type) -> str:
-    """sha256 of the file that defines a plugin, so that an edited one makes new variants."""
-    file = sys.modules[plugin.__module__].__file__
-    return hashlib.sha256(Path(str(file)).read_bytes()).hexdigest()
+    """sha256 of the file that defines a plugin, so that an edited one makes new variants.
+
+    It is of the file as it was loaded: an edit counts from the next process on, as the code does.
+    """
+    module = sys.modules[plugin.__module__]
+    return _digests.get(module.__name__) or _file_digest(module)
+
+
+def _file_digest(module: ModuleType) -> str:
+    return hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
 
 
 def _shipped() -> Iterator[ModuleType]:
@@ -86,6 +95,8 @@ def _register(module: ModuleType, registry: Registry) -> None:
     register = getattr(module, "register", None)
     if register is None:
         raise PluginError("this plugin has no `register(registry)`", where=where, fix="add it at the end of the file")
+    if module.__file__ is not None:
+        _digests[module.__name__] = _file_digest(module)
     try:
         register(registry)
     except PluginError:
