@@ -51,7 +51,7 @@ class LazySet:
         if index is None:
             raise FileNotFoundError(f"{self.root}: no image {split}/{name}")
         row = self._rows[index]
-        return self.remaker.remake(row, lambda: read_image_file(self._source(row), self.remaker.limits.max_bytes))
+        return self.remaker.remake(row, lambda: read_image_file(self._source(row), self.remaker.limits.max_bytes)).data
 
     def _source(self, row: Mapping[str, Any]) -> ImageFile:
         """Where a row's source is: in the set's own folder, or, in a set planned on this machine, anywhere.

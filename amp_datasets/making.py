@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.applied import Original
-from amp_datasets.errors import BuildError, CannotApply, ImageError
+from amp_datasets.errors import AmpError, BuildError, CannotApply, ImageError, PluginError
 from amp_datasets.folder import read_image_file
 from amp_datasets.image import Encoding, Header, Limits, decode, encode, read_header
 from amp_datasets.ledger import DROPPED, MADE, empty_row, text_sha256
@@ -93,19 +93,34 @@ class Maker:
     def _variants(
         self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
     ) -> Iterator[dict[str, Any]]:
-        for planned in self.variants.plan_copies(source.original, spec):
+        encoding = encoding_for(source.header, self.recipe.encode)
+        for planned, data in self._rendered(source.original, spec, encoding, task):
             row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
             if isinstance(planned, Refused):
                 yield _refused(row, planned)
                 continue
-            encoding = encoding_for(source.header, self.recipe.encode)
-            try:
-                data = b"" if self.plan_only else encode(render(source.original.image, planned), encoding)
-            except CannotApply as error:
-                yield _refused(row, Refused(spec, planned.copy, planned.attempt + 1, error.what))
-                continue
             row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), **described(planned)}
             yield self._put(row, data, encoding.suffix, planned.warp.size, task)
+
+    def _rendered(
+        self, original: Original, spec: VariantSpec, encoding: Encoding, task: Task
+    ) -> Iterator[tuple[Planned | Refused, bytes]]:
+        """All copies of a kind of variant with their files' bytes; a filter that breaks is named with its source."""
+        try:
+            for planned in self.variants.plan_copies(original, spec):
+                if isinstance(planned, Refused) or self.plan_only:
+                    yield planned, b""
+                    continue
+                try:
+                    yield planned, encode(render(original.image, planned), encoding)
+                except CannotApply as error:
+                    yield Refused(spec, planned.copy, planned.attempt + 1, error.what), b""
+        except AmpError:
+            raise
+        except Exception as error:
+            what = f"`{spec.name}` breaks on this picture: {type(error).__name__}: {error}"
+            fix = "mend the filter, or leave it out (AMP_DEBUG=1 shows where it breaks)"
+            raise PluginError(what, where=task.source_id, fix=fix) from error
 
     def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
         """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -13,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from amp_datasets.applied import Original
 from amp_datasets.discovery import load_registry, plugin_digest
-from amp_datasets.errors import AmpError, BuildError, CannotApply, PluginError
-from amp_datasets.image import Encoding, Limits, decode, encode, read_header
+from amp_datasets.errors import AmpError, BuildError, PluginError
+from amp_datasets.image import Limits, decode, read_header
 from amp_datasets.ledger import LOCK_FILE, MADE, library_versions, machine, read_ledger, read_lock, text_sha256
 from amp_datasets.making import write_failed
-from amp_datasets.recipe import ORIGINAL, load_recipe
+from amp_datasets.recipe import load_recipe
 from amp_datasets.registry import Registry
+from amp_datasets.remaking import Remaker
 from amp_datasets.source_finder import SourceFinder
-from amp_datasets.table import dump_annotations, load_annotations
-from amp_datasets.variants import VariantMaker, render
+from amp_datasets.table import load_annotations
 from amp_datasets.yolo_rows import box_text
 
 _MAX_NEAR = 5000
@@ -116,7 +114,7 @@ def find_row(build: Path, variant_id: str) -> Mapping[str, Any]:
 
 
 class Replayer:
-    """Makes images of one build again. It keeps the source that it read last, so give it rows in their order."""
+    """Makes images of one build again. It keeps the sources that it read last, so give it rows in their order."""
 
     def __init__(self, build: Path, sources: Sequence[str | Path] = (), plugin_dirs: Sequence[str | Path] = ()) -> None:
         self.build = build
@@ -129,20 +127,15 @@ class Replayer:
             self._finder = SourceFinder(build, self.lock, sources, self.registry)
         except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
-        self._maker = VariantMaker(self.recipe, self.registry)
-        self._last: tuple[str, bytes] = ("", b"")
+        self._remaker = Remaker(self.recipe, self.registry)
 
     def make(self, row: Mapping[str, Any]) -> Made:
         """The image and labels of a ledger's line. Raises SourceError if the source is gone or another."""
-        data = self._source(row)
-        if row["spec"] == ORIGINAL and not row["encoding"]:
-            image, labels = data, row["source_labels"]
-        else:
-            try:
-                image, labels = self._again(row, data)
-            except (KeyError, TypeError, ValueError) as error:
-                what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"
-                raise BuildError(what, fix=_AGAIN) from error
+        try:
+            image, labels = self._remaker.remake(row, lambda: self._source(row))
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"
+            raise BuildError(what, fix=_AGAIN) from error
         same_labels = labels == row["labels"] and text_sha256(labels) == row["labels_sha256"]
         return Made(image, labels, hashlib.sha256(image).hexdigest() == row["sha256"], same_labels)
 
@@ -151,10 +144,7 @@ class Replayer:
         return list(_differences(self.lock, self.registry))
 
     def _source(self, row: Mapping[str, Any]) -> bytes:
-        if self._last[0] != row["source_sha256"]:
-            data = self._held(row) or self._finder.read(row["source_id"], row["source_sha256"])
-            self._last = (row["source_sha256"], data)
-        return self._last[1]
+        return self._held(row) or self._finder.read(row["source_id"], row["source_sha256"])
 
     def _held(self, row: Mapping[str, Any]) -> bytes | None:
         """The source's bytes if the set holds them itself, as a lazy one does."""
@@ -164,26 +154,6 @@ class Replayer:
             return None
         data = path.read_bytes()
         return data if hashlib.sha256(data).hexdigest() == row["source_sha256"] else None
-
-    def _again(self, row: Mapping[str, Any], data: bytes) -> tuple[bytes, str]:
-        original = _original(data, row["source_sha256"], row["source_labels"], self._finder.limits)
-        encoding = Encoding(**json.loads(row["encoding"]))
-        if row["spec"] == ORIGINAL:
-            return encode(original.image, encoding), row["source_labels"]
-        spec = next((spec for spec in self.recipe.variants if spec.name == row["spec"]), None)
-        if spec is None:
-            raise BuildError(f"the lock knows no variant `{row['spec']}`", fix=_AGAIN)
-        try:
-            planned = self._maker.plan_attempt(original, spec, row["copy"], row["attempt"])
-            return encode(render(original.image, planned), encoding), dump_annotations(planned.judged.annotations)
-        except CannotApply as error:
-            raise BuildError(f"{row['variant']} cannot be made again: {error.what}", where=row["source_id"]) from error
-
-
-@functools.lru_cache(maxsize=2)
-def _original(data: bytes, sha256: str, labels: str, limits: Limits) -> Original:
-    """A decoded source, kept for its next variant."""
-    return Original(decode(data, read_header(data, limits, sha256), sha256), sha256, load_annotations(labels))
 
 
 def _differences(lock: Mapping[str, Any], registry: Registry) -> list[str]:

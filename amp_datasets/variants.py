@@ -6,7 +6,7 @@ would be wrong; it needs no more of the pixels than a thumbnail. `render` makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,6 @@ class Planned:
     warp: Warp
     holes: Holes
     judged: Judged
-    signature: Signature
 
     @property
     def steps_json(self) -> str:
@@ -76,26 +75,21 @@ class VariantMaker:
         """The first copies of one kind of variant; each differs from those before it."""
         siblings = [signature_of(original, (), identity(original.size), NO_HOLES)]
         for copy in range(spec.copies if copies is None else copies):
-            planned = self._plan(original, spec, copy, siblings)
-            if isinstance(planned, Planned):
-                siblings.append(planned.signature)
-            yield planned
+            yield self._plan(original, spec, copy, siblings)
 
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
         """The variant at an attempt that is known to be the right one, from a ledger."""
         steps, warp, holes = self._draw(original, spec, copy, attempt)
-        signature = signature_of(original, steps, warp, holes)
         if warp.maps or len(holes):
             judged = judge(original.annotations, warp, holes, self.policy)
         else:  # pixel filters alone: the source's own labels, to the last bit
             judged = Judged(original.annotations)
-        return Planned(spec, copy, attempt, steps, warp, holes, judged, signature)
+        return Planned(spec, copy, attempt, steps, warp, holes, judged)
 
-    def _plan(
-        self, original: Original, spec: VariantSpec, copy: int, siblings: Sequence[Signature]
-    ) -> Planned | Refused:
+    def _plan(self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]) -> Planned | Refused:
+        """The first attempt without a problem; its signature joins those of its `siblings`."""
         problem, drawn = ("", ""), list[str]()
-        partial: Planned | None = None
+        partial: tuple[Planned, Signature] | None = None
         attempts = self.recipe.labels.attempts
         for attempt in range(attempts):
             try:
@@ -103,19 +97,24 @@ class VariantMaker:
             except CannotApply as error:  # other draws may do: another object, other steps
                 problem = (error.what, "")
                 continue
-            found = self._problem(planned, original, siblings)
+            signature = signature_of(original, planned.steps, planned.warp, planned.holes)
+            found = self._problem(planned, signature, original, siblings)
             if found is None:
+                siblings.append(signature)
                 return planned
             problem = found
             drawn.append(planned.steps_json)
             if partial is None and problem[0] == _PARTIAL:
-                partial = planned
+                partial = planned, signature
         if partial is not None and len(set(drawn)) < len(drawn):
             # Draws repeat, so there is next to nothing to choose from: a partly visible object keeps its label.
-            return partial
+            siblings.append(partial[1])
+            return partial[0]
         return Refused(spec, copy, attempts, *problem)
 
-    def _problem(self, planned: Planned, original: Original, siblings: Sequence[Signature]) -> tuple[str, str] | None:
+    def _problem(
+        self, planned: Planned, signature: Signature, original: Original, siblings: list[Signature]
+    ) -> tuple[str, str] | None:
         """Why a variant must not be used as drawn: reason and detail."""
         judged = planned.judged
         if original.annotations and not judged.annotations:
@@ -126,9 +125,9 @@ class VariantMaker:
         if judged.unclear == SEEN_TWICE:
             return _REFLECTED, judged.unclear
         levels = self.recipe.labels.min_difference
-        if not planned.signature.differs(siblings[0], levels):
+        if not signature.differs(siblings[0], levels):
             return "the picture would not change", f"by less than {levels:g} of 255 on average"
-        if not all(planned.signature.differs(sibling, levels) for sibling in siblings[1:]):
+        if not all(signature.differs(sibling, levels) for sibling in siblings[1:]):
             return "the picture would equal another copy", ""
         return None if judged.unclear is None else (_PARTIAL, judged.unclear)
 
