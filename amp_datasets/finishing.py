@@ -35,9 +35,8 @@ SOURCES = "sources"
 def finish(prepared: Prepared, rows: Dataset, tree: Path, report: BuildReport, progress: Progress) -> None:
     """Write every label format around the pictures in `tree`, then all that describes them."""
     manifest = prepared.manifest
+    _refuse_nothing(tree, report)
     samples = built_samples(rows, tree / "images")
-    if not samples:
-        raise BuildError("not one image could be made", fix="; ".join(loss.reason for loss in report.refused_variants))
     labels = LabelSet(prepared.joined.categories, samples, name=manifest.name)
     for number, name in enumerate(manifest.exports):
         progress("writing labels", number, len(manifest.exports))
@@ -51,6 +50,7 @@ def finish(prepared: Prepared, rows: Dataset, tree: Path, report: BuildReport, p
 
 def finish_lazy(prepared: Prepared, todo: Sequence[Task], rows: Dataset, tree: Path, report: BuildReport) -> None:
     """Write the sources and the ledger without pixels, and all that describes them."""
+    _refuse_nothing(tree, report)
     shutil.rmtree(tree / "images")
     (tree / SOURCES).mkdir()
     places: dict[str, str] = {}
@@ -63,6 +63,14 @@ def finish_lazy(prepared: Prepared, todo: Sequence[Task], rows: Dataset, tree: P
     located.to_parquet(str(tree / ledgers.LEDGER_FILE))
     labels = LabelSet(prepared.joined.categories, built_samples(rows, tree / "images"), name=prepared.manifest.name)
     _describe(prepared, labels, tree, report, lazy=True)
+
+
+def _refuse_nothing(tree: Path, report: BuildReport) -> None:
+    """A build without an image is an error; there is nothing in the tree that another run could use."""
+    if report.originals + report.variants == 0:
+        shutil.rmtree(tree)
+        reasons = [f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in report.refused_variants]
+        raise BuildError("not one image could be made", where=report.out, fix=f"see why: {'; '.join(reasons)}")
 
 
 def _describe(prepared: Prepared, labels: LabelSet, tree: Path, report: BuildReport, *, lazy: bool) -> None:

@@ -311,6 +311,21 @@ def test_labels_without_pictures_and_pictures_without_labels_are_counted(amp: Am
     assert {name.rpartition("/")[2] for name in told} == {"gone.jpg", "bare.jpg"}
 
 
+@pytest.mark.parametrize("more", [[], ["--lazy"]])
+def test_a_build_without_an_image_is_told_and_leaves_nothing(amp: Amp, tmp_path: Path, more: list[str]) -> None:
+    """Every picture has a whole header and a broken body, which is seen only when it is decoded."""
+    for picture in write_set(tmp_path / "set", 2).rglob("*.jpg"):
+        picture.write_bytes(picture.read_bytes()[:-500])
+    write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: {how: horizontal}}\n")
+    before = tree(tmp_path)
+    said = amp("build", "-j", "1", *more)
+    assert (said.code, said.out) == (2, "")
+    assert "not one image could be made" in said.err
+    assert "4 x picture cannot be decoded" in said.err
+    assert "demo_001.jpg" in said.err
+    assert tree(tmp_path) == before
+
+
 def test_data_goes_to_stdout_and_nothing_else_does(amp: Amp, drawn: Path) -> None:
     """So that output can be piped."""
     assert "$schema" in amp("schema").document
