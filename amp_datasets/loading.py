@@ -81,6 +81,8 @@ def _lazy_splits(root: Path) -> DatasetDict:
         split = str(sample.split)
         address = url_of(root, split, sample.source_id)
         rows.setdefault(split, []).append({"image": {"bytes": None, "path": address}, **row})
+    if not rows:
+        raise BuildError("not one image can be made", where=root, fix="`amp build` says why")
     types = features(categories, kinds)
     return DatasetDict({split: Dataset.from_list(list(found), features=types) for split, found in rows.items()})
 

@@ -196,6 +196,7 @@ def test_an_unknown_filter_in_a_recipe_is_told(lazy: Path) -> None:
         first(lazy, "flip")
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_shares_nothing_that_breaks(place: Path) -> None:
     """A set opened before the fork gives the same bytes in the child."""
     expected = first(place / "lazy set")

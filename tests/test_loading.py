@@ -23,6 +23,9 @@ import amp_datasets as amp
 from amp_datasets.building import build
 from amp_datasets.errors import AmpError, BuildError, ManifestError
 
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+"""Python 3.12 warns of threads at a fork; torch forks its workers all the same."""
+
 SPLITS = "{train: 0.6, validation: 0.4}"
 
 
@@ -103,6 +106,7 @@ def test_labels_can_be_read_without_making_an_image(folder: Path, monkeypatch: p
     assert len(amp.load(folder / "amp.yaml")["train"]["image_id"]) > 0
 
 
+@FORKS
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_loader_with_workers_sees_every_row_once(folder: Path, built: DatasetDict, method: str) -> None:
     """Also in processes that were started afresh and know the address of a row only."""
@@ -119,6 +123,7 @@ def test_a_loader_with_workers_sees_every_row_once(folder: Path, built: DatasetD
     assert {key: value.tobytes() for key, value in seen.items()} == {k: v.tobytes() for k, v in expected.items()}
 
 
+@FORKS
 def test_a_streamed_loader_with_workers_sees_every_row_once(folder: Path, built: DatasetDict) -> None:
     """The shards are divided among the workers."""
     data = pytest.importorskip("torch.utils.data")
@@ -189,6 +194,14 @@ def test_a_changed_source_is_an_error_that_says_so(tmp_path: Path) -> None:
         picture.unlink()
     with pytest.raises(AmpError, match="cannot be read"):
         lazy[len(lazy) - 1]
+
+
+def test_a_manifest_that_gives_no_image_is_told(tmp_path: Path) -> None:
+    """Instead of a dataset without splits."""
+    for picture in write_set(tmp_path / "set", 2).rglob("*.jpg"):
+        picture.write_bytes(picture.read_bytes()[:-500])
+    with pytest.raises(BuildError, match="not one image can be made"):
+        amp.load(write_manifest(tmp_path / "amp.yaml", ["set"]))
 
 
 def test_zips_and_turned_pictures_are_lazy_too(tmp_path: Path) -> None:
