@@ -22,7 +22,7 @@ from amp_datasets.console import _PLAIN_INTERVAL_S, _PlainProgress
 from amp_datasets.demo import write_demo
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-WITH_JSON = sorted(set(COMMANDS) - {"schema", "preview"})
+WITH_JSON = sorted(set(COMMANDS) - {"schema"})
 
 
 @dataclass(frozen=True)
@@ -336,6 +336,7 @@ def test_data_goes_to_stdout_and_nothing_else_does(amp: Amp, drawn: Path) -> Non
     assert "opencv-python-headless" in amp("env", "--json").document
     assert amp("env").out.startswith("amp_datasets: ")
     assert "findings" in amp("check", "set", "--json").document
+    assert amp("preview", "-o", "tiles.jpg", "--json").document["pictures"] > 0
 
 
 @pytest.mark.parametrize(
@@ -351,6 +352,8 @@ def test_data_goes_to_stdout_and_nothing_else_does(amp: Amp, drawn: Path) -> Non
         ("diff", "set", "set"),
         ("publish", "set", "--dry-run"),
         ("check", "nowhere"),
+        ("preview", "nowhere.yaml"),
+        ("init", "new", "--source", "nowhere"),
         ("filters", "blurr"),
         ("env", "--plugins-dir", "nowhere"),
     ],

@@ -56,6 +56,7 @@ def preview(
     images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
     source: Sources = None,
     settings: Settings = None,
+    json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Draw the variants of the first images with their labels, to look at before building."""
@@ -64,6 +65,9 @@ def preview(
 
     prepared = prepare(manifest, sources=source or (), settings=settings or (), plugin_dirs=plugin_dirs or ())
     tiles = run(prepared, out, images)
+    if json_:
+        emit_json({"out": str(out), "pictures": tiles})
+        return
     say(f"wrote {out} with {tiles} pictures")
     next_step(f"amp build {manifest}")
 
