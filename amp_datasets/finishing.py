@@ -69,7 +69,9 @@ def _refuse_nothing(tree: Path, report: BuildReport) -> None:
     """A build without an image is an error; there is nothing in the tree that another run could use."""
     if report.originals + report.variants == 0:
         shutil.rmtree(tree)
-        reasons = [f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in report.refused_variants]
+        reasons = [
+            f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in (*report.refused_variants, *report.dropped)
+        ]
         raise BuildError("not one image could be made", where=report.out, fix=f"see why: {'; '.join(reasons)}")
 
 

@@ -69,11 +69,12 @@ class Maker:
         base = self._base(task)
         ready = {name: rows for name, rows in task.ready.items() if all(map(_is_intact, rows))}
         source = _Loaded(task, self) if len(ready) < len(task.keys) else None
+        if source is not None and source.problem is not None:
+            yield {**base, "status": DROPPED, **source.problem}  # the source as a whole, not each of its variants
+            return
         for name, key in task.keys.items():
             if source is None or name in ready:
                 yield from (self._again(row, task, base) for row in ready[name])
-            elif source.problem is not None:
-                yield {**base, "key": key, "spec": name, "variant": name, "status": DROPPED, **source.problem}
             elif name == ORIGINAL:
                 yield self._original({**base, "key": key}, source, task)
             else:

@@ -50,13 +50,15 @@ class BuildReport:
         return asdict(self)
 
     def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Count a ledger's rows."""
+        """Count a ledger's rows; one without a variant is of a source that turned out to be no picture."""
         refused: list[Dropped] = []
+        broken: list[Dropped] = []
         labels: Counter[str] = Counter()
         splits: Counter[str] = Counter()
         for row in rows:
             if row["status"] != MADE:
-                refused.append(Dropped(f"{row['source_id']} {row['variant']}".strip(), row["reason"], row["detail"]))
+                lost = Dropped(f"{row['source_id']} {row['variant']}".strip(), row["reason"], row["detail"])
+                (refused if row["variant"] else broken).append(lost)
                 continue
             splits[row["split"]] += 1
             self.originals += row["spec"] == ORIGINAL
@@ -66,6 +68,8 @@ class BuildReport:
             labels.update(json.loads(row["labels_dropped"] or "{}"))
         self.splits = {split: splits[split] for split in SPLITS if splits[split]}
         self.dropped_labels, self.refused_variants = dict(labels), losses(refused)
+        self.sources -= len(broken)
+        self.dropped += losses(broken)
 
 
 def losses(items: Iterable[Dropped | Repair]) -> list[Loss]:
