@@ -27,6 +27,9 @@ dataset = load_dataset("path/or/owner/name")  # typed: ClassLabel, boxes as [x, 
 
 In the folder that `amp build` wrote, `data.yaml` is for Ultralytics and `annotations/<split>.json` is COCO (categories
 from 1; the rows count them from 0). Boxes refer to the upright image. A box shows the visible part of its object.
+
+The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice. For Ultralytics:
+`train(data="data.yaml", mosaic=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0)`.
 """
 
 _LAZY_USE = """## Load it

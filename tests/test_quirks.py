@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import io
 import re
 from itertools import combinations
 from pathlib import Path
@@ -12,10 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+from PIL import JpegImagePlugin
 from small_builds import ledger, small_build
 
 from amp_datasets import geometry
 from amp_datasets.applied import Original
+from amp_datasets.building import build
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import PluginError
 from amp_datasets.labels import NO_HOLES, LabelPolicy, judge, side_pairs
@@ -238,6 +242,35 @@ def test_originals_are_the_very_files(tmp_path: Path) -> None:
     files = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (build / "images").rglob("*.jpg")]
     assert {digest: files.count(digest) for digest in sources} == dict.fromkeys(sources, 1)
     assert {row["source_id"] for row in made} == {row["source_id"] for row in kept}
+
+
+@pytest.mark.parametrize(("kind", "sampling"), [("JPEG", 0), ("JPEG", 2), ("PNG", None)])
+def test_variants_keep_format_and_subsampling(tmp_path: Path, kind: str, sampling: int | None) -> None:
+    """PNG stays PNG; a JPEG keeps its chroma, with the quantisation tables of quality 95."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    own = {"quality": 70, "subsampling": sampling} if kind == "JPEG" else {}
+    PillowImage.effect_noise((64, 48), 90).convert("RGB").save(folder / f"a.{kind.lower()}", kind, **own)
+    labels = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    (folder / "labels.csv").write_text(f"{labels}a.{kind.lower()},64,48,cat,5,6,45,36\n")
+    manifest = tmp_path / "amp.yaml"
+    manifest.write_text("sources: [set]\noriginals: false\nfilters: {flip: }\n")
+    build(manifest, out=tmp_path / "out", jobs=1)
+    (file,) = (tmp_path / "out" / "images" / "train").glob("a__flip.*")
+    reference = io.BytesIO()
+    PillowImage.new("RGB", (8, 8)).save(reference, "JPEG", quality=95)
+    with PillowImage.open(file) as made, PillowImage.open(reference) as wanted:
+        assert made.format == kind
+        if kind == "JPEG":
+            assert JpegImagePlugin.get_sampling(made) == sampling
+            assert made.quantization == wanted.quantization
+
+
+def test_card_warns_of_augmenting_twice(tmp_path: Path) -> None:
+    """The card names what to turn down in the trainer."""
+    text = (small_build(tmp_path, images=2) / "README.md").read_text(encoding="utf-8")
+    assert "augmented already" in text
+    assert "mosaic=0" in text
 
 
 def test_polygon_gives_the_exact_box() -> None:
