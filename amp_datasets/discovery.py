@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,12 @@ def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
     for module in (*_shipped(), *_installed(), *(m for folder in (*named, *plugin_dirs) for m in _in_folder(folder))):
         _register(module, registry)
     return registry
+
+
+def shipped_manifests() -> dict[str, Path]:
+    """The manifests that come with amp, by name."""
+    folder = Path(str(resources.files("amp_plugins.manifests")))
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
 def plugin_digest(plugin: type) -> str:

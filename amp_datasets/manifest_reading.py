@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amp_datasets.complaints import complaints
+from amp_datasets.discovery import shipped_manifests
 from amp_datasets.errors import ManifestError
 from amp_datasets.manifest import HUB_PREFIX, Manifest
 from amp_datasets.registry import Registry
@@ -18,7 +19,12 @@ from amp_datasets.yaml_file import YamlFile, parse_yaml, read_yaml
 def load_manifest(
     path: Path, registry: Registry, *, sources: Sequence[str] = (), settings: Sequence[str] = ()
 ) -> Manifest:
-    """The manifest in a file, with `sources` in place of its own and `settings` (key.path=value) laid over it."""
+    """The manifest in a file, with `sources` in place of its own and `settings` (key.path=value) laid over it.
+
+    A bare name for which there is no file (`seed20`) is a manifest that comes with amp.
+    """
+    if not path.exists():
+        path = shipped_manifests().get(str(path), path)
     document = read_yaml(path)
     value = document.value if document.value is not None else {}
     if not isinstance(value, dict):

@@ -132,6 +132,16 @@ def test_required_plugin_must_be_there(tmp_path: Path) -> None:
     assert "--plugins-dir" in str(fix)
 
 
+def test_shipped_manifests_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`amp build seed20` works wherever one is; a file of that name comes first, and another name stays an error."""
+    monkeypatch.chdir(tmp_path)
+    assert load_manifest(Path("seed20"), load_registry(), sources=["set"]).name == "seed20"
+    Path("seed20").write_text("name: mine\n")
+    assert load_manifest(Path("seed20"), load_registry()).name == "mine"
+    with pytest.raises(ManifestError, match="the manifest is missing"):
+        load_manifest(Path("seed21"), load_registry())
+
+
 def test_empty_manifest_is_all_defaults(tmp_path: Path) -> None:
     """An empty file, one of comments, and one whose lists are commented out."""
     assert load(tmp_path, "") == load(tmp_path, "# nothing\n") == Manifest()

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from amp_datasets.commands.options import Format, Json, PluginDirs, Settings, Sources, registry_of
+from amp_datasets.commands.options import Format, Json, Manifest, PluginDirs, Settings, Sources, registry_of
 from amp_datasets.console import command, emit, emit_json, next_step, progress_bar, say
 from amp_datasets.errors import AmpError
 
 
 @command
 def build(
-    manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("amp.yaml"),
+    manifest: Manifest = Path("amp.yaml"),
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")] = Path("build"),
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Workers; all cores by default.")] = None,
     source: Sources = None,
@@ -51,7 +51,7 @@ def build(
 
 @command
 def preview(
-    manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("amp.yaml"),
+    manifest: Manifest = Path("amp.yaml"),
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path("preview.jpg"),
     images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
     source: Sources = None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+Manifest = Annotated[Path, typer.Argument(help="The manifest: a file, or one of ours: seed20, roboflow, quickstart.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also on failure.")]
 PluginDirs = Annotated[
     list[Path] | None, typer.Option("--plugins-dir", help="Also load the plugins (.py files) of this folder.")
