@@ -35,7 +35,7 @@ def audit(labels: LabelSet, limits: Limits | None = None) -> list[Finding]:
 
 
 def audit_path(
-    path: Path,
+    place: str | Path,
     registry: Registry,
     *,
     format: str | None = None,  # noqa: A002 - the word of the manifest and the command line
@@ -44,7 +44,7 @@ def audit_path(
     settings: Sequence[str] = (),
     ignore: Collection[str] = (),
 ) -> AuditReport:
-    """Audit a set (folder or zip), or all sources of a manifest and what they are when joined.
+    """Audit a set (folder, zip, or hf:// address), or all sources of a manifest and what they are when joined.
 
     A YOLO set may be named by its `data.yaml`. Rules in `ignore` are not reported. Raises AmpError if a single set, or
     the manifest, cannot be read at all.
@@ -52,11 +52,12 @@ def audit_path(
     unknown = [rule for rule in ignore if rule not in RULES]
     if unknown:
         raise AmpError(f"`{unknown[0]}` is not a rule", fix=f"the rules are {min(RULES)} to {max(RULES)}")
-    report = AuditReport(str(path))
+    report = AuditReport(str(place))
+    path = Path(place)
     if is_manifest(path):
         _audit_manifest(report, load_manifest(path, registry, sources=sources, settings=settings), registry)
     else:
-        source = SourceSettings(path=str(path.parent if _is_document(path) else path), format=format)
+        source = SourceSettings(path=str(path.parent if _is_document(path) else place), format=format)
         labels = _read(report, source, registry, limits or Limits())
         report.count(labels.categories, labels.samples)
         report.findings += audit(labels, limits)

@@ -17,6 +17,7 @@ from amp_datasets import geometry
 from amp_datasets.audit import as_text, audit, audit_path, is_manifest
 from amp_datasets.audit_report import AuditReport
 from amp_datasets.audit_rules import _RULE_OF, RULES, SEVERITIES, Finding, of_reading
+from amp_datasets.demo import write_demo
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import AmpError
 from amp_datasets.image import Limits
@@ -413,3 +414,18 @@ def test_text_of_a_good_set_is_short(tmp_path: Path) -> None:
     ]
     assert as_text(report, verbose=True)[0].startswith(f"{tmp_path / 'a'}: yolo: ")
     assert json.loads(json.dumps(report.to_json()))["failed"] is False
+
+
+def test_an_address_on_the_hub_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its two slashes survive; what is fetched is audited."""
+    asked: list[str] = []
+
+    def fetch(address: str) -> Path:
+        asked.append(address)
+        write_demo(tmp_path / "fetched", images=2, size=(64, 48))
+        return tmp_path / "fetched"
+
+    monkeypatch.setattr("amp_datasets.hub_source.open_hub", fetch)
+    report = audit_path("hf://datasets/owner/name@main", load_registry())
+    assert asked == ["hf://datasets/owner/name@main"]
+    assert report.path == asked[0]

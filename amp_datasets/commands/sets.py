@@ -46,7 +46,7 @@ def check(
     from amp_datasets.audit import as_text, audit_path
 
     report = audit_path(
-        Path(target),
+        target,
         registry_of(plugin_dirs),
         format=format_,
         sources=source or (),
