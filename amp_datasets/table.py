@@ -7,6 +7,7 @@ processes of a build, labels travel as canonical JSON in float64 (`dump_annotati
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,14 +27,12 @@ _KEPT = 64
 
 def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
     """The optional columns that some samples need."""
-    annotations = [a for sample in samples for a in sample.annotations]
-    present = {
-        "keypoints": any(a.keypoints is not None for a in annotations),
-        "corners": any(a.corners is not None for a in annotations),
-        "mask": any(a.mask is not None for a in annotations),
-        "attributes": any(a.attributes for a in annotations),
-    }
-    return frozenset(kind for kind, there in present.items() if there)
+    present: set[str] = set()
+    for sample in samples:  # one by one: a build's samples are more than fit into memory
+        for a in sample.annotations:
+            there = (a.keypoints is not None, a.corners is not None, a.mask is not None, bool(a.attributes))
+            present.update(itertools.compress(OPTIONAL_KINDS, there))
+    return frozenset(present)
 
 
 def features(
