@@ -17,7 +17,7 @@ from amp_datasets.making import Task, write_failed
 from amp_datasets.manifest import Manifest
 from amp_datasets.preparing import Prepared, expect, new_report, prepare, tasks
 from amp_datasets.recipe import Recipe
-from amp_datasets.report import BuildReport
+from amp_datasets.report import COUNTED_COLUMNS, BuildReport
 from amp_datasets.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ def build_prepared(
         images = None if lazy else workspace.tree / "images"
         run_tasks(prepared.recipe, todo, workspace.shards, images, jobs, progress)
         rows = ledger_of(workspace.shards)
-        report.count_rows(rows)
+        report.count_rows(rows.select_columns(list(COUNTED_COLUMNS)))
         if lazy:
             finish_lazy(prepared, todo, rows, workspace.tree, report)
         else:

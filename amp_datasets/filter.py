@@ -62,6 +62,7 @@ __all__ = [
     "fill_of",
     "in_strips",
     "look_up",
+    "looks_at_data",
     "random_bytes",
     "refuse_nothing_left",
     "rounded",
@@ -199,10 +200,18 @@ class HidingFilter(_Named, A.DualTransform):  # type: ignore[misc]
 Filter = PixelFilter | GeometricFilter | HidingFilter
 
 
+def looks_at_data(transform: A.BasicTransform) -> bool:
+    """Whether a transform's choices depend on the picture or its boxes; most of ours do not."""
+    return type(transform).get_params_dependent_on_data is not _Named.get_params_dependent_on_data
+
+
 def draw(transform: A.BasicTransform, image: Image, boxes: FloatArray) -> Draw:
     """Everything that a transform chooses for an image with (n, 4) `boxes` in pixels, by its own generators."""
+    if not looks_at_data(transform):
+        chosen: Draw = transform.get_params()
+        return chosen
     height, width = image.shape[:2]
     data = {"image": image, "bboxes": boxes / (width, height, width, height)}
-    chosen: Draw = transform.get_params()
+    chosen = transform.get_params()
     params = transform.update_transform_params(params=dict(chosen), data=data)
     return {**chosen, **transform.get_params_dependent_on_data(params, data)}

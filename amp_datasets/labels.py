@@ -132,7 +132,8 @@ class _Seen:
 
 
 def _see(annotation: Annotation, view: _View, policy: LabelPolicy) -> _Seen:
-    annotation = replace(annotation, keypoints=_see_keypoints(annotation.keypoints, view))
+    if annotation.keypoints is not None:
+        annotation = replace(annotation, keypoints=_see_keypoints(annotation.keypoints, view))
     if annotation.mask is not None:
         return _see_mask(annotation, view)
     moved = _move(geometry.outline(annotation, policy.outline_of(annotation.category)), view.warp)
@@ -151,6 +152,8 @@ def _see(annotation: Annotation, view: _View, policy: LabelPolicy) -> _Seen:
 def _move(polygons: Sequence[Polygon], warp: Warp) -> tuple[Polygon, ...]:
     """Polygons under a warp, mapped in one go; edges are refined first where the warp bends them."""
     curved = warp.affine is None
+    if len(polygons) == 1 and not polygons[0].holes:
+        return (Polygon(warp(_refined(polygons[0].exterior, curved))),)
     rings = [_refined(ring, curved) for polygon in polygons for ring in polygon.rings]
     moved = iter(np.split(warp(np.concatenate(rings)), np.cumsum([len(ring) for ring in rings])[:-1]))
     return tuple(Polygon(next(moved), tuple(next(moved) for _ in polygon.holes)) for polygon in polygons)

@@ -95,12 +95,16 @@ class Maker:
         self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
     ) -> Iterator[dict[str, Any]]:
         encoding = encoding_for(source.header, self.recipe.encode)
+        written_as = json.dumps(asdict(encoding), sort_keys=True)
         for planned, data in self._rendered(source.original, spec, encoding, task):
             row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
             if isinstance(planned, Refused):
                 yield _refused(row, planned)
                 continue
-            row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), **described(planned)}
+            row |= {
+                "encoding": json.dumps(asdict(encoding), sort_keys=True),
+                **described(planned, source.original, task.labels),
+            }
             yield self._put(row, data, encoding.suffix, planned.warp.size, task)
 
     def _rendered(
@@ -201,9 +205,10 @@ def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
     return Encoding(chosen, settings.quality, own if settings.subsampling == "keep" else settings.subsampling)
 
 
-def described(planned: Planned) -> dict[str, Any]:
-    """The ledger's columns about a plan."""
-    labels = dump_annotations(planned.judged.annotations)
+def described(planned: Planned, original: Original, source_labels: str) -> dict[str, Any]:
+    """The ledger's columns about a plan; where no label changed, the source's text serves again."""
+    same = planned.judged.annotations is original.annotations
+    labels = source_labels if same else dump_annotations(planned.judged.annotations)
     return {
         "attempt": planned.attempt,
         "steps": planned.steps_json,

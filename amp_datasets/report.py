@@ -14,6 +14,12 @@ from amp_datasets.recipe import ORIGINAL
 
 _EXAMPLES = 5
 
+COUNTED_COLUMNS = (
+    "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
+    "labels_dropped",
+)  # fmt: skip
+"""What of a ledger a report needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:

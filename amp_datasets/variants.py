@@ -15,7 +15,7 @@ import numpy as np
 from amp_datasets.applied import Applied, Original, Signature, change_values, signature_of
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import CannotApply
-from amp_datasets.filter import Filter, GeometricFilter, HidingFilter, PixelFilter, draw
+from amp_datasets.filter import Filter, GeometricFilter, HidingFilter, PixelFilter, draw, looks_at_data
 from amp_datasets.labels import NO_HOLES, SEEN_TWICE, Holes, Judged, LabelPolicy, judge, visible_boxes
 from amp_datasets.model import Category, FloatArray, Image
 from amp_datasets.recipe import Recipe, Step, VariantSpec, canonical
@@ -62,7 +62,7 @@ class VariantMaker:
         self.registry = registry or load_registry(tuple(map(Path, recipe.plugin_dirs)))
         self.policy = _policy(recipe)
         self._generators = Generators()
-        self._transforms: dict[str, Filter] = {}
+        self._transforms: dict[str, list[tuple[Step, Filter]]] = {}
 
     def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
         """Every variant of a source, in the manifest's order."""
@@ -136,15 +136,15 @@ class VariantMaker:
     ) -> tuple[tuple[Applied, ...], Warp, Holes]:
         """Draw all steps: values first, then geometry, then what hides, so that no filter recolours a filled corner."""
         self._generators.reseed(Key(self.recipe.seed, original.sha256, spec.name, copy, attempt))
-        chosen = [(step, self._transform(step)) for step in spec.steps]
+        chosen = self._steps(spec)
         if spec.pick is not None:
             chosen = self._pick(chosen, spec)
         warp, holes, applied = identity(original.size), NO_HOLES, []
-        for step, transform in sorted(chosen, key=lambda pair: _stage(pair[1])):
+        for step, transform in chosen if len(chosen) == 1 else sorted(chosen, key=lambda pair: _stage(pair[1])):
             stage = _stage(transform)
             image = original.image if stage == 0 else np.broadcast_to(np.uint8(0), (warp.size[1], warp.size[0], 3))
-            looks = type(transform).get_params_dependent_on_data is not PixelFilter.get_params_dependent_on_data
-            boxes = visible_boxes(original.annotations, warp, self.policy) if stage and looks else _NO_BOXES
+            looks = stage > 0 and looks_at_data(transform)
+            boxes = visible_boxes(original.annotations, warp, self.policy) if looks else _NO_BOXES
             choice = draw(transform, image, boxes)
             if isinstance(transform, GeometricFilter):
                 warp = warp.then(transform.warp(warp.size, **choice))
@@ -165,13 +165,14 @@ class VariantMaker:
             fix="raise `max_severity` of the mix",
         )
 
-    def _transform(self, step: Step) -> Filter:
-        key = canonical([step.filter, step.settings])
-        if key not in self._transforms:
-            transform = create(self.registry, step.filter, step.settings)
-            transform.set_random_state(self._generators.arrays, self._generators.scalars)
-            self._transforms[key] = transform
-        return self._transforms[key]
+    def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
+        """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
+        if spec.name not in self._transforms:
+            made = [(step, create(self.registry, step.filter, step.settings)) for step in spec.steps]
+            for _, transform in made:
+                transform.set_random_state(self._generators.arrays, self._generators.scalars)
+            self._transforms[spec.name] = made
+        return self._transforms[spec.name]
 
 
 _NO_BOXES: FloatArray = np.zeros((0, 4))
