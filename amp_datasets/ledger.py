@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,11 +116,16 @@ class VariantKeys:
             "categories": asdict(recipe.categories),
             "versions": self.versions,
         }
+        self._kinds = {spec.name: self._kind(spec) for spec in recipe.variants}
 
     def key(self, source_sha256: str, labels: str, spec: VariantSpec) -> str:
         """The key of all copies of one kind of variant of a source."""
+        return digest([self._kinds[spec.name], source_sha256, labels])
+
+    def _kind(self, spec: VariantSpec) -> str:
+        """What decides about a kind of variant, whatever the source."""
         plugins = {step.filter: self.plugins[step.filter] for step in spec.steps}
-        return digest([self.common, plugins, asdict(spec), source_sha256, labels])
+        return digest([self.common, plugins, asdict(spec)])
 
     def original_key(self, source_sha256: str, labels: str) -> str:
         """The key of the untouched image; how pictures are encoded matters to one that has to be turned upright."""
@@ -170,7 +176,7 @@ def seal(tree: Path, lock: Mapping[str, Any]) -> None:
 
     The digests of the pictures are in the ledger, which is one of those files.
     """
-    files = {file.relative_to(tree).as_posix(): file_sha256(file) for file in _other_files(tree)}
+    files = {name: file_sha256(tree / name) for name in _other_files(tree)}
     document = {**lock, "files": files}
     (tree / LOCK_FILE).write_text(dump_json({**document, "lock_digest": digest(document)}), encoding="utf-8")
 
@@ -200,11 +206,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _other_files(tree: Path) -> list[Path]:
-    """Every file but the lock and what is in the ledger anyway."""
+def _other_files(tree: Path) -> list[str]:
+    """The relative names of every file but the lock and what is in the ledger anyway."""
     images = {f"images/{row['split']}/{row['file_name']}" for row in read_ledger(tree, ["split", "file_name"])}
-    files = (file for file in tree.rglob("*") if file.is_file() and file != tree / LOCK_FILE)
-    return sorted(file for file in files if file.relative_to(tree).as_posix() not in images)
+    found: list[str] = []
+    for folder, _, names in os.walk(tree):
+        inside = Path(folder).relative_to(tree).as_posix()
+        found += names if inside == "." else [f"{inside}/{name}" for name in names]
+    return sorted(name for name in found if name not in images and name != LOCK_FILE)
 
 
 def dump_json(value: Any) -> str:

@@ -102,7 +102,7 @@ class Maker:
                 yield _refused(row, planned)
                 continue
             row |= {
-                "encoding": json.dumps(asdict(encoding), sort_keys=True),
+                "encoding": written_as,
                 **described(planned, source.original, task.labels),
             }
             yield self._put(row, data, encoding.suffix, planned.warp.size, task)

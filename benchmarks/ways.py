@@ -46,6 +46,9 @@ def boxes_of(folder: Path) -> Mapping[str, Sequence[Box]]:
 
 def amp(folder: Path, out: Path, jobs: int) -> None:
     """`amp build`."""
+    import sys
+
+    sys.modules.setdefault("albumentations.pytorch", None)  # as the `amp` command does
     from amp_datasets.building import build
     from amp_datasets.discovery import load_registry
 

@@ -84,7 +84,7 @@ def shard_files(work: Path) -> list[Path]:
 
 
 def _cut(tasks: Sequence[Task], jobs: int) -> Iterator[list[Task]]:
-    size = max(1, min(_MAX_SHARD, len(tasks) // (8 * max(1, jobs))))
+    size = max(1, min(_MAX_SHARD, len(tasks) // (4 * jobs)))
     for start in range(0, len(tasks), size):
         yield list(tasks[start : start + size])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -39,19 +39,20 @@ class YoloExporter(Exporter[Options]):
         """Write pictures, rows and data.yaml."""
         self.prepare(labels.categories)
         numbers = {category.name: number for number, category in enumerate(labels.categories)}
-        splits: set[str] = set()
+        folders: dict[str, tuple[Path, Path]] = {}
         for sample in labels.samples:
             if not sample.labelled:
                 continue
             split = str(sample.split)
-            if split not in splits:
-                splits.add(split)
-                (self.target / "labels" / split).mkdir(parents=True, exist_ok=True)
-            self.place(sample, self.target / "images" / split / sample.source_id)
-            label = self.target / "labels" / split / f"{PurePosixPath(sample.source_id).stem}.txt"
+            if split not in folders:
+                folders[split] = (self.target / "images" / split, self.target / "labels" / split)
+                folders[split][1].mkdir(parents=True, exist_ok=True)
+            images, texts = folders[split]
+            self.place(sample, images / sample.source_id)
+            label = texts / f"{PurePosixPath(sample.source_id).stem}.txt"
             rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
             label.write_text("".join(rows), encoding="ascii", newline="\n")
-        text = data_yaml(sorted(splits), list(numbers), [f"task: {self.task}", *self.settings()])
+        text = data_yaml(sorted(folders), list(numbers), [f"task: {self.task}", *self.settings()])
         (self.target / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
 
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
