@@ -19,6 +19,7 @@ from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, 
 from amp_datasets.splits import Group, assign_splits
 
 _MAX_STEM_BYTES = 120
+_ORDINARY_STEM = re.compile(r"[A-Za-z0-9](?:[\w .-]{0,100}[A-Za-z0-9])?", re.ASCII)
 _EXAMPLES = 3
 
 
@@ -234,6 +235,8 @@ def _with_stems(items: Sequence[Item]) -> list[Item]:
 def safe_stem(source_id: str) -> str:
     """A file's stem without what file systems, shells' globs or our own `__` give a meaning to."""
     stem = PurePosixPath(source_id).stem
+    if _ORDINARY_STEM.fullmatch(stem) and "__" not in stem:  # nearly all: ten times faster
+        return stem
     stem = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*%#]+", "-", unicodedata.normalize("NFC", stem))
     stem = re.sub(r"_{2,}", "_", stem).strip(" .-_") or "image"
     return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").rstrip(" .-_")

@@ -8,7 +8,7 @@ since the trainer would take it for an empty one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -57,17 +57,23 @@ class YoloExporter(Exporter[Options]):
 
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
         """Also the pictures that the trainer would skip, and rows that it would merge."""
-        samples = list(samples)
-        lost = super().losses(samples)
-        for sample in samples:
-            if PurePosixPath(sample.source_id).suffix.lower() not in _SUFFIXES:
-                lost["picture format that the trainer skips"] += 1
-            if min(sample.size) < _MIN_SIDE_PX:
-                lost["picture too small for the trainer"] += 1
-            if len(sample.annotations) > 1:
-                rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
-                lost["repeated row"] += len(sample.annotations) - len(rows)
-        return +lost
+        own: Counter[str] = Counter()
+
+        def watched() -> Iterator[Sample]:
+            for sample in samples:
+                own.update(self._own_losses(sample))
+                yield sample
+
+        return +(super().losses(watched()) + own)
+
+    def _own_losses(self, sample: Sample) -> Iterator[str]:
+        if PurePosixPath(sample.source_id).suffix.lower() not in _SUFFIXES:
+            yield "picture format that the trainer skips"
+        if min(sample.size) < _MIN_SIDE_PX:
+            yield "picture too small for the trainer"
+        if len(sample.annotations) > 1:
+            rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
+            yield from ["repeated row"] * (len(sample.annotations) - len(rows))
 
     def prepare(self, categories: Iterable[Category]) -> None:
         """Look at the classes before the first row."""
