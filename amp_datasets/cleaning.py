@@ -5,7 +5,7 @@ A box-only label inside its picture, which is nearly every label, passes in a mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -133,9 +133,18 @@ def _clip(label: str, annotation: Annotation, inside: Box, size: Size, report: R
     return replace(annotation, xyxy=box, polygons=polygons if annotation.polygons else ())
 
 
-def _inside(polygons: Iterable[Polygon], size: Size) -> tuple[Polygon, ...]:
+def _inside(polygons: Sequence[Polygon], size: Size) -> tuple[Polygon, ...]:
+    """The part of some polygons inside the picture; a rounding error beyond its edge moves points, but cuts nothing."""
+    rings = [ring for polygon in polygons for ring in polygon.rings]
+    if all(np.abs(ring - np.clip(ring, 0, size)).max() <= _TOLERANCE * max(size) for ring in rings):
+        return tuple(Polygon(*_clamped(polygon, size)) for polygon in polygons)
     frame = geometry.to_shapely([Polygon(geometry.rectangle((0.0, 0.0, float(size[0]), float(size[1]))))])
     return geometry.from_shapely(geometry.to_shapely(polygons).intersection(frame))
+
+
+def _clamped(polygon: Polygon, size: Size) -> tuple[FloatArray, tuple[FloatArray, ...]]:
+    exterior, *holes = (np.asarray(np.clip(ring, 0, size), dtype=np.float64) for ring in polygon.rings)
+    return exterior, tuple(holes)
 
 
 def _clean_polygons(label: str, annotation: Annotation, report: Report) -> Annotation:

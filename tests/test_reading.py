@@ -358,3 +358,14 @@ def test_points_are_pairs() -> None:
     np.testing.assert_array_equal(points([1, "2", 3.5, 4]), [[1, 2], [3.5, 4]])
     with pytest.raises(ValueError, match="not pairs"):
         points([1, 2, 3])
+
+
+def test_a_rounding_error_at_the_edge_reorders_no_point(tmp_path: Path) -> None:
+    """A point that is outside by less than any pixel shows is moved to the edge; the outline stays as drawn."""
+    ring = np.array([(0.07, 0.0), (64.00000381, 0.66666669), (21.38, 2.0)])
+    sample, reading = cleaned(tmp_path, Annotation("x", geometry.bounds([ring]), (Polygon(ring),)))
+    assert sample is not None
+    (label,) = sample.annotations
+    np.testing.assert_array_equal(label.polygons[0].exterior, np.minimum(ring, 64.0))
+    assert label.xyxy == (0.07, 0.0, 64.0, 2.0)
+    assert reading.repairs == []
