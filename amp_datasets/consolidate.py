@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from amp_datasets.classes import ClassNames, MergedCategories
 from amp_datasets.duplicates import fingerprints, join_groups, near_pairs, repeated
@@ -234,7 +234,7 @@ def _with_stems(items: Sequence[Item]) -> list[Item]:
 
 def safe_stem(source_id: str) -> str:
     """A file's stem without what file systems, shells' globs or our own `__` give a meaning to."""
-    stem = PurePosixPath(source_id).stem
+    stem = splitext(source_id.rpartition("/")[2])[0]
     if _ORDINARY_STEM.fullmatch(stem) and "__" not in stem:  # nearly all: ten times faster
         return stem
     stem = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*%#]+", "-", unicodedata.normalize("NFC", stem))

@@ -42,7 +42,7 @@ def perceptual_hash(data: bytes) -> int:
         with PillowImage.open(io.BytesIO(data)) as picture:
             picture.draft("L", (128, 128))  # a JPEG is decoded at an eighth of its size, which is enough here
             bits = imagehash.phash(picture.convert("L")).hash
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, ImportError):  # Ultralytics replaces `open` and looks for HEIC plugins
         return 0
     value = int.from_bytes(np.packbits(bits).tobytes(), "big")
     return 0 if value.bit_count() <= 1 else value

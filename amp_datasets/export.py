@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from posixpath import splitext
 from typing import Any
 
 from pydantic import ValidationError
@@ -126,7 +127,7 @@ def named(samples: Sequence[Sample]) -> list[Sample]:
     result = []
     for sample in samples:
         stem = safe_stem(sample.source_id)
-        suffix = Path(sample.source_id).suffix.lower() or ".jpg"
+        suffix = splitext(sample.source_id)[1].lower() or ".jpg"
         free = stem
         number = 2
         while free.casefold() in taken:

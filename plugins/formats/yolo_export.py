@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from itertools import combinations
+from pathlib import Path
+from posixpath import splitext
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +25,7 @@ from amp_datasets.yolo_rows import box_text, keypoints_text, points_text
 from amp_datasets.yolo_yaml import data_yaml, quoted
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_ALIKE_PX = 0.1
 _MIN_SIDE_PX = 10
 
 
@@ -49,7 +52,7 @@ class YoloExporter(Exporter[Options]):
                 folders[split][1].mkdir(parents=True, exist_ok=True)
             images, texts = folders[split]
             self.place(sample, images / sample.source_id)
-            label = texts / f"{PurePosixPath(sample.source_id).stem}.txt"
+            label = texts / f"{splitext(sample.source_id)[0]}.txt"
             rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
             label.write_text("".join(rows), encoding="ascii", newline="\n")
         text = data_yaml(sorted(folders), list(numbers), [f"task: {self.task}", *self.settings()])
@@ -67,11 +70,11 @@ class YoloExporter(Exporter[Options]):
         return +(super().losses(watched()) + own)
 
     def _own_losses(self, sample: Sample) -> Iterator[str]:
-        if PurePosixPath(sample.source_id).suffix.lower() not in _SUFFIXES:
+        if splitext(sample.source_id)[1].lower() not in _SUFFIXES:
             yield "picture format that the trainer skips"
         if min(sample.size) < _MIN_SIDE_PX:
             yield "picture too small for the trainer"
-        if len(sample.annotations) > 1:
+        if any(_alike(a, b) for a, b in combinations(sample.annotations, 2)):  # else no two rows can be the same
             rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
             yield from ["repeated row"] * (len(sample.annotations) - len(rows))
 
@@ -157,6 +160,13 @@ def _mask_outline(mask: Mask) -> tuple[Polygon, ...]:
     rows, starts = np.nonzero(change == 1)
     _, ends = np.nonzero(change == -1)
     return geometry.from_shapely(shapely.union_all(shapely.box(starts, rows, ends, rows + 1)))
+
+
+def _alike(one: Annotation, other: Annotation) -> bool:
+    """Whether two labels of a class are so close that the text of their rows may be the same."""
+    if one.category != other.category or abs(one.xyxy[0] - other.xyxy[0]) > _ALIKE_PX:
+        return False
+    return max(abs(a - b) for a, b in zip(one.xyxy, other.xyxy, strict=True)) <= _ALIKE_PX
 
 
 def _one_ring(polygons: Iterable[Polygon]) -> FloatArray:
