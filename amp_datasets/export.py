@@ -147,9 +147,10 @@ class _Placing:
         self._folders: set[Path] = set()
 
     def __call__(self, sample: Sample, target: Path) -> None:
-        if target.parent not in self._folders:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(target.parent)
+        folder = target.parent
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
         if sample.turned:
             target.write_bytes(_upright(sample.image))
             self.report.turned += 1

@@ -28,6 +28,7 @@ class Folder:
     base: str = ""
     files: tuple[str, ...] = field(init=False, repr=False)
     is_zip: bool = field(init=False, repr=False)
+    _images: dict[str, ImageFile] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.root.exists():
@@ -51,9 +52,12 @@ class Folder:
 
     def image(self, name: str) -> ImageFile:
         """Where the bytes of one file are."""
-        if self.is_zip:
-            return ImageFile(self.root, self._members.get(self.base + name, self.base + name))
-        return ImageFile(self.root / name)
+        found = self._images.get(name)
+        if found is None:
+            inside = self._members.get(self.base + name, self.base + name) if self.is_zip else None
+            found = ImageFile(self.root if self.is_zip else self.root / name, inside)
+            self._images[name] = found
+        return found
 
     def path(self, name: str) -> str:
         """A file's name for messages."""
