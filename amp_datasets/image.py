@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from amp_datasets.errors import ImageError
 from amp_datasets.folder import read_image_file
@@ -202,8 +202,11 @@ class _careful:  # noqa: N801 - used as a statement
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.quiet.__exit__(None, None, None)
         if isinstance(error, Exception) and not isinstance(error, ImageError):
+            told = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):  # its text has an address in memory, another in each run
+                told = "this is no JPEG, PNG, WebP, BMP, TIFF or GIF"
             raise ImageError(
-                f"the picture cannot be decoded: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+                f"the picture cannot be decoded: {told}",
                 where=self.where,
                 fix="replace or remove the file",
             ) from error

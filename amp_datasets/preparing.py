@@ -19,7 +19,7 @@ from amp_datasets.manifest import Manifest
 from amp_datasets.manifest_reading import load_manifest
 from amp_datasets.recipe import ORIGINAL, CategoryRules, Recipe
 from amp_datasets.registry import Registry
-from amp_datasets.report import BuildReport, losses
+from amp_datasets.report import BuildReport, is_label, losses
 from amp_datasets.sources import read_source
 from amp_datasets.table import dump_annotations
 
@@ -128,7 +128,8 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
     return BuildReport(
         str(out),
         sources=len(joined.items),
-        dropped=losses(joined.dropped),
+        dropped=losses(item for item in joined.dropped if not is_label(item)),
+        unusable_labels=losses(item for item in joined.dropped if is_label(item)),
         repairs=losses(joined.repairs),
         notes=[*joined.notes, *_meaning_warnings(prepared)],
         formats=dict(prepared.formats),

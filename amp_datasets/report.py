@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -32,7 +33,10 @@ class Loss:
 
 @dataclass(slots=True)
 class BuildReport:
-    """Numbers of a build. `sources` counts images that went in, `dropped` what did not come out, with reasons."""
+    """Numbers of a build. `sources` counts images that went in, `dropped` those that did not come out, with reasons.
+
+    `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away.
+    """
 
     out: str
     sources: int = 0
@@ -44,6 +48,7 @@ class BuildReport:
     seconds: float = 0.0
     splits: dict[str, int] = field(default_factory=dict)
     dropped: list[Loss] = field(default_factory=list)
+    unusable_labels: list[Loss] = field(default_factory=list)
     repairs: list[Loss] = field(default_factory=list)
     refused_variants: list[Loss] = field(default_factory=list)
     dropped_labels: dict[str, int] = field(default_factory=dict)
@@ -78,6 +83,11 @@ class BuildReport:
         self.dropped += losses(broken)
 
 
+def is_label(item: Dropped) -> bool:
+    """Whether a single label was lost: its id is that of its picture or file and a number."""
+    return re.search(r"#\d+$", item.id) is not None
+
+
 def losses(items: Iterable[Dropped | Repair]) -> list[Loss]:
     """Things grouped by reason, the most frequent first."""
     groups: dict[str, list[str]] = {}
@@ -99,6 +109,7 @@ def as_text(report: BuildReport) -> list[str]:
     if report.reused:
         lines.append(f"{report.reused} of them were there already and are reused")
     lines += _section("images set aside", report.dropped)
+    lines += _section("labels set aside", report.unusable_labels)
     lines += _section("variants not made", report.refused_variants)
     lines += _section("mended on reading", report.repairs)
     if report.dropped_labels:
