@@ -14,6 +14,7 @@ from amp_datasets.model import Annotation, Box, Category, LabelSet, Polygon, Sam
 from amp_datasets.rle import rasterise
 from amp_datasets.rows import simple_values
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.dumps` makes an encoder at each call
 _YEAR = 2026  # a constant, so that the same set gives the same bytes in any year; some readers insist on a number
 
 
@@ -64,8 +65,7 @@ class CocoFile:
     def _write(self, file: IO[str], kind: str, entry: dict[str, Any]) -> int:
         self._count[kind] += 1
         number = self._count[kind]
-        file.write(",\n" if number > 1 else "\n")
-        file.write(json.dumps({"id": number, **entry}, ensure_ascii=False, allow_nan=False))
+        file.write((",\n" if number > 1 else "\n") + _encode({"id": number, **entry}))
         return number
 
 

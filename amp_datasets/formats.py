@@ -109,9 +109,11 @@ class Exporter(ABC, Generic[O_co]):
         """How many labels or images of some samples have something that this format cannot hold, by feature."""
         lost: Counter[str] = Counter()
         for sample in samples:
-            lost.update(feature for feature in sample_features(sample) if feature not in self.holds)
+            found = [*sample_features(sample)]
             for annotation in sample.annotations:
-                lost.update(feature for feature in annotation_features(annotation) if feature not in self.holds)
+                found += annotation_features(annotation)
+            if found:
+                lost.update(feature for feature in found if feature not in self.holds)
         return lost
 
 
@@ -122,8 +124,16 @@ def sample_features(sample: Sample) -> list[Feature]:
     return [] if sample.annotations else ["empty"]
 
 
+def _is_plain(annotation: Annotation) -> bool:
+    """Whether a label is a box and a category, as most are."""
+    outlines = annotation.polygons or annotation.mask or annotation.iscrowd or annotation.attributes
+    return not outlines and annotation.corners is None and annotation.keypoints is None
+
+
 def annotation_features(annotation: Annotation) -> list[Feature]:
     """What a label has beyond a box and a category."""
+    if _is_plain(annotation):
+        return []
     present: dict[Feature, bool] = {
         "polygon": bool(annotation.polygons),
         "multipart": len(annotation.polygons) > 1,
