@@ -12,17 +12,14 @@ from datasets import Dataset, concatenate_datasets
 
 from amp_datasets.engines import local
 from amp_datasets.errors import BuildError
-from amp_datasets.finishing import Progress, finish, finish_lazy
+from amp_datasets.finishing import finish, finish_lazy
 from amp_datasets.making import Task, write_failed
 from amp_datasets.manifest import Manifest
 from amp_datasets.preparing import Prepared, expect, new_report, prepare, tasks
+from amp_datasets.progress import Progress, silent
 from amp_datasets.recipe import Recipe
 from amp_datasets.report import COUNTED_COLUMNS, BuildReport
 from amp_datasets.workspace import Workspace
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return
 
 
 def build(
@@ -36,7 +33,7 @@ def build(
     dry_run: bool = False,
     lazy: bool = False,
     plugin_dirs: Sequence[str | Path] = (),
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Build what a manifest says into the folder `out`, and say what was made and what was lost.
 
@@ -54,7 +51,7 @@ def build(
 
 
 def build_prepared(
-    prepared: Prepared, out: Path, *, jobs: int | None = None, lazy: bool = False, progress: Progress = _silent
+    prepared: Prepared, out: Path, *, jobs: int | None = None, lazy: bool = False, progress: Progress = silent
 ) -> BuildReport:
     """Build what `prepare` has read, as `build` does."""
     started = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from posixpath import splitext
@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from amp_datasets.consolidate import safe_stem
 from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.formats import Exporter, Options
-from amp_datasets.image import Encoding, Limits, decode, encode, read_bytes, read_header
-from amp_datasets.making import place_file, write_failed
+from amp_datasets.image import Limits, decode, encode, read_bytes, read_header
+from amp_datasets.making import encoding_for, place_file, write_failed
 from amp_datasets.manifest import HUB_PREFIX, SourceSettings
 from amp_datasets.model import ImageFile, LabelSet, Sample
+from amp_datasets.progress import Progress, silent
+from amp_datasets.recipe import EncodeSettings
 from amp_datasets.registry import Registry, find
 from amp_datasets.report import Loss, losses
 from amp_datasets.sources import read_source
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ def export(
     source_format: str | None = None,
     options: Mapping[str, Any] | None = None,
     copy: bool = False,
-    progress: Progress = lambda _what, _done, _total: None,
+    progress: Progress = silent,
 ) -> ExportReport:
     """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
 
@@ -163,8 +163,7 @@ class _Placing:
 def _upright(file: ImageFile) -> bytes:
     data = read_bytes(file, Limits())
     header = read_header(data, Limits(), file)
-    kind: Any = header.format if header.format in {"jpeg", "png", "webp", "bmp", "tiff"} else "png"
-    return encode(decode(data, header, file), Encoding(kind, 95, header.subsampling or "444"))
+    return encode(decode(data, header, file), encoding_for(header, EncodeSettings()))
 
 
 @dataclass(frozen=True)

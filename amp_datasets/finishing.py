@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,11 @@ from amp_datasets.making import Task
 from amp_datasets.manifest_writing import manifest_document, manifest_text
 from amp_datasets.model import LabelSet
 from amp_datasets.preparing import Prepared
+from amp_datasets.progress import Progress
 from amp_datasets.recipe import digest
 from amp_datasets.registry import Registry
 from amp_datasets.report import BuildReport
 from amp_datasets.table import dump_annotations
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 SOURCES = "sources"
 """The folder of a lazy set that holds the untouched sources."""

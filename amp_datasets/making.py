@@ -9,19 +9,20 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from amp_datasets.applied import Original
 from amp_datasets.errors import AmpError, BuildError, CannotApply, ImageError, PluginError
 from amp_datasets.folder import read_image_file
-from amp_datasets.image import Encoding, Header, Limits, decode, encode, read_header
+from amp_datasets.image import Encoding, Header, ImageFormat, Limits, decode, encode, read_header
 from amp_datasets.ledger import DROPPED, MADE, empty_row, text_sha256
 from amp_datasets.model import Image, ImageFile
 from amp_datasets.recipe import ORIGINAL, EncodeSettings, Recipe, VariantSpec
 from amp_datasets.table import dump_annotations, load_annotations
 from amp_datasets.variants import Planned, Refused, VariantMaker, render
 
-_LOSSY_OR_NOT: dict[str, Any] = {"jpeg": "jpeg", "png": "png", "webp": "webp", "bmp": "bmp", "tiff": "tiff"}
+_WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
+"""Formats that a picture keeps; others become PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Maker:
         row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
         row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
         suffix, data = _own_suffix(task), source.data
-        if source.header.orientation != 1 or source.header.format not in _LOSSY_OR_NOT:
+        if source.header.orientation != 1 or source.header.format not in _WRITABLE:
             encoding = encoding_for(source.header, self.recipe.encode)
             suffix, data = encoding.suffix, encode(source.original.image, encoding)
             row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), "detail": "turned upright"}
@@ -200,7 +201,7 @@ def _is_intact(row: dict[str, Any]) -> bool:
 
 def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
     """How a variant of a source is written: as the manifest says, else as its source is; odd formats become PNG."""
-    chosen = settings.format if settings.format != "keep" else _LOSSY_OR_NOT.get(header.format, "png")
+    chosen = settings.format if settings.format != "keep" else _WRITABLE.get(header.format, "png")
     own = header.subsampling or "444"
     return Encoding(chosen, settings.quality, own if settings.subsampling == "keep" else settings.subsampling)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from amp_datasets.building import build_prepared
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import BuildError
-from amp_datasets.finishing import Progress
 from amp_datasets.ledger import read_lock
 from amp_datasets.manifest_reading import manifest_of
 from amp_datasets.manifest_writing import name_after
 from amp_datasets.preparing import prepare_manifest
+from amp_datasets.progress import Progress, silent
 from amp_datasets.report import BuildReport
 from amp_datasets.workspace import is_build
 
@@ -24,7 +24,7 @@ def merge(
     like: str | Path | None = None,
     settings: Sequence[str] = (),
     plugin_dirs: Sequence[str | Path] = (),
-    progress: Progress = lambda _what, _done, _total: None,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
     registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))

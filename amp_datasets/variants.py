@@ -69,12 +69,10 @@ class VariantMaker:
         for spec in self.recipe.variants:
             yield from self.plan_copies(original, spec)
 
-    def plan_copies(
-        self, original: Original, spec: VariantSpec, copies: int | None = None
-    ) -> Iterator[Planned | Refused]:
-        """The first copies of one kind of variant; each differs from those before it."""
+    def plan_copies(self, original: Original, spec: VariantSpec) -> Iterator[Planned | Refused]:
+        """All copies of one kind of variant; each differs from those before it."""
         siblings = [signature_of(original, (), identity(original.size), NO_HOLES)]
-        for copy in range(spec.copies if copies is None else copies):
+        for copy in range(spec.copies):
             yield self._plan(original, spec, copy, siblings)
 
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,11 +22,10 @@ from amp_datasets.ledger import (
     read_lock,
     text_sha256,
 )
+from amp_datasets.progress import Progress, silent
 from amp_datasets.recipe import digest
 from amp_datasets.replay import Replayer, image_difference
 from amp_datasets.yaml_file import read_yaml
-
-Progress = Callable[[str, int, int], None]
 
 _COLUMNS = (
     "source_id", "source_sha256", "group", "split", "variant", "status", "file_name", "width", "height", "sha256",
@@ -34,10 +33,6 @@ _COLUMNS = (
 )  # fmt: skip
 _HASHING_THREADS = 4
 _SHOWN = 20
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return
 
 
 @dataclass(slots=True)
@@ -65,7 +60,7 @@ def verify(
     replay: int | Literal["all"] = 0,
     sources: Sequence[str | Path] = (),
     plugin_dirs: Sequence[str | Path] = (),
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> VerifyReport:
     """Read every file of a build again, compare it with ledger and lock, and say all that is not as it was made.
 

@@ -18,7 +18,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 45
 
 FROM_TOP_TO_BOTTOM = """
-    errors model geometry rle warp seeding recipe splits
+    errors progress model geometry rle warp seeding recipe splits
     folder image probe parsing pictures cleaning reading formats
     class_meaning filter_parts filter registry discovery settings filters
     yaml_file labels applied variants rows table parquet_file arrow_rows

@@ -15,7 +15,6 @@ import fnmatch
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -25,7 +24,7 @@ from amp_datasets.coco_label import LabelReader, entry_key, read_category
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.model import Category, LabelSet, Sample, Size
+from amp_datasets.model import Category, LabelSet, Size
 from amp_datasets.reading import finite, parse_json, split_name, split_of
 from amp_datasets.registry import Registry
 
@@ -230,13 +229,6 @@ class CocoExporter(Exporter[CocoExportOptions]):
                     files[split] = stack.enter_context(self._file(self.label_file(split), labels))
                 files[split].add(sample)
                 self.place(sample, self.picture_folder(split) / sample.source_id)
-
-    def write_annotations(self, path: Path, labels: LabelSet, samples: Iterable[Sample]) -> None:
-        """Write the label file of some samples; the categories and the name are those of the whole set."""
-        with self._file(path, labels) as file:
-            for sample in samples:
-                if sample.labelled:
-                    file.add(sample)
 
     def label_file(self, split: str) -> Path:
         """Where a split's labels go."""
