@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -25,6 +26,11 @@ os.environ |= {
 
 settings.register_profile("amp", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("amp")  # a deadline would make tests depend on how busy the machine is
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs under test, also where the tests themselves run in the background, deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from datasets.utils import tqdm
 from small_builds import FILTERS, rebuild, tree, write_manifest, write_set
 from test_resume import BROKEN, INPUT_ERROR, in_child
+from tqdm.std import TqdmDefaultWriteLock
 
 from amp_datasets import folder as folders
 from amp_datasets import making
@@ -232,6 +234,27 @@ def test_a_worker_killed_for_memory_is_an_error_of_ours(home: Path, monkeypatch:
             rebuild(home, jobs=2)
     assert "-j" in str(error.value.fix)
     assert_recovers(home, before)
+
+
+def test_a_worker_that_is_killed_leaves_no_lock_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress bars share one lock among forked processes; whoever died with it would stop the next build forever."""
+    assert isinstance(tqdm.get_lock(), TqdmDefaultWriteLock)  # the shared one, made before the fork
+    parent = os.getpid()
+    render = making.render
+
+    def killing(*args: object) -> object:
+        if os.getpid() != parent:
+            tqdm.get_lock().acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return render(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "render", killing)
+        with pytest.raises(BuildError, match="memory ran out"):
+            rebuild(home, jobs=2)
+    shared = TqdmDefaultWriteLock.mp_lock
+    assert shared.acquire(timeout=10)
+    shared.release()
 
 
 def test_a_filter_that_breaks_names_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

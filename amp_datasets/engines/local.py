@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 import cv2
 from datasets import Dataset, Features, Value, disable_progress_bars
 from datasets import Image as ImageFeature
+from datasets.utils import tqdm
 
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger import LEDGER_FEATURES
@@ -141,9 +143,11 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, use one thread, and never outlive the parent."""
+    """Leave Ctrl-C to the parent, use one thread, hold no lock of the parent's, and never outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    # `map` takes the lock of all progress bars, which forked processes share: killed with it, a worker would keep it.
+    tqdm.set_lock(threading.RLock())
     disable_progress_bars()
     if sys.platform == "linux":
         import ctypes

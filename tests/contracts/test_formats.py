@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,21 @@ REGISTRY = load_registry()
 RELATIVE = 1e-6
 SEVERAL = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 READABLE = sorted(name for name in REGISTRY.exporters if name.split("-")[0] in REGISTRY.sources)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives a small set in a format, written once. Read it, never write to it."""
+
+    @functools.cache
+    def folder_of(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("written") / "set"
+        folder.mkdir()
+        exporter = REGISTRY.exporter(name)
+        exporter(folder, exporter.options_type(), place_picture).write(small_set())
+        return folder
+
+    return folder_of
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -70,7 +87,9 @@ def test_losses_count_what_is_not_held(name: str, labels: LabelSet) -> None:
 @pytest.mark.parametrize("name", READABLE)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_damaged_files_raise_nothing_but_errors_of_ours(name: str, data: st.DataObject) -> None:
+def test_damaged_files_raise_nothing_but_errors_of_ours(
+    written: Callable[[str], Path], name: str, data: st.DataObject
+) -> None:
     """Whatever bytes stand in one file of a set, reading it ends in a set or in an AmpError."""
     exporter = REGISTRY.exporter(name)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +112,7 @@ def test_detect_is_silent_on_an_empty_folder(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_a_zip_reads_like_its_folder(name: str, tmp_path: Path) -> None:
+def test_a_zip_reads_like_its_folder(written: Callable[[str], Path], name: str, tmp_path: Path) -> None:
     """A set in an archive has the same labels as unpacked."""
     folder = written(name)
     archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", folder))
@@ -153,21 +172,6 @@ def assert_same_annotation(expected: Annotation, actual: Annotation, holds: froz
             np.testing.assert_allclose(getattr(actual, field), getattr(expected, field), **near)
     if "crowd" in holds:
         assert actual.iscrowd == expected.iscrowd
-
-
-_WRITTEN: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
-
-
-def written(name: str) -> Path:
-    """A small set in a format, written once a session. Read it, never write to it."""
-    if name not in _WRITTEN:
-        keeper = tempfile.TemporaryDirectory()
-        folder = Path(keeper.name) / "set"
-        folder.mkdir()
-        exporter = REGISTRY.exporter(name)
-        exporter(folder, exporter.options_type(), place_picture).write(small_set())
-        _WRITTEN[name] = (keeper, folder)
-    return _WRITTEN[name][1]
 
 
 def small_set() -> LabelSet:
