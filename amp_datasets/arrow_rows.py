@@ -1,4 +1,7 @@
-"""Rows of Hugging Face datasets on disk: parquet, saved Arrow files, and metadata files beside pictures."""
+"""Rows of Hugging Face datasets on disk: parquet, saved Arrow files, and metadata files beside pictures.
+
+`datasets` takes half a second to import, so it is imported where a set of its kind is at hand.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,19 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Features
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import MAX_LABEL_BYTES, Folder
 from amp_datasets.model import Category
 from amp_datasets.parquet_file import CATEGORIES_KEY
 from amp_datasets.reading import parse_json, parse_text
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 OBJECTS = ("objects", "annotations")
 """Columns under which sets have their labels."""
@@ -70,6 +74,8 @@ def open_rows(folder: Folder, name: str) -> RowFile:
         if name.endswith((".jsonl", ".csv")):
             first = next(_text_rows(folder, name), {})
             return RowFile(folder, name, tuple(first))
+        from datasets import Features
+
         schema = _schema(folder, name)
         features = Features.from_arrow_schema(schema)
         return RowFile(folder, name, tuple(schema.names), features, _categories(schema))
@@ -81,6 +87,8 @@ def open_rows(folder: Folder, name: str) -> RowFile:
 
 def class_names(feature: Any) -> tuple[str, ...]:
     """The names in the first ClassLabel of a type, however deep; old and new forms of lists are understood."""
+    from datasets import ClassLabel
+
     if isinstance(feature, ClassLabel):
         return tuple(feature.names)
     inner: list[Any] = feature if isinstance(feature, list) else []
@@ -107,8 +115,10 @@ def saved_files(folder: Folder) -> list[str]:
 
 def spool(data: bytes, suffix: str) -> Path:
     """A picture's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
+    from datasets import config
+
     digest = hashlib.sha256(data).hexdigest()
-    path = Path(datasets.config.HF_DATASETS_CACHE) / "amp" / "pictures" / digest[:2] / f"{digest}{suffix}"
+    path = Path(config.HF_DATASETS_CACHE) / "amp" / "pictures" / digest[:2] / f"{digest}{suffix}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

@@ -13,8 +13,9 @@ from datasets import Dataset, concatenate_datasets
 from amp_datasets.engines import local
 from amp_datasets.errors import BuildError
 from amp_datasets.finishing import finish, finish_lazy
-from amp_datasets.making import Task, write_failed
+from amp_datasets.making import Task
 from amp_datasets.manifest import Manifest
+from amp_datasets.placing import write_failed
 from amp_datasets.preparing import Prepared, expect, new_report, prepare, tasks
 from amp_datasets.progress import Progress, silent
 from amp_datasets.recipe import Recipe

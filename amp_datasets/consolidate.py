@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
-from posixpath import splitext
 
 from amp_datasets.classes import ClassNames, MergedCategories
 from amp_datasets.duplicates import fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.errors import SourceError
+from amp_datasets.file_names import FreeStems, safe_stem
 from amp_datasets.image import Limits
 from amp_datasets.manifest import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample
 from amp_datasets.splits import Group, assign_splits
 
-_MAX_STEM_BYTES = 120
-_ORDINARY_STEM = re.compile(r"[A-Za-z0-9](?:[\w .-]{0,100}[A-Za-z0-9])?", re.ASCII)
 _EXAMPLES = 3
 
 
@@ -218,28 +215,12 @@ def _in_split(item: Item, split: str) -> Item:
 
 def _with_stems(items: Sequence[Item]) -> list[Item]:
     """File stems that are unique in the whole build, as close to the sources' own as can be."""
-    taken: set[str] = set()
-    last: Counter[str] = Counter()
+    stems = FreeStems()
     result = []
     for item in items:
         own = safe_stem(item.sample.source_id)
-        stem = own if own.casefold() not in taken else safe_stem(f"{item.set_name}-{own}")
-        while stem.casefold() in taken:
-            last[own] += 1
-            stem = f"{own}-{last[own] + 1}"
-        taken.add(stem.casefold())
-        result.append(replace(item, stem=stem))
+        result.append(replace(item, stem=stems.take(own, safe_stem(f"{item.set_name}-{own}"))))
     return result
-
-
-def safe_stem(source_id: str) -> str:
-    """A file's stem without what file systems, shells' globs or our own `__` give a meaning to."""
-    stem = splitext(source_id.rpartition("/")[2])[0]
-    if _ORDINARY_STEM.fullmatch(stem) and "__" not in stem:  # nearly all: ten times faster
-        return stem
-    stem = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*%#]+", "-", unicodedata.normalize("NFC", stem))
-    stem = re.sub(r"_{2,}", "_", stem).strip(" .-_") or "image"
-    return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").rstrip(" .-_")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from amp_datasets import geometry, scenery
-from amp_datasets.discovery import load_registry
+from amp_datasets.discovery import load_formats
 from amp_datasets.errors import AmpError, BuildError
 from amp_datasets.image import Encoding, encode
 from amp_datasets.model import Annotation, Category, Image, ImageFile, LabelSet, Polygon, Sample, Size
@@ -45,7 +45,7 @@ def write_demo(folder: Path | str, images: int = 10, size: Size = SIZE, seed: in
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BuildError("the folder of the demo set is not empty", where=target, fix="remove it or name another")
-    exporter = load_registry().exporter(layout)
+    exporter = load_formats().exporter(layout)
     labels = demo_set(images, size, seed)
     target.mkdir(parents=True, exist_ok=True)
     exporter(target, exporter.options_type(), _place).write(labels)

@@ -34,9 +34,20 @@ def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
 
     Folders are `plugin_dirs` and those in the environment variable AMP_PLUGINS_DIR.
     """
+    return _load(amp_plugins.__name__, plugin_dirs)
+
+
+@functools.lru_cache(maxsize=8)
+def load_formats(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
+    """The same without the shipped filters, whose libraries take seconds to import and which only a build needs."""
+    return _load(f"{amp_plugins.__name__}.formats", plugin_dirs)
+
+
+def _load(package: str, plugin_dirs: tuple[Path, ...]) -> Registry:
     registry = Registry()
     named = tuple(Path(folder) for folder in os.environ.get("AMP_PLUGINS_DIR", "").split(os.pathsep) if folder)
-    for module in (*_shipped(), *_installed(), *(m for folder in (*named, *plugin_dirs) for m in _in_folder(folder))):
+    local = (module for folder in (*named, *plugin_dirs) for module in _in_folder(folder))
+    for module in (*_shipped(package), *_installed(), *local):
         _register(module, registry)
     return registry
 
@@ -60,8 +71,8 @@ def _file_digest(module: ModuleType) -> str:
     return hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
 
 
-def _shipped() -> Iterator[ModuleType]:
-    for info in pkgutil.walk_packages(amp_plugins.__path__, f"{amp_plugins.__name__}."):
+def _shipped(package: str) -> Iterator[ModuleType]:
+    for info in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if not info.ispkg and ".manifests." not in info.name:
             yield _import(info.name, info.name)
 

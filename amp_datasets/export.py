@@ -12,17 +12,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from amp_datasets.consolidate import safe_stem
 from amp_datasets.errors import BuildError, SourceError
+from amp_datasets.file_names import FreeStems, safe_stem
 from amp_datasets.formats import Exporter, Options
-from amp_datasets.image import Limits, decode, encode, read_bytes, read_header
-from amp_datasets.making import encoding_for, place_file, write_failed
+from amp_datasets.image import Limits, decode, encode, encoding_for, read_bytes, read_header
+from amp_datasets.losses import Loss, losses
 from amp_datasets.manifest import HUB_PREFIX, SourceSettings
 from amp_datasets.model import ImageFile, LabelSet, Sample
+from amp_datasets.placing import place_file, write_failed
 from amp_datasets.progress import Progress, silent
 from amp_datasets.recipe import EncodeSettings
 from amp_datasets.registry import Registry, find
-from amp_datasets.report import Loss, losses
 from amp_datasets.sources import read_source
 
 
@@ -123,18 +123,12 @@ def checked_options(plugin: type[Exporter[Any]], options: Mapping[str, Any]) -> 
 
 def named(samples: Sequence[Sample]) -> list[Sample]:
     """Samples with flat file names whose stems are unique, and with a split."""
-    taken: set[str] = set()
+    stems = FreeStems()
     result = []
     for sample in samples:
-        stem = safe_stem(sample.source_id)
         suffix = splitext(sample.source_id)[1].lower() or ".jpg"
-        free = stem
-        number = 2
-        while free.casefold() in taken:
-            free = f"{stem}-{number}"
-            number += 1
-        taken.add(free.casefold())
-        result.append(replace(sample, source_id=free + suffix, split=sample.split or "train"))
+        name = stems.take(safe_stem(sample.source_id)) + suffix
+        result.append(replace(sample, source_id=name, split=sample.split or "train"))
     return result
 
 

@@ -10,7 +10,7 @@ import io
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -21,12 +21,16 @@ from PIL import ImageOps, UnidentifiedImageError
 from amp_datasets.errors import ImageError
 from amp_datasets.folder import read_image_file
 from amp_datasets.model import FloatArray, Image, ImageFile, Size
+from amp_datasets.recipe import EncodeSettings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
 """Endings under which pictures are looked for; what a file really is, its content says."""
 
 ImageFormat = Literal["jpeg", "png", "webp", "bmp", "tiff"]
 Subsampling = Literal["444", "422", "420", "440", "411"]
+
+WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
+"""The formats that we write."""
 
 _SUFFIX: dict[str, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp", "tiff": ".tif"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -73,6 +77,13 @@ class Encoding:
     def suffix(self) -> str:
         """The file ending, with dot."""
         return _SUFFIX[self.format]
+
+
+def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
+    """How a variant of a source is written: as the manifest says, else as its source is; odd formats become PNG."""
+    chosen = settings.format if settings.format != "keep" else WRITABLE.get(header.format, "png")
+    own = header.subsampling or "444"
+    return Encoding(chosen, settings.quality, own if settings.subsampling == "keep" else settings.subsampling)
 
 
 def read_bytes(file: ImageFile, limits: Limits) -> bytes:

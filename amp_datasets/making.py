@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from amp_datasets.applied import Original
 from amp_datasets.errors import AmpError, BuildError, CannotApply, ImageError, PluginError
 from amp_datasets.folder import read_image_file
-from amp_datasets.image import Encoding, Header, ImageFormat, Limits, decode, encode, read_header
+from amp_datasets.image import WRITABLE, Encoding, Header, Limits, decode, encode, encoding_for, read_header
 from amp_datasets.ledger import DROPPED, MADE, empty_row, text_sha256
 from amp_datasets.model import Image, ImageFile
-from amp_datasets.recipe import ORIGINAL, EncodeSettings, Recipe, VariantSpec
+from amp_datasets.placing import place_file, write_failed
+from amp_datasets.recipe import ORIGINAL, Recipe, VariantSpec
 from amp_datasets.table import dump_annotations, load_annotations
 from amp_datasets.variants import Planned, Refused, VariantMaker, render
 
-_WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
 """Formats that a picture keeps; others become PNG."""
 
 
@@ -133,7 +131,7 @@ class Maker:
         row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
         row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
         suffix, data = _own_suffix(task), source.data
-        if source.header.orientation != 1 or source.header.format not in _WRITABLE:
+        if source.header.orientation != 1 or source.header.format not in WRITABLE:
             encoding = encoding_for(source.header, self.recipe.encode)
             suffix, data = encoding.suffix, encode(source.original.image, encoding)
             row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), "detail": "turned upright"}
@@ -199,13 +197,6 @@ def _is_intact(row: dict[str, Any]) -> bool:
     return found == str(row["sha256"])
 
 
-def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
-    """How a variant of a source is written: as the manifest says, else as its source is; odd formats become PNG."""
-    chosen = settings.format if settings.format != "keep" else _WRITABLE.get(header.format, "png")
-    own = header.subsampling or "444"
-    return Encoding(chosen, settings.quality, own if settings.subsampling == "keep" else settings.subsampling)
-
-
 def described(planned: Planned, original: Original, source_labels: str) -> dict[str, Any]:
     """The ledger's columns about a plan; where no label changed, the source's text serves again."""
     same = planned.judged.annotations is original.annotations
@@ -219,31 +210,6 @@ def described(planned: Planned, original: Original, source_labels: str) -> dict[
         "labels_partial": planned.judged.partial,
         "labels_dropped": json.dumps(dict(planned.judged.dropped), sort_keys=True) if planned.judged.dropped else "",
     }
-
-
-def write_failed(error: OSError, target: Path) -> BuildError:
-    """A full disk or a target that must not be written, in words."""
-    return BuildError(
-        f"a file of the build cannot be written: {error.strerror or error}",
-        where=target,
-        fix="free some space or choose another -o, and run it again: what is finished is kept",
-    )
-
-
-def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
-    """The same file at another place: a hard link where the file system can, else a copy."""
-    try:
-        if not copy:
-            try:
-                os.link(held, target)
-                return
-            except FileExistsError:
-                raise
-            except OSError:  # another file system, or one without links
-                pass
-        shutil.copyfile(held, target)
-    except OSError as error:
-        raise write_failed(error, target) from error
 
 
 def _refused(row: dict[str, Any], refused: Refused) -> dict[str, Any]:

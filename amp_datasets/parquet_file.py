@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from datasets import Features
 
 from amp_datasets.model import Category, LabelSet, Sample
 from amp_datasets.table import sample_to_row
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 CATEGORIES_KEY = b"amp_categories"
 """Metadata of a file of ours: what a ClassLabel cannot hold of the categories, as JSON."""

@@ -14,12 +14,13 @@ from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
 from amp_datasets.image import Limits
 from amp_datasets.labels import side_pairs
+from amp_datasets.losses import losses
 from amp_datasets.making import Task
 from amp_datasets.manifest import Manifest
 from amp_datasets.manifest_reading import load_manifest
 from amp_datasets.recipe import ORIGINAL, CategoryRules, Recipe
 from amp_datasets.registry import Registry
-from amp_datasets.report import BuildReport, is_label, losses
+from amp_datasets.report import BuildReport, is_label
 from amp_datasets.sources import read_source
 from amp_datasets.table import dump_annotations
 

@@ -13,8 +13,8 @@ from amp_datasets.applied import Original
 from amp_datasets.consolidate import Item
 from amp_datasets.errors import BuildError
 from amp_datasets.image import Limits, decode, read_bytes, read_header
-from amp_datasets.making import write_failed
 from amp_datasets.model import Annotation, Image, Size
+from amp_datasets.placing import write_failed
 from amp_datasets.preparing import Prepared
 from amp_datasets.variants import Planned, VariantMaker, render
 

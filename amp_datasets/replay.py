@@ -16,7 +16,7 @@ from amp_datasets.discovery import load_registry, plugin_digest
 from amp_datasets.errors import AmpError, BuildError, PluginError
 from amp_datasets.image import Limits, decode, read_header
 from amp_datasets.ledger import LOCK_FILE, MADE, library_versions, machine, read_ledger, read_lock, text_sha256
-from amp_datasets.making import write_failed
+from amp_datasets.placing import write_failed
 from amp_datasets.recipe import load_recipe
 from amp_datasets.registry import Registry
 from amp_datasets.remaking import Remaker

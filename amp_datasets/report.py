@@ -10,25 +10,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amp_datasets.ledger import MADE
-from amp_datasets.model import SPLITS, Dropped, Repair
+from amp_datasets.losses import Loss, losses
+from amp_datasets.model import SPLITS, Dropped
 from amp_datasets.recipe import ORIGINAL
-
-_EXAMPLES = 5
 
 COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
     "labels_dropped",
 )  # fmt: skip
 """What of a ledger a report needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Things lost for one reason: how many, and the first few of them."""
-
-    reason: str
-    count: int
-    examples: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -86,16 +76,6 @@ class BuildReport:
 def is_label(item: Dropped) -> bool:
     """Whether a single label was lost: its id is that of its picture or file and a number."""
     return re.search(r"#\d+$", item.id) is not None
-
-
-def losses(items: Iterable[Dropped | Repair]) -> list[Loss]:
-    """Things grouped by reason, the most frequent first."""
-    groups: dict[str, list[str]] = {}
-    for item in items:
-        reason = item.reason if isinstance(item, Dropped) else item.rule
-        groups.setdefault(reason, []).append(f"{item.id}: {item.detail}" if item.detail else item.id)
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return [Loss(reason, len(ids), tuple(ids[:_EXAMPLES])) for reason, ids in ordered]
 
 
 def as_text(report: BuildReport) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from amp_datasets.errors import PluginError
-from amp_datasets.filter import Filter
 from amp_datasets.registry import Registry, nearest
+
+if TYPE_CHECKING:
+    from amp_datasets.filter import Filter
 
 _ALBUMENTATIONS_OWN = ("p", "strict")
 """Arguments of every Albumentations transform that a manifest has no say in: a named filter is always applied."""

@@ -10,13 +10,15 @@ import functools
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import ClassLabel, Features, Image, List, Value
 
 from amp_datasets import geometry
 from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Mask, Origin, Polygon, Sample
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 OPTIONAL_KINDS = ("keypoints", "corners", "mask", "attributes")
 """Columns below `objects` that are there only if some object of the set has such a thing."""
@@ -44,6 +46,8 @@ def features(
     rings (outer one first) -> x, y, x, y ..., `keypoints` x, y, visibility ..., `corners` four points, `mask` COCO run
     lengths of the whole image.
     """
+    from datasets import ClassLabel, Features, Image, List, Value
+
     number = Value("float32")
     optional = {
         "keypoints": List(List(number)),

@@ -10,6 +10,7 @@ header of every picture, places the pictures (hard links), and checks what it re
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import shutil
@@ -50,14 +51,19 @@ def main() -> None:
         sources = {"YOLO to COCO": Path(work) / "yolo", "COCO to YOLO": Path(work) / "coco"}
         write_sets(sources["YOLO to COCO"], sources["COCO to YOLO"], images)
         for way, source in sources.items():
-            compare(way, source, Path(work) / "out", tools, images, rounds, chosen.python)
+            compare(way, source, Path(work), tools, images, rounds, chosen.python)
 
 
-def compare(way: str, source: Path, out: Path, tools: list[str], images: int, rounds: int, python: str) -> None:
-    """Print the table of one direction."""
+def compare(way: str, source: Path, outs: Path, tools: list[str], images: int, rounds: int, python: str) -> None:
+    """Print the table of one direction.
+
+    Each run writes into a folder of its own and nothing is deleted in between: ext4 does not use a deleted file's inode
+    again for a while, and looking past ten thousand of them makes every new file several times dearer.
+    """
+    number = itertools.count()
 
     def run(tool: str) -> measuring.Usage:
-        shutil.rmtree(out, ignore_errors=True)
+        out = outs / f"{way.replace(' ', '-')}-{next(number)}"
         interpreter = sys.executable if tool == AMP else python
         return measuring.measure([interpreter, __file__, "--child", tool, way, str(source), str(out)])
 
@@ -108,10 +114,10 @@ def write_sets(yolo: Path, coco: Path, images: int) -> None:
 
 def amp(source: Path, out: Path, to: str) -> None:
     """`amp export`."""
-    from amp_datasets.discovery import load_registry
+    from amp_datasets.discovery import load_formats
     from amp_datasets.export import export
 
-    registry = load_registry()
+    registry = load_formats()
     measuring.mark()
     export(source, to, out, registry)
 

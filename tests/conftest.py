@@ -24,8 +24,14 @@ os.environ |= {
     "YOLO_CONFIG_DIR": HOME.name,
 }
 
-settings.register_profile("amp", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("amp")  # a deadline would make tests depend on how busy the machine is
+settings.register_profile(
+    "amp",
+    deadline=None,  # it would make tests depend on how busy the machine is
+    derandomize="CI" in os.environ,  # there the same examples at every run; new ones are looked for at people's desks
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("amp")
 
 
 def pytest_configure() -> None:

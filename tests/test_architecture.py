@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 45
 
 FROM_TOP_TO_BOTTOM = """
     errors progress model geometry rle warp seeding recipe splits
-    folder image probe parsing pictures cleaning reading formats
+    losses file_names placing folder image probe parsing pictures cleaning reading formats
     class_meaning filter_parts filter registry discovery settings filters
     yaml_file labels applied variants rows table parquet_file arrow_rows
     coco_file coco_label csv_file yolo_rows yolo_yaml yolo_splits conversation

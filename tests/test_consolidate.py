@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from amp_datasets.consolidate import Consolidated, consolidate, safe_stem
+from amp_datasets.consolidate import Consolidated, consolidate
 from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
+from amp_datasets.file_names import safe_stem
 from amp_datasets.manifest import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample
 

