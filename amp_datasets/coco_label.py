@@ -20,6 +20,7 @@ _STANDARD = frozenset({"id", "image_id", "category_id", "bbox", "area", "segment
     "num_keypoints",
     "attributes",
 }
+_WITHOUT_ATTRIBUTES = _STANDARD - {"attributes"}
 _ROUNDED_PX = 1.0
 """A box less than this from its polygon's extent is that extent, rounded by the tool."""
 _NOISE_PX = 0.01
@@ -27,6 +28,8 @@ _NOISE_PX = 0.01
 
 def entry_key(value: object) -> str:
     """An id in one spelling, so that 1, 1.0 and "1" are the same; ValueError for what cannot be an id."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -107,6 +110,8 @@ class LabelReader:
 
     def _iscrowd(self, raw: Mapping[str, Any]) -> bool:
         value = raw.get("iscrowd")
+        if value == 0:
+            return False
         if value is None:
             self._silent["missing iscrowd taken as 0"] += 1
             return False
@@ -126,6 +131,8 @@ class LabelReader:
 
     def _outline(self, value: object, label: str) -> tuple[tuple[Polygon, ...], Mask | None]:
         """Polygons or a mask; an outline that cannot be read is counted, and its label keeps its box."""
+        if value is None or value == []:
+            return (), None
         try:
             if isinstance(value, Mapping):
                 return (), parse_rle(value)
@@ -207,6 +214,8 @@ def _xyxy(value: object) -> Box:
 
 
 def _attributes(raw: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    if raw.keys() <= _WITHOUT_ATTRIBUTES:
+        return {}
     nested = raw.get("attributes")
     others = {key: value for key, value in raw.items() if key not in _STANDARD}
     return simple_values({**others, **(nested if isinstance(nested, Mapping) else {})})

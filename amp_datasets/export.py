@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from amp_datasets.collector import collector_paused
 from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.file_names import FreeStems, safe_stem
 from amp_datasets.formats import Exporter, Options
@@ -54,6 +55,7 @@ class ExportReport:
         return lines
 
 
+@collector_paused()
 def export(
     what: str | Path,
     to: str,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from amp_datasets.collector import collector_paused
 from amp_datasets.errors import SourceError
 from amp_datasets.folder import Folder, open_folder
 from amp_datasets.formats import Detection
@@ -18,6 +19,7 @@ from amp_datasets.reading import Reading
 from amp_datasets.registry import Registry
 
 
+@collector_paused()
 def read_source(settings: SourceSettings, registry: Registry, limits: Limits) -> tuple[LabelSet, Detection]:
     """The set at a path, and as what it was read and why. Raises SourceError if it cannot be read."""
     folder = open_folder(_local(settings.path))

@@ -23,6 +23,8 @@ from amp_datasets.model import Annotation, Box, FloatArray, Polygon, Size
 Task = Literal["detect", "segment", "pose", "obb"]
 
 _STEP = 1e-9
+_EDGE = 1e-8
+"""Sides that are further inside the picture than this share stay inside, however a row is rounded."""
 _FAR = 0.5
 """A coordinate this far outside the picture, as a share of it, is no share but pixels or nonsense."""
 
@@ -126,7 +128,11 @@ def looks_oriented(rows: Iterable[tuple[FloatArray, Size]]) -> bool:
 
 def box_text(xyxy: Box, size: Size) -> str:
     """Centre and size as shares; read back, no side of the box lies outside the picture."""
-    (cx, w), (cy, h) = (_span(xyxy[i] / size[i], xyxy[i + 2] / size[i]) for i in (0, 1))
+    width, height = size
+    x0, y0, x1, y1 = xyxy[0] / width, xyxy[1] / height, xyxy[2] / width, xyxy[3] / height
+    if x0 > _EDGE and y0 > _EDGE and x1 < 1 - _EDGE and y1 < 1 - _EDGE:
+        return f"{(x0 + x1) / 2:.9f} {(y0 + y1) / 2:.9f} {x1 - x0:.9f} {y1 - y0:.9f}"
+    (cx, w), (cy, h) = _span(x0, x1), _span(y0, y1)
     return f"{cx} {cy} {w} {h}"
 
 
@@ -158,5 +164,5 @@ def _span(low: float, high: float) -> tuple[str, str]:
 
 
 def _text(value: float) -> str:
-    """Nine decimals, a millionth of a pixel at 1000 pixels, without the zeros at the end."""
-    return f"{value:.9f}".rstrip("0").rstrip(".")
+    """Nine decimals: a millionth of a pixel at 1000 pixels."""
+    return f"{value:.9f}"

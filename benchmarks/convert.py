@@ -3,8 +3,9 @@
     python benchmarks/convert.py [--quick] [--images N] [--rounds N] [--python VENV/bin/python]
 
 supervision, datumaro and labelformat are run by the Python given with --python, best one of a virtual environment of
-their own; those that it cannot import are skipped. "Work" is what comes after the imports. Only `amp export` reads the
-header of every picture, places the pictures (hard links), and checks what it reads; the others write labels alone.
+their own; those that it cannot import are skipped. "Work" is what comes after the imports. The others write labels
+alone, so a plain loop links their pictures after it: all end with a set to train on. Only `amp export` reads the header
+of every picture (a turned one needs turned labels) and checks and counts what it reads.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -40,6 +42,8 @@ def main() -> None:
     if chosen.child:
         tool, way, source, out = chosen.child
         CONVERTERS[tool][way](Path(source), Path(out))
+        if tool != AMP:
+            link_pictures(Path(source), Path(out))
         return
     import sets
 
@@ -120,6 +124,16 @@ def amp(source: Path, out: Path, to: str) -> None:
     registry = load_formats()
     measuring.mark()
     export(source, to, out, registry)
+
+
+def link_pictures(source: Path, out: Path) -> None:
+    """What is left to do after a converter of labels, as cheaply as can be."""
+    folder = out / "images" / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    with os.scandir(source / "train" if (source / "train").is_dir() else source / "images" / "train") as entries:
+        for entry in entries:
+            if entry.name.endswith(".jpg"):
+                os.link(entry.path, f"{folder}/{entry.name}")
 
 
 def supervision_to_coco(source: Path, out: Path) -> None:

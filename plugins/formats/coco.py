@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import posixpath
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -84,6 +85,7 @@ class CocoSource(Source[CocoOptions]):
         lists = [document.get(key) or [] for key in ("categories", "annotations")]
         if not all(isinstance(entries, list) for entries in lists):
             raise SourceError("`categories` and `annotations` must be lists", where=self.folder.path(file))
+        self._near = [posixpath.dirname(file), *self._folders(_split_of_file(file))]
         reader = LabelReader(self.reading, self._read_categories(file, lists[0]))
         labels = self._labels_by_image(file, lists[1])
         for key, entry in self._images(file, document["images"]).items():
@@ -173,7 +175,7 @@ class CocoSource(Source[CocoOptions]):
     def _find(self, file: str, reference: str) -> str | None:
         """The picture, looked for beside the label file, then in the folders of its split."""
         split = _split_of_file(file)
-        for near in (PurePosixPath(file).parent.as_posix(), *self._folders(split)):
+        for near in self._near:
             picture = self.reading.pictures.find(reference, near)
             if picture is not None and (split is None or split_of(picture) in {None, split}):
                 return picture
@@ -181,10 +183,10 @@ class CocoSource(Source[CocoOptions]):
 
     def _folders(self, split: str | None) -> list[str]:
         """The folders that hold pictures of a split."""
-        if not hasattr(self, "_split_folders"):
-            parents = {PurePosixPath(name).parent.as_posix() for name in self.reading.pictures.names}
-            self._split_folders = [(split_of(f"{parent}/picture"), parent) for parent in sorted(parents)]
-        return [parent for its_split, parent in self._split_folders if split is not None and its_split == split]
+        if split is None:
+            return []
+        parents = {posixpath.dirname(name) for name in self.reading.pictures.names}
+        return [parent for parent in sorted(parents) if split_of(f"{parent}/picture") == split]
 
     def _declared(self, picture: str, entry: dict[str, Any]) -> Size | None:
         """The size that the file states, if it does; it tells whether labels are for the picture as stored."""

@@ -52,9 +52,10 @@ class YoloExporter(Exporter[Options]):
                 folders[split][1].mkdir(parents=True, exist_ok=True)
             images, texts = folders[split]
             self.place(sample, images / sample.source_id)
-            label = texts / f"{splitext(sample.source_id)[0]}.txt"
             rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
-            label.write_text("".join(rows), encoding="ascii", newline="\n")
+            name = f"{sample.source_id.rpartition('.')[0]}.txt"
+            with open(f"{texts}/{name}", "wb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.write_text
+                file.write("".join(rows).encode("ascii"))
         text = data_yaml(sorted(folders), list(numbers), [f"task: {self.task}", *self.settings()])
         (self.target / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
 

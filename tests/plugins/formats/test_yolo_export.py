@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import KEYPOINTS, make_sample, place_picture, read_set, write_files
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amp_datasets import geometry
 from amp_datasets.discovery import load_registry
 from amp_datasets.model import Annotation, Category, LabelSet, Polygon
+from amp_datasets.yolo_rows import box_text
 
 REGISTRY = load_registry()
 TRIANGLE = Polygon(np.array([(2.0, 3.0), (40.0, 5.0), (12.0, 44.0)]))
@@ -116,6 +119,21 @@ def test_the_trainer_reads_the_same_outlines_and_keypoints(tmp_path: Path) -> No
     poses = judged(export("yolo-pose", tmp_path / "pose"), tmp_path)["pictures"]["v.x.jpg"]["keypoints"]
     np.testing.assert_allclose(np.array(poses[0]) * (64, 48, 1), POINTS, atol=64e-7)
     assert not np.any(poses[1])
+
+
+@given(
+    sides=st.tuples(*[st.floats(0, 1) | st.floats(0, 3e-8) | st.floats(1 - 3e-8, 1)] * 4),
+    size=st.tuples(*[st.integers(1, 20000)] * 2),
+)
+def test_no_box_leaves_the_picture_when_it_is_read_back(sides: tuple[float, ...], size: tuple[int, int]) -> None:
+    """Also one that lies on the border, or a hair from it; and no side moves by more than the digits that are cut."""
+    (x0, x1), (y0, y1) = sorted(sides[:2]), sorted(sides[2:])
+    text = box_text((x0 * size[0], y0 * size[1], x1 * size[0], y1 * size[1]), size)
+    cx, cy, w, h = map(float, text.split())
+    back = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    assert min(back) >= 0
+    assert max(back) <= 1
+    assert max(abs(a - b) for a, b in zip(back, (x0, y0, x1, y1), strict=True)) < 4e-9
 
 
 def test_every_row_of_an_export_has_one_form(tmp_path: Path) -> None:
