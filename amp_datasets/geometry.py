@@ -97,7 +97,7 @@ def densify(ring: FloatArray, spacing: float) -> FloatArray:
     following = np.roll(ring, -1, axis=0)
     pieces = np.maximum(1, np.ceil(np.linalg.norm(following - ring, axis=1) / spacing)).astype(int)
     rows = np.repeat(np.arange(len(ring)), pieces)
-    share = np.concatenate([np.arange(n) / n for n in pieces])[:, None]
+    share = ((np.arange(len(rows)) - (np.cumsum(pieces) - pieces)[rows]) / pieces[rows])[:, None]
     return np.asarray(ring[rows] * (1 - share) + following[rows] * share, dtype=np.float64)
 
 
