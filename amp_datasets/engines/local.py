@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-from datasets import Dataset, Features, Value, disable_progress_bars
+from datasets import Dataset, DatasetInfo, Features, Value, disable_progress_bars
 from datasets import Image as ImageFeature
+from datasets.table import InMemoryTable
 from datasets.utils import tqdm
 
 from amp_datasets.errors import BuildError
@@ -104,8 +105,13 @@ def _shard_path(work: Path, index: int) -> Path:
 
 def _make_shard(setup: _Setup, tasks: Sequence[Task], path: Path) -> int:
     """Run one shard through `datasets.map`, in this process."""
-    rows = [{"image": {"bytes": t.file.data, "path": str(t.file.path)}, "task": t.dump()} for t in tasks]
-    source = Dataset.from_list(rows, features=_TASK_FEATURES)
+    rows = {
+        "image": [{"bytes": task.file.data, "path": str(task.file.path)} for task in tasks],
+        "task": [task.dump() for task in tasks],
+    }
+    table = InMemoryTable.from_pydict(rows, schema=_TASK_FEATURES.arrow_schema)
+    # With a fingerprint of its own: `Dataset.from_dict` would pickle and hash the whole table for one.
+    source = Dataset(table, DatasetInfo(features=_TASK_FEATURES), fingerprint=path.stem)
     try:
         source.map(
             _make_rows,
