@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,11 @@ class Original:
     def size(self) -> Size:
         """(width, height)."""
         return (self.image.shape[1], self.image.shape[0])
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """What tells it from its variants."""
+        return Signature(self.size, _GRID * self.size, self.thumbnail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

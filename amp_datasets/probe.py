@@ -54,8 +54,8 @@ def _read_start(file: ImageFile, limits: Limits) -> tuple[bytes, bool]:
     try:
         descriptor = os.open(file.path, os.O_RDONLY)
         try:
+            size = os.fstat(descriptor).st_size
             head = os.read(descriptor, HEAD_BYTES)
-            size = os.fstat(descriptor).st_size if len(head) == HEAD_BYTES else len(head)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -71,7 +71,7 @@ class VariantMaker:
 
     def plan_copies(self, original: Original, spec: VariantSpec) -> Iterator[Planned | Refused]:
         """All copies of one kind of variant; each differs from those before it."""
-        siblings = [signature_of(original, (), identity(original.size), NO_HOLES)]
+        siblings = [original.signature]
         for copy in range(spec.copies):
             yield self._plan(original, spec, copy, siblings)
 

@@ -22,7 +22,9 @@ from tqdm.std import TqdmDefaultWriteLock
 from amp_datasets import folder as folders
 from amp_datasets import making
 from amp_datasets.building import build
+from amp_datasets.discovery import load_formats
 from amp_datasets.errors import AmpError, BuildError, SourceError
+from amp_datasets.export import export
 from amp_datasets.model import ImageFile
 from amp_datasets.verify import verify
 
@@ -61,6 +63,21 @@ def test_a_file_that_cannot_grow_is_an_error_of_ours(home: Path, limit: int, job
 
     assert in_child(limited) == INPUT_ERROR
     assert_recovers(home, before)
+
+
+@pytest.mark.parametrize(
+    ("to", "limit"), [("coco", 30), ("createml", 30), ("huggingface", 30), ("yolo", 30), ("yolo-segment", 400)]
+)
+def test_a_label_file_that_is_cut_off_is_an_error_of_ours(tmp_path: Path, to: str, limit: int) -> None:
+    """The disk takes the beginning of a file and no more (400: of rows, but all of data.yaml): never left behind."""
+    write_set(tmp_path / "set", 2)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        export(tmp_path / "set", to, tmp_path / "out", load_formats())
+
+    assert in_child(limited) == INPUT_ERROR
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.fixture

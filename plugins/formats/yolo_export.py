@@ -54,7 +54,7 @@ class YoloExporter(Exporter[Options]):
             self.place(sample, images / sample.source_id)
             rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
             name = f"{sample.source_id.rpartition('.')[0]}.txt"
-            with open(f"{texts}/{name}", "wb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.write_text
+            with open(f"{texts}/{name}", "wb") as file:  # noqa: PTH123 - two thirds of the time of Path.write_bytes
                 file.write("".join(rows).encode("ascii"))
         text = data_yaml(sorted(folders), list(numbers), [f"task: {self.task}", *self.settings()])
         (self.target / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
