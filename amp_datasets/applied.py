@@ -126,11 +126,16 @@ def _of_full_image(original: Original, steps: Iterable[Applied]) -> Image:
 
 
 def _thumbnail_of(image: Image) -> Image:
-    """A picture of at most 96 pixels a side, shrunk by a whole factor: any other takes OpenCV three times as long."""
+    """The picture with at most 96 pixels a side.
+
+    OpenCV shrinks by a whole factor in a third of the time, for which up to a twentieth of a side may be left out.
+    """
     factor = math.ceil(max(image.shape[:2]) / _THUMBNAIL_SIDE)
-    height, width = (max(1, side // factor) for side in image.shape[:2])
-    whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    height, width = (side - side % factor for side in image.shape[:2])
+    if 20 * height >= 19 * image.shape[0] and 20 * width >= 19 * image.shape[1]:
+        image = image[:height, :width]
+    size = (max(1, image.shape[1] // factor), max(1, image.shape[0] // factor))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _foreign(transform: A.BasicTransform) -> bool:

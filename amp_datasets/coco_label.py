@@ -28,7 +28,7 @@ _NOISE_PX = 0.01
 
 def entry_key(value: object) -> str:
     """An id in one spelling, so that 1, 1.0 and "1" are the same; ValueError for what cannot be an id."""
-    if type(value) is int:
+    if type(value) is int:  # nearly always
         return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -110,7 +110,7 @@ class LabelReader:
 
     def _iscrowd(self, raw: Mapping[str, Any]) -> bool:
         value = raw.get("iscrowd")
-        if value == 0:
+        if value == 0:  # nearly always: spare it what follows
             return False
         if value is None:
             self._silent["missing iscrowd taken as 0"] += 1
@@ -131,7 +131,7 @@ class LabelReader:
 
     def _outline(self, value: object, label: str) -> tuple[tuple[Polygon, ...], Mask | None]:
         """Polygons or a mask; an outline that cannot be read is counted, and its label keeps its box."""
-        if value is None or value == []:
+        if value is None or value == []:  # a box alone
             return (), None
         try:
             if isinstance(value, Mapping):

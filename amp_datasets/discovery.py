@@ -39,7 +39,10 @@ def load_registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
 
 @functools.lru_cache(maxsize=8)
 def load_formats(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
-    """The same without the shipped filters, whose libraries take seconds to import and which only a build needs."""
+    """The same without the shipped filters, whose libraries take seconds to import and which only a build needs.
+
+    So a plugin in a folder that has the name of a shipped filter is no error here.
+    """
     return _load(f"{amp_plugins.__name__}.formats", plugin_dirs)
 
 

@@ -53,8 +53,7 @@ def finish_lazy(prepared: Prepared, todo: Sequence[Task], rows: Dataset, tree: P
     (tree / SOURCES).mkdir()
     places: dict[str, str] = {}
     for task in todo:
-        suffix = Path(task.file.member or task.file.path).suffix.lower()
-        name = f"{SOURCES}/{task.stem}{suffix}"
+        name = f"{SOURCES}/{task.stem}{task.suffix}"
         (tree / name).write_bytes(read_image_file(task.file, prepared.recipe.max_bytes))
         places[task.source_id] = json.dumps([name, None])
     located = rows.add_column("source_file", [places[source_id] for source_id in rows["source_id"]])

@@ -30,7 +30,7 @@ ImageFormat = Literal["jpeg", "png", "webp", "bmp", "tiff"]
 Subsampling = Literal["444", "422", "420", "440", "411"]
 
 WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
-"""The formats that we write."""
+"""The formats that a picture keeps; others become PNG."""
 
 _SUFFIX: dict[str, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp", "tiff": ".tif"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -31,6 +32,12 @@ LOCK_VERSION = 1
 _PIXEL_LIBRARIES = ("albucore", "albumentations", "numpy", "opencv-python-headless", "pillow", "simplejpeg")
 _LABEL_LIBRARIES = ("shapely", "pycocotools")
 _OTHER_LIBRARIES = ("amp-datasets", "datasets", "pyarrow")
+_DRAWING_MODULES = (
+    "applied", "filter", "filter_parts", "geometry", "image", "labels", "seeding", "variants", "warp",
+)  # fmt: skip
+"""Our own code around the filters that decides about pixels, labels, and which draw is taken."""
+
+_DRAWING_CODE = "amp-datasets drawing code"
 
 MADE, DROPPED = "made", "dropped"
 
@@ -78,13 +85,21 @@ def text_sha256(text: str) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of every library that shapes a pixel, a label or a file of a build."""
-    return {name: version(name) for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, *_OTHER_LIBRARIES)}
+    versions = {name: version(name) for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, *_OTHER_LIBRARIES)}
+    return {**versions, _DRAWING_CODE: drawing_code_digest()}
+
+
+@functools.cache
+def drawing_code_digest() -> str:
+    """Names our own drawing code: between two releases, or in a checkout, the version alone does not."""
+    files = [Path(__file__).with_name(f"{name}.py") for name in _DRAWING_MODULES]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def shaping_versions() -> dict[str, str]:
     """The part of `library_versions` that can change a variant, and so belongs to its key."""
     versions = library_versions()
-    return {name: versions[name] for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES)}
+    return {name: versions[name] for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, _DRAWING_CODE)}
 
 
 def machine() -> dict[str, Any]:

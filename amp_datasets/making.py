@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from posixpath import splitext
 from typing import Any
 
 from amp_datasets.applied import Original
@@ -19,8 +20,6 @@ from amp_datasets.placing import place_file, write_failed
 from amp_datasets.recipe import ORIGINAL, Recipe, VariantSpec
 from amp_datasets.table import dump_annotations, load_annotations
 from amp_datasets.variants import Planned, Refused, VariantMaker, render
-
-"""Formats that a picture keeps; others become PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,11 @@ class Task:
     keys: dict[str, str]
     ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     group: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the picture's name, with dot; its file may have another, if it came out of a label file."""
+        return splitext(self.source_id)[1].lower()
 
     def dump(self) -> str:
         """JSON for the worker; a picture in memory travels beside it."""
@@ -130,7 +134,7 @@ class Maker:
         """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""
         row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
         row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
-        suffix, data = _own_suffix(task), source.data
+        suffix, data = task.suffix, source.data
         if source.header.orientation != 1 or source.header.format not in WRITABLE:
             encoding = encoding_for(source.header, self.recipe.encode)
             suffix, data = encoding.suffix, encode(source.original.image, encoding)
@@ -155,7 +159,7 @@ class Maker:
         if row["status"] != MADE:
             return row
         copied = row["spec"] == ORIGINAL and not row["encoding"]
-        suffix = _own_suffix(task) if copied else Path(row["file_name"]).suffix
+        suffix = task.suffix if copied else Path(row["file_name"]).suffix
         name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
         if self.images is not None:
             place_file(Path(held), self.images / task.split / name)
@@ -180,10 +184,6 @@ class _Loaded:
             self.problem = {"reason": "picture cannot be decoded", "detail": error.what}
             return
         self.original = Original(image, task.sha256, load_annotations(task.labels))
-
-
-def _own_suffix(task: Task) -> str:
-    return Path(str(task.file.member or task.file.path)).suffix.lower()
 
 
 def _is_intact(row: dict[str, Any]) -> bool:

@@ -130,7 +130,7 @@ def box_text(xyxy: Box, size: Size) -> str:
     """Centre and size as shares; read back, no side of the box lies outside the picture."""
     width, height = size
     x0, y0, x1, y1 = xyxy[0] / width, xyxy[1] / height, xyxy[2] / width, xyxy[3] / height
-    if x0 > _EDGE and y0 > _EDGE and x1 < 1 - _EDGE and y1 < 1 - _EDGE:
+    if _EDGE < x0 <= x1 < 1 - _EDGE and _EDGE < y0 <= y1 < 1 - _EDGE:
         return f"{(x0 + x1) / 2:.9f} {(y0 + y1) / 2:.9f} {x1 - x0:.9f} {y1 - y0:.9f}"
     (cx, w), (cy, h) = _span(x0, x1), _span(y0, y1)
     return f"{cx} {cy} {w} {h}"

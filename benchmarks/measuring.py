@@ -23,7 +23,7 @@ from typing import TypeVar
 
 _MARK = "AMP_BENCHMARK_MARK"
 _SAMPLE_SECONDS = 0.1
-_SAMPLE_RARITY = 50
+_SAMPLE_RARITY = 25
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class _Watch(threading.Thread):
     """Reads the memory of a process tree, ten times a second at most.
 
     The kernel walks all pages for it. With two cores and two workers at work that would slow what is measured, so no
-    more than a fiftieth of the time is spent here.
+    more than a twenty-fifth of the time is spent here.
     """
 
     def __init__(self, pid: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from PIL import Image as PillowImage
 from small_builds import FILTERS, ledger, rebuild, small_build, tree, variants, write_manifest, write_set
 
+import amp_datasets as amp
+from amp_datasets import ledger as ledgers
 from amp_datasets.building import build
 from amp_datasets.errors import AmpError, BuildError, SourceError
 from amp_datasets.verify import verify
@@ -256,3 +260,30 @@ def test_nothing_to_build_is_an_error(tmp_path: Path) -> None:
         rebuild(tmp_path)
     assert not (tmp_path / "build").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["amp.yaml", "set"]
+
+
+def test_other_drawing_code_makes_all_variants_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the target must not decide what a build holds: variants of an older version do not serve."""
+    small_build(tmp_path, images=1)
+    assert rebuild(tmp_path).reused > 0
+    monkeypatch.setattr(ledgers, "drawing_code_digest", lambda: "another")
+    assert rebuild(tmp_path).reused == 0
+
+
+def test_a_picture_inside_its_label_file_is_built(tmp_path: Path) -> None:
+    """LabelMe keeps pictures as text; what is read of one must not be the label file."""
+    picture = tmp_path / "picture.png"
+    PillowImage.effect_noise((64, 48), 90).convert("RGB").save(picture)
+    shape = {"label": "cat", "shape_type": "rectangle", "points": [[4, 5], [40, 30]]}
+    document = {"imagePath": "gone.png", "imageWidth": 64, "imageHeight": 48, "shapes": [shape]}
+    document["imageData"] = base64.b64encode(picture.read_bytes()).decode()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "gone.json").write_text(json.dumps(document))
+    write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: {how: horizontal}}\n")
+    report = rebuild(tmp_path)
+    assert (report.originals, report.variants) == (1, 1)
+    (copy,) = (tmp_path / "build" / "images" / "train").glob("gone.png")
+    assert copy.read_bytes() == picture.read_bytes()
+    lazy = amp.load(tmp_path / "amp.yaml")["train"]
+    assert [row["image"].size for row in lazy] == [(64, 48), (64, 48)]
+    assert verify(tmp_path / "build", replay="all").findings == []

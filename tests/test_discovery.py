@@ -14,7 +14,7 @@ from small_builds import ledger, write_manifest, write_set
 
 from amp_datasets import discovery
 from amp_datasets.building import build
-from amp_datasets.discovery import load_registry, plugin_digest
+from amp_datasets.discovery import load_formats, load_registry, plugin_digest
 from amp_datasets.engines import local
 from amp_datasets.errors import AmpError, ManifestError, PluginError
 from amp_datasets.loading import load
@@ -90,6 +90,14 @@ def test_the_environment_can_name_folders(tmp_path: Path, plugins: Path, monkeyp
     path = write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {invert: }\n", originals="false")
     build(path, out=tmp_path / "build", jobs=1)
     assert load(path)["train"][0]["image"].tobytes() == load(tmp_path / "build")["train"][0]["image"].tobytes()
+
+
+def test_the_formats_alone_are_the_formats_of_all(plugins: Path) -> None:
+    """Without the shipped filters; a folder's plugins are there in both."""
+    formats, everything = load_formats((plugins,)), load_registry((plugins,))
+    assert formats.sources.keys() == everything.sources.keys()
+    assert formats.exporters.keys() == everything.exporters.keys()
+    assert formats.filters.keys() == {"invert"}
 
 
 def test_an_edited_plugin_makes_new_variants(tmp_path: Path, plugins: Path) -> None:

@@ -68,6 +68,13 @@ def test_densifying_keeps_the_shape(ring: np.ndarray, spacing: float) -> None:
     assert geometry.bounds([dense]) == pytest.approx(geometry.bounds([ring]))
 
 
+def test_densifying_divides_each_edge_evenly() -> None:
+    """An edge of 10 in pieces of at most 4 has new vertices at its thirds."""
+    dense = geometry.densify(np.array([(0.0, 0.0), (10.0, 0.0), (10.0, 4.0)]), 4)
+    thirds = [(0, 0), (10 / 3, 0), (20 / 3, 0), (10, 0), (10, 4), (20 / 3, 8 / 3), (10 / 3, 4 / 3)]
+    np.testing.assert_allclose(dense, thirds, rtol=1e-15)
+
+
 @given(mask=MASKS)
 def test_run_lengths_hold_every_pixel(mask: np.ndarray) -> None:
     """Packing and unpacking is lossless; area and box are those of the pixels."""

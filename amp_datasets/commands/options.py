@@ -27,7 +27,7 @@ def registry_of(plugin_dirs: list[Path] | None) -> Any:
 
 
 def formats_of(plugin_dirs: list[Path] | None) -> Any:
-    """The formats alone: a command that filters nothing starts in a third of the time."""
+    """The formats alone: a command that filters nothing starts in a third of a second."""
     from amp_datasets.discovery import load_formats
 
     return load_formats(tuple(plugin_dirs or ()))

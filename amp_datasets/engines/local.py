@@ -110,7 +110,8 @@ def _make_shard(setup: _Setup, tasks: Sequence[Task], path: Path) -> int:
         "task": [task.dump() for task in tasks],
     }
     table = InMemoryTable.from_pydict(rows, schema=_TASK_FEATURES.arrow_schema)
-    # With a fingerprint of its own: `Dataset.from_dict` would pickle and hash the whole table for one.
+    # Not by `Dataset.from_list`: it pickles and hashes the whole table for a fingerprint, and forgets the bytes of a
+    # picture in memory if a file has its name.
     source = Dataset(table, DatasetInfo(features=_TASK_FEATURES), fingerprint=path.stem)
     try:
         source.map(

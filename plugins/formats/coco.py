@@ -57,6 +57,7 @@ class CocoSource(Source[CocoOptions]):
         self._categories: dict[str, Category] = {}
         self._used: set[str] = set()
         self._roots: set[str] = set()
+        self._folders = self._folders_by_split()
         files = self._files()
         if not files:
             raise SourceError("there is no COCO file here", where=self.folder.root, fix="check the path and `files`")
@@ -85,7 +86,8 @@ class CocoSource(Source[CocoOptions]):
         lists = [document.get(key) or [] for key in ("categories", "annotations")]
         if not all(isinstance(entries, list) for entries in lists):
             raise SourceError("`categories` and `annotations` must be lists", where=self.folder.path(file))
-        self._near = [posixpath.dirname(file), *self._folders(_split_of_file(file))]
+        self._split = _split_of_file(file)
+        self._near = [posixpath.dirname(file), *self._folders.get(self._split, ())]
         reader = LabelReader(self.reading, self._read_categories(file, lists[0]))
         labels = self._labels_by_image(file, lists[1])
         for key, entry in self._images(file, document["images"]).items():
@@ -141,7 +143,7 @@ class CocoSource(Source[CocoOptions]):
             self.reading.repair(names[0], "repeated image entry removed", f"id {key} in {file}")
             return
         for name in names[key in self._ambiguous :]:
-            self.reading.drop(self._find(file, name) or name, "image id is used twice", f"id {key} in {file}")
+            self.reading.drop(self._find(name) or name, "image id is used twice", f"id {key} in {file}")
         self._ambiguous.add(key)
 
     def _labels_by_image(self, file: str, entries: list[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -157,7 +159,7 @@ class CocoSource(Source[CocoOptions]):
         self, file: str, entry: dict[str, Any], labels: list[dict[str, Any]], reader: LabelReader, labelled: bool
     ) -> None:
         reference = str(entry.get("file_name") or entry["coco_url"])
-        picture = self._find(file, reference)
+        picture = self._find(reference)
         if picture is None:
             self.reading.drop(reference, "picture is missing", f"named in {file}")
             return
@@ -169,24 +171,25 @@ class CocoSource(Source[CocoOptions]):
             return
         if declared is None:
             declared = next((a.mask.size for a in annotations if a.mask is not None), None)
-        split = _split_of_file(file) or split_of(picture)
+        split = self._split or split_of(picture)
         self.reading.add(picture, annotations, declared=declared, labelled=labelled, split=split)
 
-    def _find(self, file: str, reference: str) -> str | None:
-        """The picture, looked for beside the label file, then in the folders of its split."""
-        split = _split_of_file(file)
+    def _find(self, reference: str) -> str | None:
+        """The picture that the present file means: looked for beside it, then in the folders of its split."""
         for near in self._near:
             picture = self.reading.pictures.find(reference, near)
-            if picture is not None and (split is None or split_of(picture) in {None, split}):
+            if picture is not None and (self._split is None or split_of(picture) in {None, self._split}):
                 return picture
         return None
 
-    def _folders(self, split: str | None) -> list[str]:
-        """The folders that hold pictures of a split."""
-        if split is None:
-            return []
-        parents = {posixpath.dirname(name) for name in self.reading.pictures.names}
-        return [parent for parent in sorted(parents) if split_of(f"{parent}/picture") == split]
+    def _folders_by_split(self) -> dict[str | None, list[str]]:
+        """The folders that hold pictures of each split."""
+        folders: dict[str | None, list[str]] = {}
+        for parent in sorted({posixpath.dirname(name) for name in self.reading.pictures.names}):
+            split = split_of(f"{parent}/picture")
+            if split is not None:
+                folders.setdefault(split, []).append(parent)
+        return folders
 
     def _declared(self, picture: str, entry: dict[str, Any]) -> Size | None:
         """The size that the file states, if it does; it tells whether labels are for the picture as stored."""

@@ -24,10 +24,11 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from amp_datasets import geometry
+from amp_datasets.arrow_rows import spool
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.image import Limits
+from amp_datasets.image import IMAGE_SUFFIXES, Limits
 from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, LabelSet, Mask, Polygon, Sample, Size
 from amp_datasets.probe import probe
 from amp_datasets.reading import category_name, class_list, finite, looks_like, parse_json, split_of
@@ -99,12 +100,14 @@ class LabelMeSource(Source[Options]):
             bare = reference.replace("\\", "/").rpartition("/")[2]
             name = posixpath.join(near, stem if bare in ("", ".", "..") else bare)
             try:
-                image = ImageFile(self.folder.image(file).path, data=base64.b64decode(data, validate=False))
+                content = base64.b64decode(data, validate=False)
             except (binascii.Error, ValueError) as error:
                 self.reading.drop(name, "picture cannot be read", f"imageData of {file}: {error}")
                 return None
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                name += ".png" if content.startswith(b"\x89PNG") else ".jpg"
             self.reading.repair(name, "picture taken from the label file", f"imageData of {file}")
-            return name, image
+            return name, ImageFile(spool(content, posixpath.splitext(name)[1].lower()))
         self.reading.drop(reference, pictures.why_missing(reference), f"named in {file}")
         return None
 

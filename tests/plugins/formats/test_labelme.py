@@ -108,7 +108,7 @@ def test_the_picture_inside_is_used_where_the_file_is_missing(tmp_path: Path) ->
     text = document(RECTANGLE, imageData=data, imagePath="..\\photos\\inside.jpg")
     labels = read_set(LABELME, write_files(tmp_path, {"x.json": text, "y.json": text.replace(data, "AAAA")}))
     assert rules(labels) == {"picture taken from the label file"}
-    assert by_name(labels)["inside.jpg"].image.data == picture_bytes((64, 48))
+    assert by_name(labels)["inside.jpg"].image.path.read_bytes() == picture_bytes((64, 48))
     assert by_name(labels)["inside.jpg"].annotations[0].xyxy == BOX
     assert reasons(labels) == {"picture cannot be read"}
 

@@ -136,6 +136,14 @@ def test_no_box_leaves_the_picture_when_it_is_read_back(sides: tuple[float, ...]
     assert max(abs(a - b) for a, b in zip(back, (x0, y0, x1, y1), strict=True)) < 4e-9
 
 
+def test_a_row_of_nonsense_stays_in_the_picture() -> None:
+    """Readers refuse such boxes, and a plugin's may come all the same."""
+    for box in ((5.0, 5.0, -100.0, 3.0), (float("inf"), 1.0, 2.0, 3.0)):
+        cx, cy, _, _ = map(float, box_text(box, (10, 10)).split())
+        assert 0 <= cx <= 1
+        assert 0 <= cy <= 1
+
+
 def test_every_row_of_an_export_has_one_form(tmp_path: Path) -> None:
     """Five values in detect, eight coordinates in oriented, whatever labels the set has."""
     for name, counts in (("yolo", {5}), ("yolo-obb", {9}), ("yolo-pose", {14})):
