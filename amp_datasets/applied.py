@@ -6,7 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import albumentations as A  # noqa: N812 - the library's own convention
@@ -34,15 +34,16 @@ class Original:
     image: Image
     sha256: str
     annotations: tuple[Annotation, ...]
-    thumbnail: Image = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "thumbnail", _thumbnail_of(self.image))
 
     @property
     def size(self) -> Size:
         """(width, height)."""
         return (self.image.shape[1], self.image.shape[0])
+
+    @functools.cached_property
+    def thumbnail(self) -> Image:
+        """It at most 96 pixels a side; a variant that is known, and only made again, needs none."""
+        return _thumbnail_of(self.image)
 
     @functools.cached_property
     def signature(self) -> Signature:

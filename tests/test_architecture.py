@@ -145,15 +145,15 @@ def test_order_names_no_module_twice() -> None:
     assert len(set(ORDER)) == len(ORDER)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import amp_datasets",
-        "import sys; sys.argv = ['amp', '--help']; from amp_datasets.cli import main\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code, end.code",
-    ],
-    ids=["import", "help"],
-)
+def command_line(*arguments: str) -> str:
+    """The code of a program that runs a command of ours."""
+    return (
+        f"import sys; sys.argv = {['amp', *arguments]!r}; from amp_datasets.cli import main\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code, end.code"
+    )
+
+
+@pytest.mark.parametrize("code", ["import amp_datasets", command_line("--help")], ids=["import", "help"])
 def test_start_is_light(code: str) -> None:
     """Neither the bare import nor `amp --help` loads the libraries that take seconds."""
     assert heavy_modules(code) == set()
@@ -161,11 +161,7 @@ def test_start_is_light(code: str) -> None:
 
 def test_a_conversion_starts_without_the_libraries_of_a_build(tmp_path: Path, demo_folder: Path) -> None:
     """`amp export` reads and writes labels: it needs neither the filters nor `datasets`."""
-    command = ["amp", "export", str(demo_folder), "--to", "yolo", "-o", str(tmp_path / "out")]
-    code = (
-        f"import sys; sys.argv = {command!r}; from amp_datasets.cli import main\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code, end.code"
-    )
+    code = command_line("export", str(demo_folder), "--to", "yolo", "-o", str(tmp_path / "out"))
     assert heavy_modules(code) <= {"cv2", "numpy", "pyarrow", "shapely"}
 
 

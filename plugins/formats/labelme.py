@@ -24,7 +24,6 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from amp_datasets import geometry
-from amp_datasets.arrow_rows import spool
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.folder import Folder
 from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
@@ -107,7 +106,7 @@ class LabelMeSource(Source[Options]):
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 name += ".png" if content.startswith(b"\x89PNG") else ".jpg"
             self.reading.repair(name, "picture taken from the label file", f"imageData of {file}")
-            return name, ImageFile(spool(content, posixpath.splitext(name)[1].lower()))
+            return name, ImageFile(self.folder.image(file).path, data=content)
         self.reading.drop(reference, pictures.why_missing(reference), f"named in {file}")
         return None
 

@@ -108,9 +108,17 @@ def test_the_picture_inside_is_used_where_the_file_is_missing(tmp_path: Path) ->
     text = document(RECTANGLE, imageData=data, imagePath="..\\photos\\inside.jpg")
     labels = read_set(LABELME, write_files(tmp_path, {"x.json": text, "y.json": text.replace(data, "AAAA")}))
     assert rules(labels) == {"picture taken from the label file"}
-    assert by_name(labels)["inside.jpg"].image.path.read_bytes() == picture_bytes((64, 48))
+    assert by_name(labels)["inside.jpg"].image.data == picture_bytes((64, 48))
     assert by_name(labels)["inside.jpg"].annotations[0].xyxy == BOX
     assert reasons(labels) == {"picture cannot be read"}
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png")])
+def test_a_picture_inside_that_has_no_name_gets_one(tmp_path: Path, kind: str, suffix: str) -> None:
+    """That of its label file, with the ending of what it is."""
+    data = base64.b64encode(picture_bytes((64, 48), kind)).decode()
+    labels = read_set(LABELME, write_files(tmp_path, {"x.json": document(RECTANGLE, imageData=data, imagePath="")}))
+    assert [sample.source_id for sample in labels.samples] == [f"x{suffix}"]
 
 
 @pytest.mark.parametrize(
