@@ -39,7 +39,7 @@ pictures: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(DEMO)/.set: amp_datasets/demo.py amp_datasets/scenery.py | $(VENV)/.installed
+$(DEMO)/.set: amp_datasets/demo/write.py amp_datasets/demo/scene.py | $(VENV)/.installed
 	rm -rf $(DEMO)/set
 	$(VENV)/bin/python -m amp_datasets.demo $(DEMO)/set
 	@touch $@

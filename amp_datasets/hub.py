@@ -14,11 +14,12 @@ from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError
-from amp_datasets.lazy import is_lazy
-from amp_datasets.ledger import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE, read_lock
-from amp_datasets.loading import load
-from amp_datasets.workspace import is_build
+from amp_datasets.ledger.lock import read_lock
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE
+from amp_datasets.loading.lazy import is_lazy
+from amp_datasets.loading.load import load
 
 _T = TypeVar("_T")
 _TRIES = 5

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from amp_datasets.arrow_rows import OBJECTS, class_names
 from amp_datasets.errors import AmpError
+from amp_datasets.formats.kit.arrow_reader import OBJECTS, class_names
 
 Row = Mapping[str, Any]
 

@@ -22,10 +22,10 @@ import kernels
 import measuring
 import numpy as np
 
-from amp_datasets import demo
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import TableFilter, draw, look_up
-from amp_datasets.settings import complete_settings, create
+from amp_datasets.demo import write as demo
+from amp_datasets.filtering.base import TableFilter, draw, look_up
+from amp_datasets.filtering.settings import complete_settings, create
+from amp_datasets.plugin.discovery import load_registry
 
 SETTINGS: dict[str, dict[str, object]] = {
     "color_matrix": {},

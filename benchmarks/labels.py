@@ -24,7 +24,7 @@ from oracle.scenes import Scene, discs, scene
 from oracle.survey import DROP_BELOW, MIN_VISIBILITY, outcomes, step
 from oracle.verdict import Claim, Verdict, examine, is_ghost, is_missed
 
-from amp_datasets.recipe import Step
+from amp_datasets.variants.recipe import Step
 
 LIMIT = (MIN_VISIBILITY + DROP_BELOW) / 2
 """Theirs knows one threshold; the middle of our two gives it the same distance to missed things and to ghosts."""

@@ -26,10 +26,10 @@ import ways
 from PIL import Image as PillowImage
 
 import amp_datasets as amp
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import draw
-from amp_datasets.manifest_reading import load_manifest
-from amp_datasets.settings import create
+from amp_datasets.filtering.base import draw
+from amp_datasets.filtering.settings import create
+from amp_datasets.manifest.load import load_manifest
+from amp_datasets.plugin.discovery import load_registry
 
 
 class Rows:

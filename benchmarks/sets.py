@@ -12,10 +12,10 @@ from pathlib import Path
 # Before `datasets` is imported: the user's own cache is left alone.
 os.environ["HF_DATASETS_CACHE"] = f"{tempfile.gettempdir()}/amp-benchmarks-{os.getuid()}/datasets"
 
-from amp_datasets import demo
-from amp_datasets.discovery import load_registry
-from amp_datasets.image import Encoding, encode
+from amp_datasets.demo import write as demo
+from amp_datasets.images.codec import Encoding, encode
 from amp_datasets.model import ImageFile, LabelSet, Sample, Size
+from amp_datasets.plugin.discovery import load_registry
 
 ROOT = Path(__file__).parents[1]
 ACCORDION = ROOT.parent / "shared" / "data" / "accordion"

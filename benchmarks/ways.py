@@ -49,8 +49,8 @@ def amp(folder: Path, out: Path, jobs: int) -> None:
     import sys
 
     sys.modules.setdefault("albumentations.pytorch", None)  # as the `amp` command does
-    from amp_datasets.building import build
-    from amp_datasets.discovery import load_registry
+    from amp_datasets.building.api import build
+    from amp_datasets.plugin.discovery import load_registry
 
     load_registry()
     measuring.mark()
@@ -79,10 +79,10 @@ def own_kernels(folder: Path, out: Path) -> None:
     """The floor with the pictures that amp makes: its filters' `apply`, and nothing around them."""
     import simplejpeg
 
-    from amp_datasets.discovery import load_registry
-    from amp_datasets.filter import draw
-    from amp_datasets.manifest_reading import load_manifest
-    from amp_datasets.settings import create
+    from amp_datasets.filtering.base import draw
+    from amp_datasets.filtering.settings import create
+    from amp_datasets.manifest.load import load_manifest
+    from amp_datasets.plugin.discovery import load_registry
 
     registry = load_registry()
     manifest = load_manifest(MANIFEST, registry, sources=[str(folder)])

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from amp_datasets import demo, geometry
-from amp_datasets.applied import Original
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import Filter, PixelFilter
+from amp_datasets.demo import write as demo
+from amp_datasets.filtering.base import Filter, PixelFilter
+from amp_datasets.filtering.settings import complete_settings
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Image
-from amp_datasets.preview import Tile, drawn, sheet
-from amp_datasets.recipe import Recipe, Step, VariantSpec
-from amp_datasets.settings import complete_settings
-from amp_datasets.variants import Planned, VariantMaker, render
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.variants.maker import Planned, VariantMaker, render
+from amp_datasets.variants.recipe import Recipe, Step, VariantSpec
+from amp_datasets.variants.steps import Original
+from amp_datasets.view.preview import Tile, drawn, sheet
 
 FOLDER = Path(__file__).parent
 PICTURE = 21

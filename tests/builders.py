@@ -12,12 +12,12 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from amp_datasets import geometry
-from amp_datasets.folder import open_folder
-from amp_datasets.formats import Detection, Source
+from amp_datasets.formats.base import Detection, Source
+from amp_datasets.formats.kit.reading import Reading, category_name
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Polygon, Sample, Size
-from amp_datasets.reading import Reading, category_name
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import open_folder
 
 KEYPOINTS = ("left eye", "right eye", "nose")
 STEMS = ("plain", "a b", "é(1)", "50%20off", "it's", "x[1].y", "日本", "UPPER", 'a"b', "a.b.c", "-dash", "comma,x")

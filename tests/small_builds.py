@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from amp_datasets.building import build
-from amp_datasets.demo import write_demo
-from amp_datasets.report import BuildReport
+from amp_datasets.building.api import build
+from amp_datasets.building.report import BuildReport
+from amp_datasets.demo.write import write_demo
 
 SIZE = (64, 48)
 FILTERS = """

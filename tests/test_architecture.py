@@ -16,31 +16,40 @@ PACKAGE = ROOT / "amp_datasets"
 PLUGINS = ROOT / "plugins"
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 45
+MAX_WING_FILES = 12
 
-FROM_TOP_TO_BOTTOM = """
-    errors progress collector model geometry rle warp seeding recipe splits
-    losses file_names placing folder image probe parsing pictures cleaning reading formats
-    class_meaning filter_parts filter registry discovery settings filters
-    yaml_file labels applied variants rows table parquet_file arrow_rows
-    coco_file coco_label csv_file yolo_rows yolo_yaml yolo_splits conversation
-    manifest complaints manifest_reading manifest_writing schema
-    hub_source sources source_finder duplicates classes consolidate
-    label_checks audit_rules audit_labels audit_pictures audit_report audit
-    ledger making remaking lazy built workspace report card engines
-    export preparing preview finishing building replay verify diff
-    merge loading hub training catalogue starting
-    console commands cli __main__
-    scenery demo
-"""
-ORDER = FROM_TOP_TO_BOTTOM.split()
-"""A module may import those before it, nothing after it. A new module gets its place here."""
+KNOWN_TO_ALL = {"errors", "model", "progress"}
+ABOVE = "everything that stands above it"
+WINGS: dict[str, set[str] | str] = {
+    "errors": set(),
+    "model": set(),
+    "progress": set(),
+    "plugin": set(),
+    "storage": set(),
+    "geometry": set(),
+    "images": {"storage"},
+    "filtering": {"plugin", "geometry"},
+    "rows": {"geometry"},
+    "variants": {"plugin", "geometry", "images", "filtering", "rows"},
+    "formats.kit": {"storage", "geometry", "images", "rows"},
+    "formats": {"storage", "formats.kit"},
+    "manifest": {"plugin", "storage", "images", "filtering", "variants"},
+    "sources": ABOVE,
+    "audit": ABOVE,
+    "ledger": ABOVE,
+    "conversion": ABOVE,
+    "building": ABOVE,
+    "loading": ABOVE,
+    "training": ABOVE,
+    "view": ABOVE,
+    "hub": ABOVE,
+    "cli": ABOVE,
+    "demo": ABOVE,
+}
+"""Every wing, from the ground up, and which others it may import. A new wing gets its place here."""
 
-CONTRACTS = {"class_meaning", "errors", "filter", "folder", "formats", "geometry", "image", "model", "reading"}
-CONTRACTS |= {"registry", "warp"}
-FORMAT_PARTS = {"cleaning", "conversation", "parsing", "pictures", "probe", "rle", "rows", "table"}
-FORMAT_PARTS |= {"arrow_rows", "coco_file", "coco_label", "csv_file", "parquet_file"}
-FORMAT_PARTS |= {"source_finder", "yolo_rows", "yolo_splits", "yolo_yaml"}
-"""What several formats share; none of it imports a plugin."""
+CONTRACT = KNOWN_TO_ALL | {"plugin", "storage", "geometry", "images", "filtering", "rows", "formats.kit", "formats"}
+"""What a plugin may import, shipped or not, beside the other files of its own package."""
 
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "huggingface_hub", "requests", "socket", "urllib.request", "urllib3"}
 HEAVY = ("albumentations", "cv2", "datasets", "numpy", "pandas", "pyarrow", "shapely", "torch")
@@ -78,41 +87,62 @@ def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
         yield from run_time_nodes(child)
 
 
-def room(file: Path) -> str:
-    """The name in ORDER that a file of the package stands under: its module, or its folder."""
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+def wing(module: str) -> str:
+    """The wing that a dotted module belongs to; the bare package is none."""
+    names = [name for name in WINGS if f"{module}.".startswith(f"amp_datasets.{name}.")]
+    return max(names, key=len, default="")
 
 
-def own_imports(file: Path) -> set[str]:
-    """The rooms of the package that a file uses."""
-    names = {name.split(".")[1] for name, _ in imports(file) if name.startswith("amp_datasets.")}
-    return {name for name in names if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()}
+def wing_of(file: Path) -> str:
+    """The wing that a file of the package lies in."""
+    return wing(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
-@pytest.mark.parametrize("file", [f for f in MODULES if room(f) != "__init__"], ids=label)
-def test_imports_point_one_way(file: Path) -> None:
-    """A module uses what stands above it in ORDER, nothing below."""
-    assert room(file) in ORDER, (
-        f"{label(file)} has no place yet: add `{room(file)}` to ORDER in {label(Path(__file__))}"
-    )
-    place = ORDER.index(room(file))
-    unknown = own_imports(file) - set(ORDER)
-    assert not unknown, f"{label(file)} imports {unknown}, which ORDER lacks"
-    upward = {name for name in own_imports(file) if name != room(file) and ORDER.index(name) > place}
-    assert not upward, f"{label(file)} imports {upward}, which stand below it in ORDER"
+def used_wings(file: Path) -> set[str]:
+    """The wings that a file imports from."""
+    return {wing(name) for name, _ in imports(file) if name.startswith("amp_datasets.")} - {""}
+
+
+@pytest.mark.parametrize("file", [f for f in MODULES if f.parent != PACKAGE or wing_of(f)], ids=label)
+def test_no_wing_imports_one_above_it(file: Path) -> None:
+    """A file imports from its own wing, from what all know, and from the wings that the table grants it."""
+    own = wing_of(file)
+    assert own, f"{label(file)} lies in no wing: give it a place in WINGS of {label(Path(__file__))}"
+    names = list(WINGS)
+    above = set(names[: names.index(own)])
+    granted = above if WINGS[own] == ABOVE else set(WINGS[own])
+    assert granted <= above, f"WINGS grants {own} what stands below it: {granted - above}"
+    assert used_wings(file) <= {own, *KNOWN_TO_ALL, *granted}
+
+
+@pytest.mark.parametrize("folder", sorted({f.parent for f in MODULES}), ids=label)
+def test_wings_stay_small_and_say_what_they_are_for(folder: Path) -> None:
+    """At most twelve files, and a docstring that says the purpose, what is offered, and whom the wing may import."""
+    assert len([f for f in folder.glob("*.py") if f.name != "__init__.py"]) <= MAX_WING_FILES
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert folder == PACKAGE or ("Offers " in text and "May import: " in text)
+
+
+@pytest.mark.parametrize("file", MODULES, ids=label)
+def test_private_names_stay_at_home(file: Path) -> None:
+    """Nobody imports a name that begins with an underscore from another module of ours."""
+    names = [name for name, _ in imports(file) if name.startswith("amp_datasets.")]
+    assert not [name for name in names if any(part[:1] == "_" and part[:2] != "__" for part in name.split("."))]
 
 
 @pytest.mark.parametrize("file", PLUGIN_MODULES, ids=label)
-def test_plugins_use_the_contracts_only(file: Path) -> None:
+def test_plugins_use_the_contract_only(file: Path) -> None:
     """A shipped plugin lives on what an outsider's plugin gets, and knows no other plugin."""
-    assert own_imports(file) <= CONTRACTS | FORMAT_PARTS
-    assert not [name for name, _ in imports(file) if name.split(".")[0] in {"amp_plugins", "plugins"}]
+    assert used_wings(file) <= CONTRACT
+    own = ".".join(file.relative_to(ROOT).parent.parts)
+    others = [name for name, _ in imports(file) if name.split(".")[0] in {"amp_plugins", "plugins"}]
+    assert not [name for name in others if own.count(".") < 2 or not name.startswith(f"{own}.")]
 
 
 @pytest.mark.parametrize("file", MODULES, ids=label)
 def test_only_discovery_knows_where_plugins_are(file: Path) -> None:
     """Everybody else asks the registry."""
-    if label(file) != "amp_datasets/discovery.py":
+    if label(file) != "amp_datasets/plugin/discovery.py":
         assert not [name for name, _ in imports(file) if name.split(".")[0] in {"amp_plugins", "plugins"}]
 
 
@@ -138,11 +168,6 @@ def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
     """A module is named after its idea."""
     stems = {part for file in SOURCES for part in file.relative_to(ROOT).with_suffix("").parts}
     assert not stems & {"utils", "util", "helpers", "helper", "common", "misc"}
-
-
-def test_order_names_no_module_twice() -> None:
-    """Otherwise a place would be ambiguous."""
-    assert len(set(ORDER)) == len(ORDER)
 
 
 def command_line(*arguments: str) -> str:

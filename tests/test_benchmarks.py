@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from amp_datasets import demo
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import draw
-from amp_datasets.settings import complete_settings, create
+from amp_datasets.demo import write as demo
+from amp_datasets.filtering.base import draw
+from amp_datasets.filtering.settings import complete_settings, create
+from amp_datasets.plugin.discovery import load_registry
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 TABLES = {"build": 1, "convert": 2, "filters": 1, "load": 1, "scale": 1}

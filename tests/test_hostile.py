@@ -22,17 +22,17 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from small_builds import FILTERS, ledger, rebuild, write_manifest, write_set
 
-from amp_datasets.building import build as build_from
-from amp_datasets.demo import write_demo
-from amp_datasets.discovery import load_registry
+from amp_datasets.building.api import build as build_from
+from amp_datasets.demo.write import write_demo
 from amp_datasets.errors import AmpError, ImageError, SourceError
-from amp_datasets.folder import open_folder
-from amp_datasets.image import Limits, decode, read_bytes, read_header
-from amp_datasets.manifest_reading import load_manifest
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
+from amp_datasets.images.header import probe
+from amp_datasets.ledger.verify import verify
+from amp_datasets.manifest.load import load_manifest
 from amp_datasets.model import ImageFile
-from amp_datasets.probe import probe
-from amp_datasets.reading import Reading
-from amp_datasets.verify import verify
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 SIZE = (24, 16)
 LIMITS = Limits()

@@ -18,7 +18,7 @@ from hub_server import Hub, hub_server
 from small_builds import ledger, small_build, tree, write_manifest
 
 import amp_datasets as amp
-from amp_datasets.building import build
+from amp_datasets.building.api import build
 from amp_datasets.errors import BuildError
 from amp_datasets.hub import publish
 

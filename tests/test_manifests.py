@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import amp_datasets as amp
-from amp_datasets.discovery import load_registry
-from amp_datasets.manifest import Manifest
-from amp_datasets.manifest_reading import load_manifest
-from amp_datasets.recipe import ORIGINAL
+from amp_datasets.manifest.load import load_manifest
+from amp_datasets.manifest.model import Manifest
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.variants.recipe import ORIGINAL
 
 FOLDER = Path(__file__).parents[1] / "manifests"
 MANIFESTS = sorted(FOLDER.glob("*.yaml"))

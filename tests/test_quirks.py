@@ -17,17 +17,18 @@ from PIL import Image as PillowImage
 from PIL import JpegImagePlugin
 from small_builds import ledger, small_build
 
-from amp_datasets import geometry
-from amp_datasets.applied import Original
-from amp_datasets.building import build
-from amp_datasets.discovery import load_registry
+from amp_datasets.building.api import build
 from amp_datasets.errors import PluginError
-from amp_datasets.labels import NO_HOLES, LabelPolicy, judge, side_pairs
+from amp_datasets.filtering.settings import complete_settings
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.geometry.warp import Affine, Warp
 from amp_datasets.model import Annotation, Category, Image, Polygon
-from amp_datasets.recipe import CategoryRules, LabelSettings, Recipe, Step, VariantSpec
-from amp_datasets.settings import complete_settings
-from amp_datasets.variants import Planned, Refused, VariantMaker, render
-from amp_datasets.warp import Affine, Warp
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.variants.labels import NO_HOLES, LabelPolicy, judge
+from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
+from amp_datasets.variants.mirror import side_pairs
+from amp_datasets.variants.recipe import CategoryRules, LabelSettings, Recipe, Step, VariantSpec
+from amp_datasets.variants.steps import Original
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "quirks.md"

@@ -200,8 +200,8 @@ def test_a_detr_model_trains_on_an_export(tmp_path: Path) -> None:
 
 def export(tmp_path: Path) -> Path:
     """Four pictures of two sizes, exported as an image folder."""
-    from amp_datasets.discovery import load_registry
     from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Sample
+    from amp_datasets.plugin.discovery import load_registry
 
     samples = []
     for number, labels in enumerate((["dög"], ["dög", "cat"], [], ["cat"])):

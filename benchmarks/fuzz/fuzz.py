@@ -22,13 +22,13 @@ from types import FunctionType
 
 from mutate import mutated
 
-from amp_datasets.demo import write_demo
-from amp_datasets.discovery import load_registry
+from amp_datasets.demo.write import write_demo
 from amp_datasets.errors import AmpError
-from amp_datasets.folder import open_folder
-from amp_datasets.image import Limits, decode, read_header
-from amp_datasets.manifest_reading import load_manifest
-from amp_datasets.reading import Reading
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.images.codec import Limits, decode, read_header
+from amp_datasets.manifest.load import load_manifest
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 SLOW_S = 2.0
 PICTURES = (".jpg", ".png")

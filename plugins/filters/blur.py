@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 import cv2
 from pydantic import Field
 
-from amp_datasets.filter import Draw, PixelFilter, Range, Settings, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, uniform
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Sigma = Annotated[float, Field(ge=0.5, le=100)]
 """Below half a pixel the kernel is a single weight, or all but one."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 import cv2
 from pydantic import Field, model_validator
 
-from amp_datasets.filter import Draw, PixelFilter, Range, Settings, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, uniform
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Gradient = Annotated[float, Field(gt=0, le=2040)]
 """|gx| + |gy| of a 3x3 Sobel on 8-bit values is at most 2040."""

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from amp_datasets.class_meaning import Meaning
-from amp_datasets.filter import Draw, PixelFilter, Settings
+from amp_datasets.filtering.base import Draw, PixelFilter, Settings
+from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Weight = Annotated[float, Field(ge=-10, le=10)]
 Row = tuple[Weight, Weight, Weight]

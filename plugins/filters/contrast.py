@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import model_validator
 
-from amp_datasets.filter import (
+from amp_datasets.filtering.base import (
     Draw,
     Mode,
     Range,
@@ -20,7 +20,7 @@ from amp_datasets.filter import (
     sign,
     uniform,
 )
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 
 class Contrast(TableFilter):

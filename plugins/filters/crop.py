@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.filter import CannotApply, Draw, GeometricFilter, Range, Settings, size_of, uniform
+from amp_datasets.filtering.base import CannotApply, Draw, GeometricFilter, Range, Settings, size_of, uniform
+from amp_datasets.geometry.warp import Affine, Warp
 from amp_datasets.model import FloatArray, Size
-from amp_datasets.registry import Registry
-from amp_datasets.warp import Affine, Warp
+from amp_datasets.plugin.registry import Registry
 
 Margin = Annotated[float, Field(ge=0, le=10)]
 

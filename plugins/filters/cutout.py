@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amp_datasets.filter import Colour, Draw, HidingFilter, Range, Settings, Strength, size_of, uniform
+from amp_datasets.filtering.base import Colour, Draw, HidingFilter, Range, Settings, Strength, size_of, uniform
 from amp_datasets.model import Size
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Count = Annotated[int, Field(ge=1, le=1000)]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from amp_datasets.filter import (
+from amp_datasets.filtering.base import (
     CannotApply,
     Draw,
     GeometricFilter,
@@ -22,9 +22,9 @@ from amp_datasets.filter import (
     size_of,
     uniform,
 )
+from amp_datasets.geometry.warp import Displacement, Warp
 from amp_datasets.model import Size
-from amp_datasets.registry import Registry
-from amp_datasets.warp import Displacement, Warp
+from amp_datasets.plugin.registry import Registry
 
 FloatField = NDArray[np.float32]
 Alpha = Annotated[float, Field(gt=0, le=1e6)]

@@ -6,8 +6,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from amp_datasets.filter import Draw, Mode, Range, Settings, Strength, Table, TableFilter, rounded, sign, uniform
-from amp_datasets.registry import Registry
+from amp_datasets.filtering.base import (
+    Draw,
+    Mode,
+    Range,
+    Settings,
+    Strength,
+    Table,
+    TableFilter,
+    rounded,
+    sign,
+    uniform,
+)
+from amp_datasets.plugin.registry import Registry
 
 
 class Exposure(TableFilter):

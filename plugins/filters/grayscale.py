@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from amp_datasets.class_meaning import Meaning
-from amp_datasets.filter import Draw, PixelFilter, Range, Settings, Strength, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, Strength, uniform
+from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 _COLOUR = np.eye(3)
 _LUMA = np.tile((0.299, 0.587, 0.114), (3, 1))

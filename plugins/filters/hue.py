@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.class_meaning import Meaning
-from amp_datasets.filter import Draw, Mode, PixelFilter, Range, Settings, sign, uniform
+from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Range, Settings, sign, uniform
+from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Degrees = Annotated[float, Field(ge=1, le=359)]
 

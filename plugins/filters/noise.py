@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amp_datasets.filter import (
+from amp_datasets.filtering.base import (
     Draw,
     PixelFilter,
     Range,
@@ -21,7 +21,7 @@ from amp_datasets.filter import (
     uniform,
 )
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Share = Annotated[float, Field(ge=0.001, le=1)]
 

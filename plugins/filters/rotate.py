@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.filter import Draw, FillSetting, GeometricFilter, Range, Settings, fill_of, uniform
+from amp_datasets.filtering.base import Draw, FillSetting, GeometricFilter, Range, Settings, fill_of, uniform
+from amp_datasets.geometry.warp import Affine, Warp
 from amp_datasets.model import Size
-from amp_datasets.registry import Registry
-from amp_datasets.warp import Affine, Warp
+from amp_datasets.plugin.registry import Registry
 
 Degrees = Annotated[float, Field(ge=0.1, le=180)]
 """A tenth of a degree moves the corners of a megapixel by one pixel."""

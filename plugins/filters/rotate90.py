@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.class_meaning import Meaning
-from amp_datasets.filter import Draw, GeometricFilter, Settings
+from amp_datasets.filtering.base import Draw, GeometricFilter, Settings
+from amp_datasets.filtering.class_hints import Meaning
+from amp_datasets.geometry.warp import Affine, Warp
 from amp_datasets.model import Size
-from amp_datasets.registry import Registry
-from amp_datasets.warp import Affine, Warp
+from amp_datasets.plugin.registry import Registry
 
 Turn = Literal[90, 180, 270]
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import cv2
 
-from amp_datasets.class_meaning import Meaning
-from amp_datasets.filter import Draw, Mode, PixelFilter, Range, Settings, Strength, in_strips, sign, uniform
+from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Range, Settings, Strength, in_strips, sign, uniform
+from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 
 class Saturation(PixelFilter):

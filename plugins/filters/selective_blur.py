@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 import cv2
 from pydantic import Field
 
-from amp_datasets.filter import Draw, PixelFilter, Range, Settings, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, uniform
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 Threshold = Annotated[float, Field(ge=1, le=255)]
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import cv2
 
-from amp_datasets.filter import PixelFilter, Settings, in_strips
+from amp_datasets.filtering.base import PixelFilter, Settings, in_strips
 from amp_datasets.model import Image
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
 
 
 class Sobel(PixelFilter):

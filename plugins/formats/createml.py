@@ -17,13 +17,13 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from amp_datasets.errors import SourceError
-from amp_datasets.folder import Folder
-from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.geometry import cxcywh_to_xyxy, xywh_to_xyxy
+from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.entries import createml_entry, write_createml
+from amp_datasets.formats.kit.reading import brief, category_name, class_list, finite, looks_like, parse_json, split_of
+from amp_datasets.geometry.shapes import cxcywh_to_xyxy, xywh_to_xyxy
 from amp_datasets.model import Annotation, Category, LabelSet, Size
-from amp_datasets.reading import brief, category_name, class_list, finite, looks_like, parse_json, split_of
-from amp_datasets.registry import Registry
-from amp_datasets.rows import createml_entry, write_createml
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import Folder
 
 
 class CreateMLOptions(Options):

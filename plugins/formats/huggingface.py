@@ -18,19 +18,19 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, get_args
 
-from amp_datasets.arrow_rows import OBJECTS, Row, RowFile, open_rows, saved_files, spool
-from amp_datasets.coco_label import LabelReader, entry_key
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.folder import Folder
-from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.geometry import coco_rle, cxcywh_to_xyxy, xyxy_to_xywh
-from amp_datasets.image import IMAGE_SUFFIXES
+from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.arrow_reader import OBJECTS, Row, RowFile, open_rows, saved_files, spool
+from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key
+from amp_datasets.formats.kit.reading import category_name, finite, split_name, split_of
+from amp_datasets.geometry.rle import parse_rle
+from amp_datasets.geometry.shapes import coco_rle, cxcywh_to_xyxy, xyxy_to_xywh
+from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size
-from amp_datasets.parquet_file import ParquetFile, card, labelled_rows
-from amp_datasets.reading import category_name, finite, split_name, split_of
-from amp_datasets.registry import Registry
-from amp_datasets.rle import parse_rle
-from amp_datasets.table import features, kinds_of, row_to_sample
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.rows.parquet_writer import ParquetFile, card, labelled_rows
+from amp_datasets.rows.schema import features, kinds_of, row_to_sample
+from amp_datasets.storage.folder import Folder
 
 _METADATA = ("metadata.parquet", "metadata.jsonl", "metadata.csv")
 _BOX = ("bbox", "bboxes", "boxes", "box")

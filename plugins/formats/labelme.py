@@ -23,15 +23,15 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from amp_datasets import geometry
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.folder import Folder
-from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
-from amp_datasets.image import IMAGE_SUFFIXES, Limits
+from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.reading import category_name, class_list, finite, looks_like, parse_json, split_of
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
+from amp_datasets.images.header import probe
 from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, LabelSet, Mask, Polygon, Sample, Size
-from amp_datasets.probe import probe
-from amp_datasets.reading import category_name, class_list, finite, looks_like, parse_json, split_of
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import Folder
 
 _NOT_CLASSES = frozenset({"__ignore__", "_background_"})
 _NO_AREA = frozenset({"point", "points", "line", "linestrip"})

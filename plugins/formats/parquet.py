@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from amp_datasets.formats import Exporter, Feature, Options
-from amp_datasets.image import Limits, read_bytes
+from amp_datasets.formats.base import Exporter, Feature, Options
+from amp_datasets.images.codec import Limits, read_bytes
 from amp_datasets.model import LabelSet, Sample
-from amp_datasets.parquet_file import ParquetFile, card, labelled_rows
-from amp_datasets.registry import Registry
-from amp_datasets.table import features, kinds_of
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.rows.parquet_writer import ParquetFile, card, labelled_rows
+from amp_datasets.rows.schema import features, kinds_of
 
 if TYPE_CHECKING:
     from datasets import Features

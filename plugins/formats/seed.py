@@ -16,10 +16,10 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
-from amp_datasets.formats import Exporter, Feature, Options
+from amp_datasets.formats.base import Exporter, Feature, Options
+from amp_datasets.formats.kit.entries import createml_entry, csv_rows, write_createml, write_csv
 from amp_datasets.model import LabelSet, Sample
-from amp_datasets.registry import Registry
-from amp_datasets.rows import createml_entry, csv_rows, write_createml, write_csv
+from amp_datasets.plugin.registry import Registry
 
 _Steps = tuple[tuple[str, Mapping[str, Any]], ...]
 

@@ -22,13 +22,22 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from amp_datasets import geometry
 from amp_datasets.errors import SourceError
-from amp_datasets.folder import Folder
-from amp_datasets.formats import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.reading import (
+    category_name,
+    class_list,
+    finite,
+    looks_like,
+    parse_text,
+    points,
+    split_name,
+    split_of,
+)
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Box, Category, LabelSet, Polygon, Sample, Size
-from amp_datasets.reading import category_name, class_list, finite, looks_like, parse_text, points, split_name, split_of
-from amp_datasets.registry import Registry
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import Folder
 
 _FLAGS = ("truncated", "difficult", "occluded")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

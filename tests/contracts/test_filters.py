@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import CannotApply
-from amp_datasets.filter import Filter, GeometricFilter, HidingFilter, PixelFilter, draw
-from amp_datasets.settings import complete_settings, create, settings_schema
+from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, draw
+from amp_datasets.filtering.settings import complete_settings, create, settings_schema
+from amp_datasets.plugin.discovery import load_registry
 
 REGISTRY = load_registry()
 CASES = [

@@ -16,12 +16,12 @@ from builders import best_source, by_name, label_sets, make_sample, make_set, pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import AmpError
-from amp_datasets.folder import open_folder
-from amp_datasets.formats import Exporter
+from amp_datasets.formats.base import Exporter
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, LabelSet, Sample, Size
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 """pycocotools 2.0.11 says this of its own array type whenever it unpacks a mask."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from amp_datasets.model import Annotation, Mask, Polygon
-from amp_datasets.variants import Original
+from amp_datasets.variants.maker import Original
 
 from .scenes import Scene, Thing
 from .verdict import Claim

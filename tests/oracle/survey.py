@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amp_datasets.discovery import load_registry
-from amp_datasets.recipe import LabelSettings, Recipe, Step, VariantSpec
-from amp_datasets.settings import complete_settings
-from amp_datasets.variants import Planned, Refused, VariantMaker, render
+from amp_datasets.filtering.settings import complete_settings
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
+from amp_datasets.variants.recipe import LabelSettings, Recipe, Step, VariantSpec
 
 from .adapter import claims, original, rectangles
 from .scenes import Scene

@@ -12,10 +12,10 @@ import albumentations as A  # noqa: N812
 import numpy as np
 import pytest
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import CannotApply, PluginError
-from amp_datasets.filter import GeometricFilter, PixelFilter, draw
-from amp_datasets.settings import complete_settings, create, settings_schema
+from amp_datasets.filtering.base import GeometricFilter, PixelFilter, draw
+from amp_datasets.filtering.settings import complete_settings, create, settings_schema
+from amp_datasets.plugin.discovery import load_registry
 
 REGISTRY = load_registry()
 FAMILY = REGISTRY.families["albumentations"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets.discovery import load_registry
+from amp_datasets.plugin.discovery import load_registry
 
 FILTERS = load_registry().filters
 SHARES = st.floats(1, 100)

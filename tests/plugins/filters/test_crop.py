@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import CannotApply
-from amp_datasets.filter import draw
+from amp_datasets.filtering.base import draw
+from amp_datasets.plugin.discovery import load_registry
 
 CROP: Any = load_registry().filters["crop"]
 IMAGE = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import draw
+from amp_datasets.filtering.base import draw
+from amp_datasets.plugin.discovery import load_registry
 
 CUTOUT: Any = load_registry().filters["cutout"]
 

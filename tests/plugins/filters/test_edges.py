@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amp_datasets.discovery import load_registry
+from amp_datasets.plugin.discovery import load_registry
 
 FILTERS = load_registry().filters
 ACROSS = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import CannotApply
-from amp_datasets.filter import draw
-from amp_datasets.warp import Displacement
+from amp_datasets.filtering.base import draw
+from amp_datasets.geometry.warp import Displacement
+from amp_datasets.plugin.discovery import load_registry
 
 ELASTIC: Any = load_registry().filters["elastic"]
 SIZE = (400, 300)

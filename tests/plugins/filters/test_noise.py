@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amp_datasets.discovery import load_registry
-from amp_datasets.filter import random_bytes
+from amp_datasets.filtering.base import random_bytes
+from amp_datasets.plugin.discovery import load_registry
 
 NOISE: Any = load_registry().filters["noise"]
 SHAPE = (400, 500, 3)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amp_datasets.discovery import load_registry
+from amp_datasets.plugin.discovery import load_registry
 
 FILTERS = load_registry().filters
 IMAGE = np.random.default_rng(0).integers(0, 256, (31, 50, 3), dtype=np.uint8)

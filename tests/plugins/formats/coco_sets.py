@@ -13,10 +13,10 @@ from PIL import Image as PillowImage
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from amp_datasets.discovery import load_registry
-from amp_datasets.folder import Folder
+from amp_datasets.formats.kit.reading import Reading
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Polygon, Sample
-from amp_datasets.reading import Reading
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import Folder
 
 SIZE = (64, 48)
 SQUARE = [10, 10, 30, 10, 30, 25, 10, 25]

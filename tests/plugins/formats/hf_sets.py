@@ -12,11 +12,11 @@ import numpy as np
 from datasets import ClassLabel, Dataset, Features, Image, List, Value
 from PIL import Image as PillowImage
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
-from amp_datasets.folder import Folder
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Polygon, Sample
-from amp_datasets.reading import Reading
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import Folder
 
 SIZE = (64, 48)
 NAMES = ("мышь", "big dog", "unused")

@@ -23,10 +23,10 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 from pycocotools import mask as coco_mask
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
-from amp_datasets.folder import Folder
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import Folder
 
 
 def test_detection_states_the_file_and_a_certainty_of_85(tmp_path: Path) -> None:

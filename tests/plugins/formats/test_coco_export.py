@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import COCOeval
 
-from amp_datasets import geometry
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Polygon, Sample
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from builders import by_name, make_sample, make_set, place_picture, read_set, reasons, rules, write_files
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
 from amp_datasets.model import Annotation
+from amp_datasets.plugin.discovery import load_registry
 
 CREATEML = load_registry().source("createml")
 LABEL: dict[str, Any] = {"label": "cat", "coordinates": {"x": 32, "y": 24, "width": 16, "height": 24}}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from builders import by_name, make_sample, make_set, place_picture, read_set, reasons, rules, write_files, write_picture
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
-from amp_datasets.folder import open_folder
 from amp_datasets.model import Annotation
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 CSV = load_registry().source("csv")
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax\n"

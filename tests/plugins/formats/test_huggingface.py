@@ -17,9 +17,9 @@ from hf_sets import NAMES, ROW, a_dataset, metadata, picture, read, reasons, row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.folder import Folder
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import Folder
 
 
 @pytest.fixture

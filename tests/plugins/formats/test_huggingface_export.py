@@ -13,9 +13,9 @@ from datasets import ClassLabel, Image, List, Value
 from hf_sets import NAMES, SIZE, a_set, export, read
 from PIL import Image as PillowImage
 
-from amp_datasets.discovery import load_registry
-from amp_datasets.folder import Folder
 from amp_datasets.model import Category, ImageFile, LabelSet, Sample
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import Folder
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from builders import by_name, make_sample, make_set, picture_bytes, place_picture, read_set, reasons, rules, write_files
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
-from amp_datasets.folder import open_folder
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Polygon
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 LABELME = load_registry().source("labelme")
 RECTANGLE: dict[str, Any] = {"label": "cat", "shape_type": "rectangle", "points": [[40, 36], [24, 12]]}

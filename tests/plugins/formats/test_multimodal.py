@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Sample
+from amp_datasets.plugin.discovery import load_registry
 
 SIZE = (200, 100)
 CATEGORIES = (Category("cat"), Category("big dog"), Category("мышь"))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Sample
+from amp_datasets.plugin.discovery import load_registry
 
 ORIGINALS = {
     "blur_2.5": [("blur", {"sigma": 2.5})],

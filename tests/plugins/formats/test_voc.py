@@ -18,8 +18,8 @@ from builders import (
     write_picture,
 )
 
-from amp_datasets.discovery import load_registry
 from amp_datasets.model import Annotation
+from amp_datasets.plugin.discovery import load_registry
 
 VOC = load_registry().source("voc")
 SIZE = "<size><width>64</width><height>48</height><depth></depth></size>"

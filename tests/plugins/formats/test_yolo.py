@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amp_plugins.formats.yolo.data_yaml import quoted
 from builders import by_name, read_set, reasons, rules, write_files, write_picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
 from amp_datasets.errors import SourceError
-from amp_datasets.folder import open_folder
-from amp_datasets.yolo_rows import box_text
-from amp_datasets.yolo_yaml import quoted
+from amp_datasets.formats.kit.yolo_rows import box_text
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.storage.folder import open_folder
 
 YOLO = load_registry().source("yolo")
 ROW = "0 0.5 0.5 0.25 0.5\n"

@@ -15,10 +15,10 @@ from builders import KEYPOINTS, make_sample, place_picture, read_set, write_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets import geometry
-from amp_datasets.discovery import load_registry
+from amp_datasets.formats.kit.yolo_rows import box_text
+from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Category, LabelSet, Polygon
-from amp_datasets.yolo_rows import box_text
+from amp_datasets.plugin.discovery import load_registry
 
 REGISTRY = load_registry()
 TRIANGLE = Polygon(np.array([(2.0, 3.0), (40.0, 5.0), (12.0, 44.0)]))

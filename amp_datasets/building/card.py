@@ -1,0 +1,128 @@
+"""The dataset card of a build: what is in it, how it was made, how to load it. `configs` make it a typed dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from amp_datasets.building.report import BuildReport
+from amp_datasets.ledger.schema import LEDGER_FILE
+from amp_datasets.manifest.model import Manifest
+from amp_datasets.model import LabelSet
+from amp_datasets.variants.recipe import digest
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+_USE = """## Load it
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("path/or/owner/name")  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
+```
+
+In the folder that `amp build` wrote, `data.yaml` is for Ultralytics and `annotations/<split>.json` is COCO (categories
+from 1; the rows count them from 0). Boxes refer to the upright image. A box shows the visible part of its object.
+
+The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice. For Ultralytics:
+`train(data="data.yaml", mosaic=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0)`.
+"""
+
+_LAZY_USE = """## Load it
+
+The images are made when they are read, bit for bit the same on every machine with the versions below; this set holds
+the untouched sources and `ledger.parquet` with every label.
+
+```python
+import amp_datasets as amp  # pip install amp-datasets
+from huggingface_hub import snapshot_download
+
+folder = snapshot_download("owner/name", repo_type="dataset")  # or the path of your copy
+dataset = amp.load(folder)  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
+```
+
+Boxes refer to the upright image. A box shows the visible part of its object.
+"""
+
+
+def card_text(labels: LabelSet, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> str:
+    """README.md: YAML for the hub, then text for people."""
+    header = yaml.safe_dump(_metadata(manifest, report, lock), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{header}---\n",
+        _body(labels, manifest, report),
+        _LAZY_USE if lock["lazy"] else _USE,
+        _recipe(manifest),
+        _provenance(lock),
+    ]
+    return "\n".join(parts)
+
+
+def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
+    total = report.originals + report.variants
+    return {
+        "pretty_name": manifest.name,
+        **({"license": manifest.hub.license} if manifest.hub and manifest.hub.license else {}),
+        "task_categories": ["object-detection"],
+        "size_categories": [next((name for top, name in _SIZES if total < top), "n>1M")],
+        "annotations_creators": ["machine-generated"],
+        "source_datasets": ["original"],
+        "tags": ["data-augmentation", "amp-datasets"],
+        "configs": [_config(report, lock)],
+    }
+
+
+def _config(report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Where `datasets` finds the rows. It caches a folder by its name and this config, so the content is named too."""
+    content = digest([lock[key] for key in ("manifest_digest", "sources", "plugins", "versions", "categories")])
+    if lock["lazy"]:
+        return {"config_name": "ledger", "description": f"content {content}", "data_files": LEDGER_FILE}
+    data_files = [{"split": split, "path": f"images/{split}/**"} for split in report.splits]
+    return {"config_name": "default", "description": f"content {content}", "data_files": data_files}
+
+
+def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
+    per_class: Counter[tuple[str, str]] = Counter()
+    for sample in labels.samples:
+        per_class.update((a.category, str(sample.split)) for a in sample.annotations)
+    splits = list(report.splits)
+    rows = "\n".join(
+        f"| {_cell(c.name)} | {' | '.join(str(per_class[c.name, split]) for split in splits)} |"
+        for c in labels.categories
+    )
+    return f"""# {manifest.name}
+
+{report.originals + report.variants} images made from {report.sources} labelled ones: {report.originals} originals and
+{report.variants} augmented variants. All variants of an image are in its own split, so no split leaks into another.
+
+| labels of class | {" | ".join(splits)} |
+|---|{"---|" * len(splits)}
+{rows}
+| **images** | {" | ".join(str(report.splits[s]) for s in splits)} |
+"""
+
+
+def _recipe(manifest: Manifest) -> str:
+    labels = manifest.labels
+    return f"""## How it was made
+
+{len(manifest.variants())} kinds of variant, seed {manifest.seed}; all settings are in `amp.yaml`. An object keeps its
+label if at least {labels.min_visibility:.0%} of it is visible, and loses it at {labels.drop_below:.0%} or less; a
+variant in between is drawn again. `ledger.parquet` has a row for every variant: source, filters, draws, checksums.
+"""
+
+
+def _provenance(lock: Mapping[str, Any]) -> str:
+    sources = "\n".join(f"- {_cell(s['name'])}: {s['images']} images" for s in lock["sources"])
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(lock["versions"].items()))
+    return f"## Sources\n\n{sources}\n\nMade with {versions}.\n"
+
+
+def _cell(text: str) -> str:
+    """A name inside a Markdown table: nothing of it is markup."""
+    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
+    return " ".join(escaped.split())

@@ -1,0 +1,42 @@
+"""Joins sets into one build without variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from amp_datasets.building.api import build_prepared
+from amp_datasets.building.plan import prepare_manifest
+from amp_datasets.building.report import BuildReport
+from amp_datasets.building.workspace import is_build
+from amp_datasets.errors import BuildError
+from amp_datasets.ledger.lock import read_lock
+from amp_datasets.manifest.dump import name_after
+from amp_datasets.manifest.load import manifest_of
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.progress import Progress, silent
+
+
+def merge(
+    sets: Sequence[str | Path],
+    out: str | Path,
+    *,
+    like: str | Path | None = None,
+    settings: Sequence[str] = (),
+    plugin_dirs: Sequence[str | Path] = (),
+    progress: Progress = silent,
+) -> BuildReport:
+    """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
+    registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
+    own = {"name": name_after(Path(out)), "near_duplicates": "report"}
+    manifest = manifest_of(own, registry, [str(s) for s in sets], settings)
+    order = class_order(Path(like)) if like is not None else ()
+    prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
+    return build_prepared(prepared, Path(out), progress=progress)
+
+
+def class_order(build: Path) -> list[str]:
+    """The classes of a build in the order of their ids."""
+    if not is_build(build):
+        raise BuildError("--like needs a build", where=build, fix="give a folder that `amp build` wrote")
+    return [category["name"] for category in read_lock(build)["categories"]]

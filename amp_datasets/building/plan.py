@@ -1,0 +1,164 @@
+"""From a manifest to tasks: sources are read and joined, and for every image it is settled what is to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from amp_datasets.building.report import BuildReport, is_label
+from amp_datasets.building.worker import Task
+from amp_datasets.errors import SourceError
+from amp_datasets.filtering.class_hints import warnings
+from amp_datasets.formats.losses import losses
+from amp_datasets.images.codec import Limits
+from amp_datasets.ledger.keys import VariantKeys
+from amp_datasets.manifest.load import load_manifest
+from amp_datasets.manifest.model import Manifest
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.rows.schema import dump_annotations
+from amp_datasets.sources.consolidate import Consolidated, Item, consolidate, unique_names
+from amp_datasets.sources.open import read_source
+from amp_datasets.variants.mirror import side_pairs
+from amp_datasets.variants.recipe import ORIGINAL, CategoryRules, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A manifest with its sources read and joined: all that is needed to make any of its variants."""
+
+    manifest: Manifest
+    registry: Registry
+    joined: Consolidated
+    recipe: Recipe
+    formats: Mapping[str, str]
+    set_names: Sequence[str] = ()
+    """What the set of each source is called in this build."""
+
+
+def prepare(
+    manifest: str | Path,
+    *,
+    sources: Sequence[str | Path] = (),
+    settings: Sequence[str] = (),
+    limit: int | None = None,
+    plugin_dirs: Sequence[str | Path] = (),
+) -> Prepared:
+    """Read a manifest and its sources; nothing is written."""
+    registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
+    loaded = load_manifest(Path(manifest), registry, sources=[str(s) for s in sources], settings=settings)
+    return prepare_manifest(loaded, registry, Path(manifest), limit, plugin_dirs)
+
+
+def prepare_manifest(
+    manifest: Manifest,
+    registry: Registry,
+    where: Path,
+    limit: int | None = None,
+    plugin_dirs: Sequence[str | Path] = (),
+    order: Sequence[str] = (),
+) -> Prepared:
+    """Read the sources of a manifest that is loaded already; `order` are classes that keep their ids."""
+    if not manifest.sources:
+        raise SourceError(
+            "there is no source", where=where, fix="add `sources:` to the manifest, or give --source PATH"
+        )
+    if not manifest.variants() and not manifest.originals:
+        raise SourceError("there is nothing to make", where=where, fix="add `filters:` or set `originals: true`")
+    limits = Limits(manifest.limits.max_bytes, manifest.limits.max_pixels)
+    read = [read_source(source, registry, limits) for source in manifest.sources]
+    sets = [labels for labels, _ in read]
+    joined = consolidate(sets, [source.classes for source in manifest.sources], manifest, order)
+    if limit is not None:
+        joined = replace(joined, items=joined.items[:limit])
+    if not joined.items:
+        raise SourceError(
+            "no usable image is left", where=", ".join(s.path for s in manifest.sources), fix=_why_empty(joined)
+        )
+    formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read, strict=True)}
+    set_names = unique_names([labels.name for labels in sets])
+    return Prepared(manifest, registry, joined, _recipe(manifest, joined, plugin_dirs), formats, set_names)
+
+
+def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list[Task]:
+    """One task for every source image, with the rows that need not be made again."""
+    keys = VariantKeys(prepared.recipe, prepared.registry)
+    return [_task(item, prepared, keys, ready) for item in prepared.joined.items]
+
+
+def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str, list[dict[str, Any]]]) -> Task:
+    sample, manifest = item.sample, prepared.manifest
+    labels = dump_annotations(sample.annotations)
+    wanted: dict[str, str] = {}
+    augmented = sample.split in manifest.augment
+    if manifest.originals or not augmented:
+        wanted[ORIGINAL] = keys.original_key(item.sha256, labels)
+    if augmented:
+        wanted |= {spec.name: keys.key(item.sha256, labels, spec) for spec in prepared.recipe.variants}
+    reused = {name: ready[key] for name, key in wanted.items() if key in ready}
+    split, group = str(sample.split), str(sample.group)
+    return Task(sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group)
+
+
+def _recipe(manifest: Manifest, joined: Consolidated, plugin_dirs: Sequence[str | Path]) -> Recipe:
+    names = [category.name for category in joined.categories]
+    sides, one_sided = side_pairs(names)
+    if isinstance(manifest.labels.sides, dict):
+        sides = {**manifest.labels.sides, **{b: a for a, b in manifest.labels.sides.items()}}
+        one_sided = one_sided - set(sides)
+    elif manifest.labels.sides == "off":
+        sides, one_sided = {}, frozenset()
+    pairs = {c.name: c.flip_pairs for c in joined.categories if c.flip_pairs}
+    return Recipe(
+        manifest.seed,
+        manifest.variants(),
+        manifest.label_settings(),
+        manifest.encode_settings(),
+        CategoryRules(sides, tuple(sorted(one_sided)), pairs),
+        manifest.limits.max_pixels,
+        manifest.limits.max_bytes,
+        tuple(str(Path(folder).resolve()) for folder in plugin_dirs),
+    )
+
+
+def new_report(prepared: Prepared, out: Path) -> BuildReport:
+    """A report that has what is known before anything is made."""
+    joined = prepared.joined
+    return BuildReport(
+        str(out),
+        sources=len(joined.items),
+        dropped=losses(item for item in joined.dropped if not is_label(item)),
+        unusable_labels=losses(item for item in joined.dropped if is_label(item)),
+        repairs=losses(joined.repairs),
+        notes=[*joined.notes, *_meaning_warnings(prepared)],
+        formats=dict(prepared.formats),
+    )
+
+
+def _meaning_warnings(prepared: Prepared) -> list[str]:
+    used = dict.fromkeys(step.filter for spec in prepared.recipe.variants for step in spec.steps)
+    spoils = [(name, prepared.registry.filter(name).spoils) for name in used]
+    return warnings((category.name for category in prepared.joined.categories), spoils)
+
+
+def expect(report: BuildReport, prepared: Prepared) -> None:
+    """What a build would make if no variant is refused."""
+    copies = sum(spec.copies for spec in prepared.recipe.variants)
+    for item in prepared.joined.items:
+        augmented = item.sample.split in prepared.manifest.augment
+        report.originals += int(prepared.manifest.originals or not augmented)
+        report.variants += copies * augmented
+        split = str(item.sample.split)
+        report.splits[split] = (
+            report.splits.get(split, 0)
+            + copies * augmented
+            + (1 if prepared.manifest.originals or not augmented else 0)
+        )
+        report.labels += len(item.sample.annotations) * (copies * augmented + 1)
+
+
+def _why_empty(joined: Consolidated) -> str:
+    found = losses(joined.dropped)
+    return "; ".join(f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in found[:3]) or "check the paths"

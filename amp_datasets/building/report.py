@@ -1,0 +1,112 @@
+"""What a build or export did, counted: for people, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from amp_datasets.formats.losses import Loss, losses
+from amp_datasets.ledger.schema import MADE
+from amp_datasets.model import SPLITS, Dropped
+from amp_datasets.variants.recipe import ORIGINAL
+
+COUNTED_COLUMNS = (
+    "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
+    "labels_dropped",
+)  # fmt: skip
+"""What of a ledger a report needs."""
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """Numbers of a build. `sources` counts images that went in, `dropped` those that did not come out, with reasons.
+
+    `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away.
+    """
+
+    out: str
+    sources: int = 0
+    originals: int = 0
+    variants: int = 0
+    labels: int = 0
+    partial_labels: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+    splits: dict[str, int] = field(default_factory=dict)
+    dropped: list[Loss] = field(default_factory=list)
+    unusable_labels: list[Loss] = field(default_factory=list)
+    repairs: list[Loss] = field(default_factory=list)
+    refused_variants: list[Loss] = field(default_factory=list)
+    dropped_labels: dict[str, int] = field(default_factory=dict)
+    lost_in_exports: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    formats: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers as one JSON document."""
+        return asdict(self)
+
+    def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Count a ledger's rows; one without a variant is of a source that turned out to be no picture."""
+        refused: list[Dropped] = []
+        broken: list[Dropped] = []
+        labels: Counter[str] = Counter()
+        splits: Counter[str] = Counter()
+        for row in rows:
+            if row["status"] != MADE:
+                lost = Dropped(f"{row['source_id']} {row['variant']}".strip(), row["reason"], row["detail"])
+                (refused if row["variant"] else broken).append(lost)
+                continue
+            splits[row["split"]] += 1
+            self.originals += row["spec"] == ORIGINAL
+            self.variants += row["spec"] != ORIGINAL
+            self.labels += row["labels_out"]
+            self.partial_labels += row["labels_partial"]
+            labels.update(json.loads(row["labels_dropped"] or "{}"))
+        self.splits = {split: splits[split] for split in SPLITS if splits[split]}
+        self.dropped_labels, self.refused_variants = dict(labels), losses(refused)
+        self.sources -= len(broken)
+        self.dropped += losses(broken)
+
+
+def is_label(item: Dropped) -> bool:
+    """Whether a single label was lost: its id is that of its picture or file and a number."""
+    return re.search(r"#\d+$", item.id) is not None
+
+
+def as_text(report: BuildReport) -> list[str]:
+    """The lines that a person reads after a build."""
+    split_text = ", ".join(f"{n} {split}" for split, n in report.splits.items())
+    rate = f", {report.variants / report.seconds:.0f} variants a second" if report.seconds > 0 else ""
+    lines = [
+        f"{report.originals + report.variants} images ({split_text}), {report.labels} labels"
+        f" from {report.sources} source images in {report.seconds:.1f} s{rate}",
+    ]
+    if report.reused:
+        lines.append(f"{report.reused} of them were there already and are reused")
+    lines += _section("images set aside", report.dropped)
+    lines += _section("labels set aside", report.unusable_labels)
+    lines += _section("variants not made", report.refused_variants)
+    lines += _section("mended on reading", report.repairs)
+    if report.dropped_labels:
+        counted = ", ".join(f"{n} {reason}" for reason, n in report.dropped_labels.items())
+        lines.append(f"labels that filters took away: {counted}")
+    if report.partial_labels:
+        lines.append(f"{report.partial_labels} labels are of objects that a fixed setting cuts; they show what is left")
+    for name, lost in report.lost_in_exports.items():
+        lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
+    return lines + [f"note: {note}" for note in report.notes]
+
+
+def _section(title: str, found: list[Loss]) -> list[str]:
+    lines = []
+    for loss in found:
+        lines.append(f"{title}: {loss.count} x {loss.reason}")
+        lines += [f"    {example}" for example in loss.examples]
+        if loss.count > len(loss.examples):
+            lines.append(f"    ... and {loss.count - len(loss.examples)} more (see the ledger)")
+    return lines

@@ -1,0 +1,223 @@
+"""One source image to its ledger rows and image files: what a worker does, whatever engine runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from posixpath import splitext
+from typing import Any
+
+from amp_datasets.errors import AmpError, BuildError, CannotApply, ImageError, PluginError
+from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, decode, encode, encoding_for, read_header
+from amp_datasets.ledger.keys import text_sha256
+from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
+from amp_datasets.model import Image, ImageFile
+from amp_datasets.rows.schema import dump_annotations, load_annotations
+from amp_datasets.storage.files import place_file, write_failed
+from amp_datasets.storage.folder import read_image_file
+from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
+from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec
+from amp_datasets.variants.steps import Original
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A source image, the kinds of variant wanted of it (name -> key), and rows of earlier runs that serve again."""
+
+    source_id: str
+    file: ImageFile
+    sha256: str
+    labels: str
+    split: str
+    stem: str
+    keys: dict[str, str]
+    ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    group: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the picture's name, with dot; its file may have another, if it came out of a label file."""
+        return splitext(self.source_id)[1].lower()
+
+    def dump(self) -> str:
+        """JSON for the worker; a picture in memory travels beside it."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "file"}
+        return json.dumps({**plain, "path": str(self.file.path), "member": self.file.member}, ensure_ascii=False)
+
+
+def load_task(text: str, data: bytes | None) -> Task:
+    """The task that `Task.dump` wrote."""
+    raw = json.loads(text)
+    return Task(file=ImageFile(Path(raw.pop("path")), raw.pop("member"), data), **raw)
+
+
+class Maker:
+    """Makes the rows of tasks and puts the image files into `images`/split.
+
+    Without `images` it makes rows with digests alone, and with `plan_only` rows without digests, which costs no pixels.
+    """
+
+    def __init__(self, recipe: Recipe, images: Path | None, *, plan_only: bool = False) -> None:
+        self.recipe = recipe
+        self.images = images
+        self.plan_only = plan_only
+        self.variants = VariantMaker(recipe)
+        self.specs = {spec.name: spec for spec in recipe.variants}
+        self.limits = Limits(recipe.max_bytes, recipe.max_pixels)
+
+    def rows(self, task: Task) -> Iterator[dict[str, Any]]:
+        """The ledger rows of a source, in the manifest's order; its files are written on the way."""
+        base = self._base(task)
+        ready = {name: rows for name, rows in task.ready.items() if all(map(_is_intact, rows))}
+        source = _Loaded(task, self) if len(ready) < len(task.keys) else None
+        if source is not None and source.problem is not None:
+            yield {**base, "status": DROPPED, **source.problem}  # the source as a whole, not each of its variants
+            return
+        for name, key in task.keys.items():
+            if source is None or name in ready:
+                yield from (self._again(row, task, base) for row in ready[name])
+            elif name == ORIGINAL:
+                yield self._original({**base, "key": key}, source, task)
+            else:
+                yield from self._variants({**base, "key": key}, source, self.specs[name], task)
+
+    def _base(self, task: Task) -> dict[str, Any]:
+        return {
+            **empty_row(),
+            "source_id": task.source_id,
+            "source_sha256": task.sha256,
+            "source_labels": task.labels,
+            "group": task.group,
+            "split": task.split,
+            "labels_in": len(json.loads(task.labels)),
+        }
+
+    def _variants(
+        self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
+    ) -> Iterator[dict[str, Any]]:
+        encoding = encoding_for(source.header, self.recipe.encode)
+        written_as = json.dumps(asdict(encoding), sort_keys=True)
+        for planned, data in self._rendered(source.original, spec, encoding, task):
+            row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
+            if isinstance(planned, Refused):
+                yield _refused(row, planned)
+                continue
+            row |= {
+                "encoding": written_as,
+                **described(planned, source.original, task.labels),
+            }
+            yield self._put(row, data, encoding.suffix, planned.warp.size, task)
+
+    def _rendered(
+        self, original: Original, spec: VariantSpec, encoding: Encoding, task: Task
+    ) -> Iterator[tuple[Planned | Refused, bytes]]:
+        """All copies of a kind of variant with their files' bytes; a filter that breaks is named with its source."""
+        try:
+            for planned in self.variants.plan_copies(original, spec):
+                if isinstance(planned, Refused) or self.plan_only:
+                    yield planned, b""
+                    continue
+                try:
+                    yield planned, encode(render(original.image, planned), encoding)
+                except CannotApply as error:
+                    yield Refused(spec, planned.copy, planned.attempt + 1, error.what), b""
+        except AmpError:
+            raise
+        except Exception as error:
+            what = f"`{spec.name}` breaks on this picture: {type(error).__name__}: {error}"
+            fix = "mend the filter, or leave it out (AMP_DEBUG=1 shows where it breaks)"
+            raise PluginError(what, where=task.source_id, fix=fix) from error
+
+    def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
+        """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""
+        row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
+        row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
+        suffix, data = task.suffix, source.data
+        if source.header.orientation != 1 or source.header.format not in WRITABLE:
+            encoding = encoding_for(source.header, self.recipe.encode)
+            suffix, data = encoding.suffix, encode(source.original.image, encoding)
+            row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), "detail": "turned upright"}
+        return self._put(row, data, suffix, source.header.size, task)
+
+    def _put(self, row: dict[str, Any], data: bytes, suffix: str, size: tuple[int, int], task: Task) -> dict[str, Any]:
+        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        if self.images is not None:
+            target = self.images / task.split / name
+            try:
+                target.write_bytes(data)
+            except OSError as error:
+                raise write_failed(error, target) from error
+        row |= {"status": MADE, "file_name": name, "sha256": "" if self.plan_only else hashlib.sha256(data).hexdigest()}
+        return {**row, "width": size[0], "height": size[1]}
+
+    def _again(self, row: dict[str, Any], task: Task, base: dict[str, Any]) -> dict[str, Any]:
+        """A row of an earlier build, with its file linked under the name that it has in this one."""
+        held = row["held_at"]
+        row = {**{name: row[name] for name in base}, **{key: base[key] for key in ("source_id", "group", "split")}}
+        if row["status"] != MADE:
+            return row
+        copied = row["spec"] == ORIGINAL and not row["encoding"]
+        suffix = task.suffix if copied else Path(row["file_name"]).suffix
+        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        if self.images is not None:
+            place_file(Path(held), self.images / task.split / name)
+        return {**row, "file_name": name}
+
+
+class _Loaded:
+    """A source's bytes, header, pixels and labels; or, as ledger columns, why they cannot be used."""
+
+    original: Original
+    header: Header
+
+    def __init__(self, task: Task, maker: Maker) -> None:
+        self.problem: dict[str, str] | None = None
+        self.data = read_image_file(task.file, maker.limits.max_bytes)
+        if hashlib.sha256(self.data).hexdigest() != task.sha256:
+            raise BuildError("the picture changed during the build", where=task.file, fix="run the build again")
+        try:
+            self.header = read_header(self.data, maker.limits, task.file)
+            image: Image = decode(self.data, self.header, task.file)
+        except ImageError as error:
+            self.problem = {"reason": "picture cannot be decoded", "detail": error.what}
+            return
+        self.original = Original(image, task.sha256, load_annotations(task.labels))
+
+
+def _is_intact(row: dict[str, Any]) -> bool:
+    """Whether the file of an earlier row is still what it was (after a power cut it may be empty)."""
+    if row["status"] != MADE:
+        return True
+    try:
+        found = hashlib.sha256(Path(row["held_at"]).read_bytes()).hexdigest()
+    except OSError:
+        return False
+    return found == str(row["sha256"])
+
+
+def described(planned: Planned, original: Original, source_labels: str) -> dict[str, Any]:
+    """The ledger's columns about a plan; where no label changed, the source's text serves again."""
+    same = planned.judged.annotations is original.annotations
+    labels = source_labels if same else dump_annotations(planned.judged.annotations)
+    return {
+        "attempt": planned.attempt,
+        "steps": planned.steps_json,
+        "labels": labels,
+        "labels_sha256": text_sha256(labels),
+        "labels_out": len(planned.judged.annotations),
+        "labels_partial": planned.judged.partial,
+        "labels_dropped": json.dumps(dict(planned.judged.dropped), sort_keys=True) if planned.judged.dropped else "",
+    }
+
+
+def _refused(row: dict[str, Any], refused: Refused) -> dict[str, Any]:
+    return {
+        **row,
+        "status": DROPPED,
+        "attempt": max(0, refused.attempts - 1),
+        "reason": refused.reason,
+        "detail": refused.detail,
+    }

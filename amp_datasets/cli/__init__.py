@@ -1,0 +1,73 @@
+"""The command line. Nothing heavy is imported before a command runs, so that `amp --help` answers at once.
+
+Offers `main` and `run`.
+May import: everything, when a command runs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from amp_datasets.cli.commands import builds, ledgers, sets
+from amp_datasets.cli.console import EXIT_INPUT, show_error
+from amp_datasets.errors import AmpError
+
+_COMMANDS = (
+    (sets.init, "amp init --source photos/ --name drums"),
+    (sets.check, "amp check photos/   or   amp check amp.yaml -v"),
+    (sets.filters, "amp filters   or   amp filters rotate"),
+    (builds.preview, "amp preview amp.yaml -o preview.jpg --images 2"),
+    (builds.build, "amp build amp.yaml -o build -j 4   or   amp build amp.yaml -s filters.blur.sigma=3"),
+    (builds.export, "amp export build --to voc -o voc   or   amp export photos/ --to yolo -o yolo"),
+    (builds.merge, "amp merge drums/ horns.zip -o all --like earlier-build"),
+    (ledgers.verify, "amp verify build --replay 20"),
+    (ledgers.replay, "amp replay build drum_7__rotate.jpg -o again.jpg"),
+    (ledgers.diff, "amp diff build-1 build-2"),
+    (ledgers.publish, "amp publish build --repo me/drums --dry-run"),
+    (sets.schema, "amp schema -o amp.schema.json"),
+    (sets.env, "amp env --json"),
+)
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for a wrong command line; where the class lives changes between its versions."""
+
+app = typer.Typer(
+    name="amp",
+    help="Turn a small labelled image set into a large one whose labels are exact.\n\n"
+    "Start with: amp init --source PATH_OF_A_SET, then amp build",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _function, _example in _COMMANDS:
+    app.command(epilog=f"Example: {_example}")(_function)
+
+
+def main() -> None:
+    """The `amp` command."""
+    # Albumentations imports torch where there is one, for a transform that is no filter: a second and 140 MB a process.
+    sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type] # None is how an import is refused
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for stream in (sys.stdout, sys.stderr):  # a file name that is no text must not end a command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; a wrong one is told like every other error."""
+    try:
+        return int(app(list(arguments), standalone_mode=False) or 0)
+    except _UsageError as error:
+        if not arguments:  # no command: the help has been shown
+            return EXIT_INPUT
+        command = error.ctx.command_path if error.ctx is not None else "amp"
+        wrong = AmpError(error.format_message(), fix=f"`{command} --help` shows what there is")
+        show_error(wrong, as_json="--json" in arguments)
+        return EXIT_INPUT

@@ -1,0 +1,116 @@
+"""What there is to choose from: filters with their settings, formats, versions."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from amp_datasets import __version__
+from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter
+from amp_datasets.filtering.settings import settings_schema
+from amp_datasets.ledger.keys import library_versions, machine
+from amp_datasets.plugin.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLine:
+    """One filter in one line."""
+
+    name: str
+    kind: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilterList:
+    """All filters, and how many more can be named of other libraries."""
+
+    filters: tuple[FilterLine, ...]
+    families: dict[str, list[str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON document."""
+        return asdict(self)
+
+    def as_text(self) -> list[str]:
+        """A table."""
+        lines = [f"{f.name:<16} {f.kind:<9} {f.about}" for f in self.filters]
+        more = [
+            f"{prefix}.NAME: {len(names)} of {prefix}'s own, e.g. {names[0]}" for prefix, names in self.families.items()
+        ]
+        return lines + more
+
+
+@dataclass(frozen=True, slots=True)
+class FilterDescription:
+    """One filter with its settings."""
+
+    name: str
+    kind: str
+    about: str
+    settings: dict[str, Any]
+    example: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON document."""
+        return asdict(self)
+
+    def as_text(self) -> list[str]:
+        """What `amp filters NAME` prints."""
+        lines = [f"{self.name} ({self.kind})", "", *self.about.splitlines(), "", "settings:"]
+        lines += [f"  {name} = {s.get('default')!r}  {_type_text(s)}" for name, s in self.settings.items()]
+        inner = ", ".join(f"{k}: {list(v) if isinstance(v, tuple) else v}" for k, v in self.example.items())
+        return [*lines, "", "example:", "  filters:", f"    {self.name}: {{{inner}}}"]
+
+
+def list_filters(registry: Registry) -> FilterList:
+    """Every filter in one line."""
+    lines = [FilterLine(name, kind_of(p), _first_line(p)) for name, p in sorted(registry.filters.items())]
+    return FilterList(tuple(lines), {prefix: sorted(f.names()) for prefix, f in registry.families.items()})
+
+
+def describe_filter(registry: Registry, name: str) -> FilterDescription:
+    """One filter with its settings, defaults and an example."""
+    plugin = registry.filter(name)
+    settings = settings_schema(plugin)["properties"]
+    return FilterDescription(name, kind_of(plugin), inspect.getdoc(plugin) or "", settings, dict(plugin.examples[0]))
+
+
+def kind_of(plugin: type[Filter]) -> str:
+    """What a filter does to labels."""
+    if issubclass(plugin, GeometricFilter):
+        return "geometry"
+    return "hides" if issubclass(plugin, HidingFilter) else "pixels"
+
+
+def environment(registry: Registry) -> dict[str, Any]:
+    """Versions, plugins and the machine."""
+    return {
+        "amp_datasets": __version__,
+        **library_versions(),
+        **machine(),
+        "filters": sorted(registry.filters),
+        "reads": sorted(registry.sources),
+        "writes": sorted(registry.exporters),
+    }
+
+
+def _first_line(plugin: type[Filter]) -> str:
+    return (inspect.getdoc(plugin) or "").splitlines()[0]
+
+
+def _type_text(schema: dict[str, Any]) -> str:
+    """A setting's type in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(_type_text(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if schema.get("type") == "array":
+        inner = schema.get("prefixItems")
+        return f"[{', '.join(_type_text(item) for item in inner)}]" if inner else "list"
+    bounds = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = " and ".join(f"{sign} {schema[key]:g}" for key, sign in bounds.items() if key in schema)
+    return f"{schema.get('type', 'any')} {limits}".strip()

@@ -1,0 +1,139 @@
+"""Commands that write sets: build, export, merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amp_datasets.cli.commands.options import Format, Json, Manifest, PluginDirs, Settings, Sources, formats_of
+from amp_datasets.cli.console import command, emit, emit_json, next_step, progress_bar, say
+from amp_datasets.errors import AmpError
+
+
+@command
+def build(
+    manifest: Manifest = Path("amp.yaml"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")] = Path("build"),
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Workers; all cores by default.")] = None,
+    source: Sources = None,
+    settings: Settings = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first so many source images.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
+    lazy: Annotated[bool, typer.Option("--lazy", help="Keep sources and ledger; make images when asked for.")] = False,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Make all variants and lay every label format around them. Run again after an interruption to go on."""
+    from amp_datasets.building.api import build as run
+    from amp_datasets.building.report import as_text
+
+    with progress_bar(quiet=json_) as progress:
+        report = run(
+            manifest,
+            out=out,
+            sources=source or (),
+            settings=settings or (),
+            jobs=jobs,
+            limit=limit,
+            dry_run=dry_run,
+            lazy=lazy,
+            plugin_dirs=plugin_dirs or (),
+            progress=progress,
+        )
+    if json_:
+        emit_json(report.to_json())
+        return
+    emit(as_text(report))
+    next_step(f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md")
+
+
+@command
+def preview(
+    manifest: Manifest = Path("amp.yaml"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path("preview.jpg"),
+    images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
+    source: Sources = None,
+    settings: Settings = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Draw the variants of the first images with their labels, to look at before building."""
+    from amp_datasets.building.plan import prepare
+    from amp_datasets.view.preview import preview as run
+
+    prepared = prepare(manifest, sources=source or (), settings=settings or (), plugin_dirs=plugin_dirs or ())
+    tiles = run(prepared, out, images)
+    if json_:
+        emit_json({"out": str(out), "pictures": tiles})
+        return
+    say(f"wrote {out} with {tiles} pictures")
+    next_step(f"amp build {manifest}")
+
+
+@command
+def export(
+    what: Annotated[str, typer.Argument(help="A build, or any set that amp can read.")],
+    to: Annotated[str, typer.Option("--to", help="The format to write (amp env lists all).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder.")],
+    options: Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="An option.")] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures instead of linking them.")] = False,
+    format_: Format = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Convert a build or a set to another format."""
+    from amp_datasets.conversion import export as run
+
+    with progress_bar(quiet=json_) as progress:
+        report = run(
+            what,
+            to,
+            out,
+            formats_of(plugin_dirs),
+            source_format=format_,
+            options=_pairs(options or []),
+            copy=copy,
+            progress=progress,
+        )
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(report.as_text())
+        next_step(f"amp check {out}")
+
+
+@command
+def merge(
+    sets: Annotated[list[str], typer.Argument(help="The sets to join.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")],
+    like: Annotated[Path | None, typer.Option(help="Keep the class ids of this earlier build.")] = None,
+    settings: Settings = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Join several sets into one, without variants: classes by name, unique file names, duplicates reported."""
+    from amp_datasets.building.merge import merge as run
+    from amp_datasets.building.report import as_text
+
+    with progress_bar(quiet=json_) as progress:
+        report = run(sets, out, like=like, settings=settings or (), plugin_dirs=plugin_dirs or (), progress=progress)
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(as_text(report))
+        next_step(f"amp check {out}")
+
+
+def _pairs(options: list[str]) -> dict[str, Any]:
+    """key=value options, values read as YAML."""
+    from amp_datasets.storage.yaml import parse_yaml
+
+    pairs = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise AmpError(f"`{option}` is not of the form key=value", fix="for example -s annotation=csv")
+        pairs[key.strip()] = parse_yaml(text.encode(), Path(f"-s {option}")).value
+    return pairs

@@ -1,0 +1,98 @@
+"""Commands on finished builds: prove, rebuild, compare, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amp_datasets.cli.commands.options import Json, PluginDirs, Sources
+from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, progress_bar
+from amp_datasets.errors import AmpError
+
+
+@command
+def verify(
+    build: Annotated[Path, typer.Argument(help="The build.")],
+    replay: Annotated[str, typer.Option(help="Make so many variants again and compare, or `all`.")] = "0",
+    source: Sources = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Read a build again and prove that nothing changed: exit code 1 if something did."""
+    from amp_datasets.ledger.verify import as_text
+    from amp_datasets.ledger.verify import verify as run
+
+    count: Any = replay if replay == "all" else _number(replay)
+    with progress_bar(quiet=json_) as progress:
+        report = run(build, replay=count, sources=source or (), plugin_dirs=plugin_dirs or (), progress=progress)
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(as_text(report))
+    if report.findings:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@command
+def replay(
+    build: Annotated[Path, typer.Argument(help="The build.")],
+    variant: Annotated[str, typer.Argument(help="A file name of the build.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write; its labels go beside it.")],
+    source: Sources = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Make one image and its labels again, from its source and one line of the ledger."""
+    from amp_datasets.ledger.replay import as_text
+    from amp_datasets.ledger.replay import replay as run
+
+    report = run(build, variant, out, sources=source or (), plugin_dirs=plugin_dirs or ())
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(as_text(report))
+
+
+@command
+def diff(
+    first: Annotated[Path, typer.Argument(help="A build.")],
+    second: Annotated[Path, typer.Argument(help="Another build.")],
+    json_: Json = False,
+) -> None:
+    """Say what changed between two builds: exit code 1 if anything did."""
+    from amp_datasets.ledger.diff import as_text
+    from amp_datasets.ledger.diff import diff as run
+
+    report = run(first, second)
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(as_text(report))
+    if report.changed:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@command
+def publish(
+    build: Annotated[Path, typer.Argument(help="The build.")] = Path("build"),
+    repo: Annotated[str | None, typer.Option(help="owner/name on the hub; else the manifest's `hub.repo`.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be pushed, without the network.")] = False,
+    json_: Json = False,
+) -> None:
+    """Push a build to the Hugging Face hub with its card. The token comes from `hf auth login` or HF_TOKEN."""
+    from amp_datasets.hub import publish as run
+
+    report = run(build, repo=repo, private=False if public else None, dry_run=dry_run)
+    if json_:
+        emit_json(report.to_json())
+    else:
+        emit(report.as_text())
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise AmpError(f"--replay takes a number or `all` (got {text!r})")
+    return int(text)

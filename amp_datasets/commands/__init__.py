@@ -1,1 +1,0 @@
-"""The commands of `amp`, grouped by what they work on."""

@@ -1,0 +1,192 @@
+"""Writes any set in any format: labels converted, pictures linked or copied, losses counted."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from posixpath import splitext
+from typing import Any
+
+from pydantic import ValidationError
+
+from amp_datasets.errors import BuildError, SourceError
+from amp_datasets.formats.base import Exporter, Options
+from amp_datasets.formats.losses import Loss, losses
+from amp_datasets.images.codec import EncodeSettings, Limits, decode, encode, encoding_for, read_bytes, read_header
+from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.model import ImageFile, LabelSet, Sample
+from amp_datasets.plugin.registry import Registry, find
+from amp_datasets.progress import Progress, silent
+from amp_datasets.sources.gc_pause import collector_paused
+from amp_datasets.sources.open import read_source
+from amp_datasets.storage.files import place_file, write_failed
+from amp_datasets.storage.names import FreeStems, safe_stem
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What an export wrote, and what the format could not hold."""
+
+    out: str
+    format: str
+    images: int = 0
+    labels: int = 0
+    turned: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    dropped: list[Loss] = field(default_factory=list)
+    repairs: list[Loss] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers as one JSON document."""
+        return asdict(self)
+
+    def as_text(self) -> list[str]:
+        """The lines that a person reads after an export."""
+        lines = [f"{self.images} images and {self.labels} labels written as {self.format} to {self.out}"]
+        lines += [f"lost: {count} x {feature} ({self.format} cannot hold it)" for feature, count in self.lost.items()]
+        for title, found in (("set aside", self.dropped), ("mended on reading", self.repairs)):
+            lines += [f"{title}: {loss.count} x {loss.reason} (first: {loss.examples[0]})" for loss in found]
+        if self.turned:
+            lines.append(f"{self.turned} pictures were turned upright (their EXIF tag is gone)")
+        return lines
+
+
+@collector_paused()
+def export(
+    what: str | Path,
+    to: str,
+    out: str | Path,
+    registry: Registry,
+    *,
+    source_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    copy: bool = False,
+    progress: Progress = silent,
+) -> ExportReport:
+    """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
+
+    Pictures are hard links where the file system can (`copy` forces copies). Raises AmpError on bad input.
+    """
+    plugin = registry.exporter(to)
+    settings = checked_options(plugin, options or {})
+    target = Path(out)
+    _check_target(str(what), target)
+    labels, _ = read_source(SourceSettings(path=str(what), format=source_format), registry, Limits())
+    if not any(sample.labelled for sample in labels.samples):
+        raise SourceError("there is not one labelled picture to export", where=what)
+    report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
+    partial = target.with_name(f".{target.name}.amp-partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        _write(plugin, settings, labels, partial, _Placing(copy, report), progress)
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except OSError as error:
+        raise write_failed(error, target) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def _write(
+    plugin: type[Exporter[Any]],
+    settings: Options,
+    labels: LabelSet,
+    folder: Path,
+    placing: _Placing,
+    progress: Progress,
+) -> None:
+    exporter = plugin(folder, settings, placing)
+    samples = named([sample for sample in labels.samples if sample.labelled])
+    exporter.write(replace(labels, samples=_Tracked(samples, f"writing {plugin.name}", progress)))
+    placing.report.images = len(samples)
+    placing.report.labels = sum(len(sample.annotations) for sample in samples)
+    lost = exporter.losses(samples) + Counter(unlabelled=len(labels.samples) - len(samples))
+    placing.report.lost = dict(+lost)
+
+
+def checked_options(plugin: type[Exporter[Any]], options: Mapping[str, Any]) -> Options:
+    """An exporter's options; an unknown or wrong one is an error that lists what there is."""
+    for name in options:
+        known = plugin.options_type.model_fields
+        find(known, name, f"an option of {plugin.name}", f"its options are: {', '.join(known) or 'none'}")
+    try:
+        return plugin.options_type.model_validate(options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise SourceError(f"the option `{problem['loc'][0]}` of {plugin.name}: {problem['msg']}") from error
+
+
+def named(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples with flat file names whose stems are unique, and with a split."""
+    stems = FreeStems()
+    result = []
+    for sample in samples:
+        suffix = splitext(sample.source_id)[1].lower() or ".jpg"
+        name = stems.take(safe_stem(sample.source_id)) + suffix
+        result.append(replace(sample, source_id=name, split=sample.split or "train"))
+    return result
+
+
+class _Placing:
+    """Puts pictures where an exporter wants them: linked, copied, unpacked, or turned upright."""
+
+    def __init__(self, copy: bool, report: ExportReport) -> None:
+        self.copy = copy
+        self.report = report
+        self._folders: set[Path] = set()
+
+    def __call__(self, sample: Sample, target: Path) -> None:
+        folder = target.parent
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        if sample.turned:
+            target.write_bytes(_upright(sample.image))
+            self.report.turned += 1
+        elif sample.image.member is None and sample.image.data is None:
+            place_file(sample.image.path, target, copy=self.copy)
+        else:
+            target.write_bytes(read_bytes(sample.image, Limits()))
+
+
+def _upright(file: ImageFile) -> bytes:
+    data = read_bytes(file, Limits())
+    header = read_header(data, Limits(), file)
+    return encode(decode(data, header, file), encoding_for(header, EncodeSettings()))
+
+
+@dataclass(frozen=True)
+class _Tracked(Collection[Sample]):
+    """Samples that report how far they have been read."""
+
+    samples: Sequence[Sample]
+    what: str
+    progress: Progress
+
+    def __iter__(self) -> Iterator[Sample]:
+        total = len(self.samples)
+        for number, sample in enumerate(self.samples):
+            if number % 100 == 0:
+                self.progress(self.what, number, total)
+            yield sample
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.samples
+
+
+def _check_target(what: str, target: Path) -> None:
+    source, resolved = Path(what).expanduser().resolve(), target.resolve()
+    inside = resolved == source or source in resolved.parents or resolved in source.parents
+    if inside and not what.startswith(HUB_PREFIX):
+        raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise BuildError("the target is there already and not empty", where=target, fix="choose another -o")

@@ -1,1 +1,0 @@
-"""Ways of running the variants of many sources."""

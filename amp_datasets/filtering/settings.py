@@ -1,0 +1,145 @@
+"""A filter's settings: completed by its defaults, checked by its own schema, described for editors."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from amp_datasets.errors import PluginError
+from amp_datasets.plugin.registry import Registry, nearest
+
+if TYPE_CHECKING:
+    from amp_datasets.filtering.base import Filter
+
+_ALBUMENTATIONS_OWN = ("p", "strict")
+"""Arguments of every Albumentations transform that a manifest has no say in: a named filter is always applied."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a filter's setting, or with all of them (`name` is None)."""
+
+    name: str | None
+    what: str
+    fix: str | None = None
+
+
+class SettingsError(ValueError):
+    """A filter's name or settings are wrong; every wrong one is listed."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{p.name}: {p.what}" if p.name else p.what for p in problems))
+        self.problems = problems
+
+
+def complete_settings(plugin: type[Filter], given: Any) -> dict[str, Any]:
+    """All settings of a filter as JSON values, defaults filled in; a SettingsError names every wrong one."""
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise SettingsError(
+            [Problem(None, f"settings of `{plugin.name}` are a map, like {{sigma: 2}} (got {given!r})")]
+        )
+    defaults = _defaults(plugin)
+    unknown = [name for name in given if name not in defaults]
+    if unknown:
+        raise SettingsError([_unknown(str(name), plugin, defaults) for name in unknown])
+    merged = {**defaults, **given}
+    try:
+        checked = plugin.InitSchema.model_validate({**merged, "p": 1.0, "strict": True})
+    except ValidationError as error:
+        raise SettingsError(_problems(error)) from error
+    return {name: _plain(getattr(checked, name)) for name in merged}
+
+
+def create(registry: Registry, name: str, settings: dict[str, Any]) -> Filter:
+    """A filter with settings that were completed before (JSON lists become tuples again)."""
+    plugin = registry.filter(name)
+    checked = plugin.InitSchema.model_validate({**settings, "p": 1.0, "strict": True})
+    return plugin(**{key: getattr(checked, key) for key in settings}, p=1.0)
+
+
+def settings_schema(plugin: type[Filter]) -> dict[str, Any]:
+    """JSON Schema of a filter's settings, with their defaults."""
+    schema = plugin.InitSchema.model_json_schema()
+    defaults = _defaults(plugin)
+    properties = {
+        name: {**entry, "default": _plain(defaults[name])}
+        for name, entry in schema.get("properties", {}).items()
+        if name in defaults
+    }
+    about = inspect.getdoc(plugin) or ""
+    result = {"type": "object", "description": about, "properties": properties, "additionalProperties": False}
+    if "$defs" in schema:
+        result["$defs"] = schema["$defs"]
+    return result
+
+
+def _defaults(plugin: type[Filter]) -> dict[str, Any]:
+    signature = inspect.signature(plugin)
+    wanted = [p for p in signature.parameters.values() if p.name not in _ALBUMENTATIONS_OWN]
+    without = [p.name for p in wanted if p.default is inspect.Parameter.empty]
+    if without:
+        raise PluginError(f"the setting `{without[0]}` of `{plugin.name}` has no default", fix="give it one")
+    return {p.name: p.default for p in wanted}
+
+
+def _unknown(name: str, plugin: type[Filter], known: dict[str, Any]) -> Problem:
+    near = nearest(name, known)
+    listed = f"its settings are: {', '.join(known)}" if known else "it has no settings"
+    fix = f"did you mean `{near}`?  {listed}" if near else listed
+    return Problem(name, f"`{plugin.name}` has no such setting", fix)
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    """One message for each setting: of a union's branches the one that understood the value's type."""
+    by_name: dict[str | None, list[Any]] = {}
+    for item in error.errors():
+        by_name.setdefault(str(item["loc"][0]) if item["loc"] else None, []).append(item)
+    return [Problem(name, union_message(items)) for name, items in by_name.items()]
+
+
+def union_message(items: list[Any]) -> str:
+    """What is wrong, in one phrase, from the complaints of all branches of a type."""
+    understood = [item for item in items if not item["type"].endswith(("_type", "_parsing", "too_short"))] or items
+    text = ", or ".join(dict.fromkeys(_phrase(item) for item in understood))
+    given = understood[0]["input"]
+    speaks_for_itself = understood[0]["type"] == "value_error" and isinstance(given, dict | list)
+    return text if speaks_for_itself else f"{text} (got {given!r})"
+
+
+_PHRASES = (
+    ("value error, ", ""),
+    ("input should be", "must be"),
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+    ("greater than", "above"),
+    ("less than", "below"),
+    ("a valid tuple", "a list"),
+    ("a valid list", "a list"),
+    ("a valid dictionary", "a map"),
+    ("a valid string", "text"),
+    ("a valid integer, got a number with a fractional part", "a whole number"),
+    ("a valid integer, unable to parse string as an integer", "a whole number"),
+    ("a valid number, unable to parse string as a number", "a number"),
+    ("a valid boolean, unable to interpret input", "true or false"),
+    ("tuple should have at least", "needs at least"),
+    (" after validation, not 0", ""),
+    ("string should match pattern", "must match"),
+)
+"""Pydantic's words, and those of people who have never heard of Python."""
+
+
+def _phrase(item: Any) -> str:
+    text = str(item["msg"])
+    text = text[0].lower() + text[1:]
+    for theirs, ours in _PHRASES:
+        text = text.replace(theirs, ours)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

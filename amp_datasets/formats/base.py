@@ -1,0 +1,147 @@
+"""The contract of a format: a `Source` reads a set into a `LabelSet`, an `Exporter` writes one.
+
+A plugin holds both sides of one format in one file. It converts to and from pixel-edge float64 coordinates in a named
+function with a link to the specification, and it says what the format cannot hold.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.model import Annotation, LabelSet, Sample
+from amp_datasets.storage.folder import Folder
+
+
+class Options(BaseModel):
+    """Settings of a format, as a manifest or the command line gives them. Subclass to add some."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+O_co = TypeVar("O_co", bound=Options, covariant=True)
+
+Feature = Literal[
+    "polygon",
+    "multipart",
+    "hole",
+    "mask",
+    "corners",
+    "keypoints",
+    "crowd",
+    "attributes",
+    "empty",
+    "unlabelled",
+    "split",
+    "classes",
+]
+"""What a label can have beyond a box and a category, and what a set can have beyond labelled images.
+
+`classes` is the whole list of them in its order, also those without labels.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Why a folder looks like a format. Of several, the highest `certainty` (0 to 100) wins."""
+
+    reason: str
+    certainty: int
+
+
+class Source(ABC, Generic[O_co]):
+    """Reads sets of one format. Create it with a folder and its options, then call `read` once."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    options_type: ClassVar[type[Options]] = Options
+
+    def __init__(self, folder: Folder, options: O_co, reading: Reading) -> None:
+        self.folder = folder
+        self.options = options
+        self.reading = reading
+
+    @classmethod
+    @abstractmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """Why this folder is of this format, or None. Looks, but never raises on odd content."""
+
+    @abstractmethod
+    def read(self) -> LabelSet:
+        """The set. Raises SourceError where the set as a whole cannot be trusted; single samples are dropped."""
+
+
+PlaceImage = Callable[[Sample, Path], None]
+"""Puts a sample's picture at a path, by hard link or copy as the user chose."""
+
+
+class Exporter(ABC, Generic[O_co]):
+    """Writes sets in one format into an empty folder."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    options_type: ClassVar[type[Options]] = Options
+    holds: ClassVar[frozenset[Feature]] = frozenset()
+    """What this format keeps; all else that a set has is reported as lost."""
+    shares_images: ClassVar[bool] = False
+    """Whether its pictures are `images/<split>/NAME`, so that it can lie around the pictures of a build."""
+
+    def __init__(self, target: Path, options: O_co, place: PlaceImage) -> None:
+        self.target = target
+        self.options = options
+        self.place = place
+
+    @abstractmethod
+    def write(self, labels: LabelSet) -> None:
+        """Write all samples and whatever index files belong to them.
+
+        Every sample has a split, and as `source_id` a file name without folders whose stem is unique in the set.
+        """
+
+    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
+        """How many labels or images of some samples have something that this format cannot hold, by feature."""
+        lost: Counter[str] = Counter()
+        for sample in samples:
+            found = [*sample_features(sample)]
+            for annotation in sample.annotations:
+                found += annotation_features(annotation)
+            if found:
+                lost.update(feature for feature in found if feature not in self.holds)
+        return lost
+
+
+def sample_features(sample: Sample) -> list[Feature]:
+    """What an image has that some formats cannot say."""
+    if not sample.labelled:
+        return ["unlabelled"]
+    return [] if sample.annotations else ["empty"]
+
+
+def _is_plain(annotation: Annotation) -> bool:
+    """Whether a label is a box and a category, as most are."""
+    outlines = annotation.polygons or annotation.mask or annotation.iscrowd or annotation.attributes
+    return not outlines and annotation.corners is None and annotation.keypoints is None
+
+
+def annotation_features(annotation: Annotation) -> list[Feature]:
+    """What a label has beyond a box and a category."""
+    if _is_plain(annotation):
+        return []
+    present: dict[Feature, bool] = {
+        "polygon": bool(annotation.polygons),
+        "multipart": len(annotation.polygons) > 1,
+        "hole": any(polygon.holes for polygon in annotation.polygons),
+        "mask": annotation.mask is not None,
+        "corners": annotation.corners is not None,
+        "keypoints": annotation.keypoints is not None,
+        "crowd": annotation.iscrowd,
+        "attributes": bool(annotation.attributes),
+    }
+    return [feature for feature, there in present.items() if there]

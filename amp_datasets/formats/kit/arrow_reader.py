@@ -1,0 +1,180 @@
+"""Rows of Hugging Face datasets on disk: parquet, saved Arrow files, and metadata files beside pictures.
+
+`datasets` takes half a second to import, so it is imported where a set of its kind is at hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.kit.reading import parse_json, parse_text
+from amp_datasets.model import Category
+from amp_datasets.rows.parquet_writer import CATEGORIES_KEY
+from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+OBJECTS = ("objects", "annotations")
+"""Columns under which sets have their labels."""
+
+_BATCH_ROWS = 64
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """One file of rows, opened as far as its column names and types."""
+
+    folder: Folder
+    name: str
+    columns: tuple[str, ...]
+    features: Features | None = None
+    categories: tuple[Category, ...] = ()
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, a few at a time; a SourceError for damaged files."""
+        where = self.folder.path(self.name)
+        try:
+            if self.name.endswith((".jsonl", ".csv")):
+                yield from _text_rows(self.folder, self.name)
+                return
+            for batch in _batches(self.folder, self.name):
+                batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
+                yield from batch.to_pylist()
+        except AmpError:
+            raise
+        except Exception as error:  # Arrow has a dozen error classes for damaged files
+            raise _damaged(where, error) from error
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names in the first ClassLabel among the types of the objects."""
+        types = self.features or {}
+        return class_names({name: types[name] for name in OBJECTS if name in types})
+
+
+def open_rows(folder: Folder, name: str) -> RowFile:
+    """A file of rows by its ending: .parquet, .arrow, .jsonl or .csv."""
+    try:
+        if name.endswith((".jsonl", ".csv")):
+            first = next(_text_rows(folder, name), {})
+            return RowFile(folder, name, tuple(first))
+        from datasets import Features
+
+        schema = _schema(folder, name)
+        features = Features.from_arrow_schema(schema)
+        return RowFile(folder, name, tuple(schema.names), features, _categories(schema))
+    except AmpError:
+        raise
+    except Exception as error:  # Arrow has a dozen error classes for damaged files
+        raise _damaged(folder.path(name), error) from error
+
+
+def class_names(feature: Any) -> tuple[str, ...]:
+    """The names in the first ClassLabel of a type, however deep; old and new forms of lists are understood."""
+    from datasets import ClassLabel
+
+    if isinstance(feature, ClassLabel):
+        return tuple(feature.names)
+    inner: list[Any] = feature if isinstance(feature, list) else []
+    if isinstance(feature, dict):
+        inner = list(feature.values())
+    elif hasattr(feature, "feature"):
+        inner = [feature.feature]
+    return next((names for one in inner if (names := class_names(one))), ())
+
+
+def saved_files(folder: Folder) -> list[str]:
+    """The Arrow files of every dataset that `save_to_disk` left in a folder."""
+    files = []
+    for state in (name for name in folder.files if PurePosixPath(name).name == "state.json"):
+        document = parse_json(folder.read(state), folder.path(state))
+        entries = document.get("_data_files") if isinstance(document, dict) else None
+        for entry in entries if isinstance(entries, list) else ():
+            file = entry.get("filename") if isinstance(entry, dict) else None
+            name = (PurePosixPath(state).parent / str(file)).as_posix()
+            if name in folder:
+                files.append(name)
+    return files
+
+
+def spool(data: bytes, suffix: str) -> Path:
+    """A picture's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
+    from datasets import config
+
+    digest = hashlib.sha256(data).hexdigest()
+    path = Path(config.HF_DATASETS_CACHE) / "amp" / "pictures" / digest[:2] / f"{digest}{suffix}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes spool the same picture
+    return path
+
+
+def _source(folder: Folder, name: str) -> Any:
+    if folder.is_zip:
+        return pa.BufferReader(folder.read(name, MAX_LABEL_BYTES))
+    return pa.memory_map(str(folder.root / name))
+
+
+def _schema(folder: Folder, name: str) -> pa.Schema:
+    with _source(folder, name) as source:
+        return pq.read_schema(source) if name.endswith(".parquet") else pa.ipc.open_stream(source).schema
+
+
+def _batches(folder: Folder, name: str) -> Iterator[pa.RecordBatch]:
+    with _source(folder, name) as source:
+        if name.endswith(".parquet"):
+            yield from pq.ParquetFile(source).iter_batches(batch_size=_BATCH_ROWS)
+            return
+        for batch in pa.ipc.open_stream(source):
+            yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, batch.num_rows, _BATCH_ROWS))
+
+
+def _text_rows(folder: Folder, name: str) -> Iterator[Row]:
+    where = folder.path(name)
+    text = parse_text(folder.read(name), where)
+    if name.endswith(".csv"):
+        yield from csv.DictReader(io.StringIO(text))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            row = parse_json(line.encode(), f"{where}:{number}")
+            yield row if isinstance(row, dict) else {}
+
+
+def _categories(schema: pa.Schema) -> tuple[Category, ...]:
+    """What a file of ours says of its categories; nothing for files of others."""
+    text = (schema.metadata or {}).get(CATEGORIES_KEY)
+    entries = json.loads(text) if text else []
+    return tuple(
+        Category(
+            str(entry["name"]),
+            str(entry["supercategory"]),
+            tuple(map(str, entry["keypoints"])),
+            tuple((int(a), int(b)) for a, b in entry["skeleton"]),
+            tuple((int(a), int(b)) for a, b in entry["flip_pairs"]),
+        )
+        for entry in entries
+    )
+
+
+def _damaged(where: object, error: Exception) -> SourceError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return SourceError(f"the rows cannot be read: {reason}", where=where, fix="write or download the file again")

@@ -1,0 +1,135 @@
+"""Text, JSON, numbers and class names as label files spell them; whatever the bytes are, only our errors come out."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+import reprlib
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.model import FloatArray
+from amp_datasets.storage.folder import Folder
+
+_MAX_CATEGORY_CHARACTERS = 200
+_MAX_SENTENCE_CHARACTERS = 64
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_PROSE = re.compile(
+    r"^[-*•=]+\s+\S+\s+\S"  # a line of a bullet list
+    r"|https?\W{1,3}\w|\bwww\.|\broboflow\.(com|ai)\b"
+    rf"|\b({_MONTHS})[a-z]* \d{{1,2}}[,-]? \d{{4}}\b"
+    r"|\b(pre-?processing|augmentations?( techniques?)?|transformations?) (was|were) applied"
+    r"|\bdataset (includes|was exported)|\bprovided by a roboflow user|^it includes\W*$|^license\W+cc\b",
+    re.IGNORECASE,
+)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a path's folders name (train, validation, test), if any."""
+    return _split_of_folder(name.rpartition("/")[0])
+
+
+@functools.lru_cache(maxsize=4096)
+def _split_of_folder(folder: str) -> str | None:
+    return next((split for part in folder.split("/") if (split := split_name(part)) is not None), None)
+
+
+def split_name(word: str) -> str | None:
+    """The split that a folder or key means, in any of the spellings that tools use."""
+    lowered = word.lower()
+    if lowered in {"train", "training", "train2017"}:
+        return "train"
+    if lowered in {"validation", "valid", "val", "dev", "val2017"}:
+        return "validation"
+    return "test" if lowered in {"test", "testing", "test2017"} else None
+
+
+def brief(value: object) -> str:
+    """A value as a message shows it: short, however long or deep it is."""
+    return _SHORT.repr(value)[:60]
+
+
+def finite(value: object) -> float:
+    """A JSON or text value as a finite float; ValueError for anything else (booleans and huge integers too)."""
+    if type(value) is float and -math.inf < value < math.inf:  # nearly every number is one: spare it what follows
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{brief(value)} is not a number")
+    try:
+        number = float(value)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"{brief(value)} is not a number that can be used") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{brief(value)} is not a finite number")
+    return number
+
+
+def points(values: Sequence[object]) -> FloatArray:
+    """A flat list x1 y1 x2 y2 ... as an (n, 2) array; ValueError if it is not that."""
+    if len(values) % 2:
+        raise ValueError(f"{len(values)} coordinates are not pairs")
+    return np.array([finite(value) for value in values], dtype=np.float64).reshape(-1, 2)
+
+
+def category_name(value: object) -> str:
+    """A class name as text, spaces at its ends cut; ValueError for what cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{brief(value)} is not a class name")
+    name = str(value).strip()
+    if not name or len(name) > _MAX_CATEGORY_CHARACTERS or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
+        raise ValueError(f"{name[:40]!r} is not a class name")
+    if is_prose(name):
+        raise ValueError(f"{name[:40]!r} is a line of a text such as a README, not a class name")
+    return name
+
+
+def is_prose(name: str) -> bool:
+    """Whether a "class name" is really a line of a README, as re-uploaded exports have them."""
+    return _PROSE.search(name) is not None or (len(name) > _MAX_SENTENCE_CHARACTERS and name.count(" ") >= 4)
+
+
+def is_readme(name: str) -> bool:
+    """Whether a file is a README: never a label file, never a list of classes."""
+    return PurePosixPath(name).name.lower().startswith("readme")
+
+
+def parse_text(data: bytes, where: object) -> str:
+    """A label file's text: UTF-8 with or without a byte order mark, UTF-16 with one, any line ends."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"this is not UTF-8 text (byte {error.start})", where=where, fix="save it as UTF-8"
+        ) from error
+
+
+def parse_json(data: bytes, where: object) -> Any:
+    """A JSON document; a SourceError with line and column if it is not one."""
+    try:
+        return json.loads(parse_text(data, where))
+    except json.JSONDecodeError as error:
+        raise SourceError(f"this is not JSON: {error.msg}", where=f"{where}:{error.lineno}:{error.colno}") from error
+    except RecursionError as error:
+        raise SourceError("this JSON is nested too deeply", where=where) from error
+    except ValueError as error:  # an integer of more than 4,300 digits
+        raise SourceError(f"this JSON cannot be read: {error}", where=where) from error
+
+
+def looks_like(folder: Folder, name: str, words: Sequence[bytes], limit: int = 65536) -> bool:
+    """Whether a file's beginning contains all these words; False for a file that cannot be read."""
+    try:
+        head = folder.head(name, limit)
+    except AmpError:
+        return False
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head.decode("utf-16", errors="replace").encode()
+    return all(word in head for word in words)

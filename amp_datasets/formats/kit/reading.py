@@ -1,0 +1,193 @@
+"""One reading of a set: opens pictures' headers, takes in labels, and counts everything that was lost or mended.
+
+What readers of formats need besides (`parse_json`, `finite`, `split_of` ...) is offered here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from amp_datasets.errors import ImageError, SourceError
+from amp_datasets.formats.kit.cleaning import clean, transform
+from amp_datasets.formats.kit.image_lookup import Pictures, roboflow_group
+from amp_datasets.formats.kit.parsing import (
+    brief,
+    category_name,
+    finite,
+    is_prose,
+    is_readme,
+    looks_like,
+    parse_json,
+    parse_text,
+    points,
+    split_name,
+    split_of,
+)
+from amp_datasets.geometry.warp import Affine
+from amp_datasets.images.codec import Header, Limits, orientation_matrix
+from amp_datasets.images.header import probe
+from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample, Size
+from amp_datasets.storage.folder import Folder
+
+__all__ = [
+    "Pictures",
+    "Reading",
+    "brief",
+    "category_name",
+    "checked_names",
+    "class_list",
+    "finite",
+    "is_prose",
+    "is_readme",
+    "looks_like",
+    "parse_json",
+    "parse_text",
+    "points",
+    "split_name",
+    "split_of",
+    "transform",
+]
+
+CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
+"""Files, one class name a line, that tools write beside labels which do not hold a list of classes."""
+
+
+@dataclass
+class Reading:
+    """One reading of a set: opens pictures' headers, cleans labels, and keeps the list of what was lost or mended."""
+
+    folder: Folder
+    limits: Limits = field(default_factory=Limits)
+    dropped: list[Dropped] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pictures = Pictures(self.folder)
+        self._samples: dict[str, Sample] = {}
+        for name in self.pictures.unusable:
+            self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
+
+    def drop(self, name: str, reason: str, detail: str = "") -> None:
+        """Set something aside: `reason` is a constant, `detail` what was special."""
+        self.dropped.append(Dropped(name, reason, detail))
+
+    def repair(self, name: str, rule: str, detail: str = "") -> None:
+        """Count a mistake that was mended without doubt about its meaning."""
+        self.repairs.append(Repair(name, rule, detail))
+
+    def header(self, picture: str) -> Header | None:
+        """The header of a picture of the folder; None, and counted as dropped, if it is not usable."""
+        return self.header_of(picture, self.folder.image(picture))
+
+    def header_of(self, source_id: str, file: ImageFile) -> Header | None:
+        """The header of a picture wherever it is; None, and counted as dropped, if it is not usable."""
+        try:
+            return probe(file, self.limits)
+        except (ImageError, SourceError) as error:
+            self.drop(source_id, "picture cannot be read", error.what)
+            return None
+
+    def add(
+        self,
+        picture: str,
+        annotations: Iterable[Annotation],
+        *,
+        header: Header | None = None,
+        file: ImageFile | None = None,
+        declared: Size | None = None,
+        labelled: bool = True,
+        split: str | None = None,
+        group: str | None = None,
+    ) -> None:
+        """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
+
+        `declared` is the size that the label file states; it tells whether labels refer to the picture as stored or
+        as shown (EXIF). Without it they refer to the upright picture, as annotation tools show it. Without a `group`
+        the copies that Roboflow made of one picture form one.
+        """
+        image = file or self.folder.image(picture)
+        header = header or self.header_of(picture, image)
+        if header is None:
+            return
+        if picture in self._samples:
+            self.drop(picture, "picture is listed twice", "the first entry is kept")
+            return
+        upright = self._upright(picture, list(annotations), header, declared)
+        if upright is None:
+            return
+        kept = clean(picture, upright, header.size, self)
+        if upright and not kept:
+            self.drop(picture, "no usable label", f"all {len(upright)} labels were dropped")
+            return
+        group = group or roboflow_group(picture)
+        turned = header.orientation != 1
+        self._samples[picture] = Sample(picture, image, header.size, tuple(kept), labelled, split, group, turned=turned)
+
+    def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
+        """The set, with pictures that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
+        gone = {item.id for item in self.dropped}
+        for picture in self.pictures.names:
+            if picture not in self._samples and picture not in gone:
+                self.add(picture, (), labelled=unlisted_is_empty, split=split_of(picture))
+        samples = tuple(self._samples[name] for name in sorted(self._samples))
+        kept = tuple(self._judged(categories, samples))
+        return LabelSet(kept, samples, tuple(self.dropped), tuple(self.repairs), name)
+
+    def _upright(
+        self, picture: str, annotations: list[Annotation], header: Header, declared: Size | None
+    ) -> list[Annotation] | None:
+        """Labels in the frame of the upright picture; None if the declared size fits neither frame."""
+        if declared is None or declared == header.size:
+            return annotations
+        if declared == header.stored:
+            self.repair(picture, "labels turned upright", f"EXIF orientation {header.orientation}")
+            return [transform(a, Affine(orientation_matrix(header))) for a in annotations]
+        self.drop(
+            picture,
+            "label file contradicts the picture's size",
+            f"label file says {declared[0]}x{declared[1]}, the picture is {header.size[0]}x{header.size[1]}",
+        )
+        return None
+
+    def _judged(self, categories: Iterable[Category], samples: Iterable[Sample]) -> Iterator[Category]:
+        """The categories, each name once; what is odd about them is noted, and nothing is renumbered."""
+        used = {annotation.category for sample in samples for annotation in sample.annotations}
+        alike: dict[str, str] = {}
+        seen: set[str] = set()
+        for category in categories:
+            if category.name in seen:
+                self.repair("classes", "class is listed twice", category.name)
+                continue
+            seen.add(category.name)
+            if category.name not in used:
+                self.repair("classes", "class without labels kept", category.name)
+            other = alike.setdefault("".join(category.name.casefold().split()), category.name)
+            if other != category.name:
+                self.repair("classes", "class names differ only in case or spaces", f"{other} / {category.name}")
+            yield category
+
+
+def class_list(reading: Reading, near: str = "") -> list[str]:
+    """The names in a set's `classes.txt` or its like (in the folder `near`, else at the top), in order; else none.
+
+    A line that is no class name stays in the list as an empty name, so that the numbers of the others hold.
+    """
+    prefixes = dict.fromkeys((f"{near}/" if near not in ("", ".") else "", ""))
+    file = next((f"{p}{name}" for p in prefixes for name in CLASS_LISTS if f"{p}{name}" in reading.folder), None)
+    if file is None:
+        return []
+    lines = parse_text(reading.folder.read(file, 2**24), reading.folder.path(file)).rstrip().split("\n")
+    return checked_names(reading, file, lines)
+
+
+def checked_names(reading: Reading, where: str, names: Iterable[object]) -> list[str]:
+    """Class names as text, in order; one that cannot be a name becomes empty and is counted."""
+    checked = []
+    for name in names:
+        try:
+            checked.append(category_name(name))
+        except ValueError as error:
+            checked.append("")
+            reading.drop(f"{where}: {brief(name)}", "class name is not usable", str(error))
+    return checked

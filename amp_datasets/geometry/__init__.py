@@ -1,0 +1,5 @@
+"""Shapes, warps and run lengths in float64, on pixel edges.
+
+Offers outlines and their measures (`shapes`), point maps (`warp`) and COCO's run lengths (`rle`).
+May import: errors, model.
+"""

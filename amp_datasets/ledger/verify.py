@@ -1,0 +1,262 @@
+"""Reads a build again and proves that it is what was made: files, label formats, and on demand every pixel."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from amp_datasets.errors import AmpError, BuildError, ManifestError
+from amp_datasets.ledger.keys import text_sha256
+from amp_datasets.ledger.label_checks import Expected, Finding, check_labels
+from amp_datasets.ledger.lock import file_sha256, read_lock
+from amp_datasets.ledger.replay import Replayer, image_difference
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
+from amp_datasets.progress import Progress, silent
+from amp_datasets.storage.yaml import read_yaml
+from amp_datasets.variants.recipe import digest
+
+_COLUMNS = (
+    "source_id", "source_sha256", "group", "split", "variant", "status", "file_name", "width", "height", "sha256",
+    "labels", "labels_sha256", "labels_out",
+)  # fmt: skip
+_HASHING_THREADS = 4
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What was looked at, and what is not as it was made. `ignored` are files that trainers leave in a build."""
+
+    build: str
+    images: int = 0
+    labels: int = 0
+    files: int = 0
+    replayed: int = 0
+    identical: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as one JSON document."""
+        return asdict(self)
+
+
+def verify(
+    build: str | Path,
+    *,
+    replay: int | Literal["all"] = 0,
+    sources: Sequence[str | Path] = (),
+    plugin_dirs: Sequence[str | Path] = (),
+    progress: Progress = silent,
+) -> VerifyReport:
+    """Read every file of a build again, compare it with ledger and lock, and say all that is not as it was made.
+
+    `replay` makes so many of its images again (spread over the build, the same ones each time) and compares them bit
+    for bit; `sources` replace the places where the build found its sources. Raises BuildError if there is no build.
+    """
+    folder = Path(build)
+    if not (folder / LOCK_FILE).is_file() and not (folder / LEDGER_FILE).is_file():
+        raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote (-o)")
+    report = VerifyReport(str(build))
+    lock = _lock(folder, report)
+    rows = _ledger(folder, lock, report)
+    if rows is None:
+        return report
+    made = [row for row in rows if row["status"] == MADE]
+    report.images, report.labels = len(made), sum(row["labels_out"] for row in made)
+    report.findings += _check_rows(made)
+    report.findings += _check_splits(made)
+    _check_files(folder, lock, made, report, progress)
+    if lock is not None:
+        names = [category["name"] for category in lock["categories"]]
+        report.findings += _check_manifest(folder, lock)
+        report.findings += check_labels(folder, [_expected(row) for row in made], names)
+    if replay:
+        _check_replays(folder, report, _chosen(len(made), replay), (sources, plugin_dirs), progress)
+    return report
+
+
+def as_text(report: VerifyReport) -> list[str]:
+    """The lines that a person reads after a verification."""
+    lines = [f"{report.images} images, {report.labels} labels and {report.files} files read again in {report.build}"]
+    if report.replayed:
+        lines.append(f"{report.identical} of {report.replayed} images made again are bit for bit the same")
+    if report.ignored:
+        lines.append(
+            f"{len(report.ignored)} files are not the build's and were ignored: {', '.join(report.ignored[:5])}"
+        )
+    shown: Counter[str] = Counter()
+    for finding in report.findings:
+        shown[finding.rule] += 1
+        if shown[finding.rule] <= _SHOWN:
+            lines.append(f"{finding.rule}: {finding.file}: {finding.what}")
+    lines += [f"{rule}: ... and {n - _SHOWN} more (--json lists all)" for rule, n in shown.items() if n > _SHOWN]
+    lines += [f"since the build, {difference}" for difference in report.differences]
+    fixes = dict.fromkeys(finding.fix for finding in report.findings if finding.fix)
+    return lines + [f"fix: {fix}" for fix in fixes] + ([] if report.findings else ["all is as it was made"])
+
+
+def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
+    try:
+        lock = read_lock(build)
+        if isinstance(lock["files"], dict) and all("name" in category for category in lock["categories"]):
+            return lock
+        raise BuildError("the lock lacks something")
+    except BuildError as error:
+        report.findings.append(Finding("lock", LOCK_FILE, error.what))
+    except (KeyError, TypeError) as error:
+        report.findings.append(Finding("lock", LOCK_FILE, f"the lock lacks {error}"))
+    return None
+
+
+def _ledger(build: Path, lock: Mapping[str, Any] | None, report: VerifyReport) -> list[Mapping[str, Any]] | None:
+    """The ledger's rows; None, and a finding, if they are not those that were written."""
+    path = build / LEDGER_FILE
+    if path.is_file() and lock is not None and file_sha256(path) != lock["files"].get(LEDGER_FILE):
+        what = "the ledger is not the one that was written, so nothing can be compared with it"
+        report.findings.append(Finding("changed", LEDGER_FILE, what))
+        return None
+    try:
+        return list(read_ledger(build, _COLUMNS))
+    except BuildError as error:
+        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
+        return None
+
+
+def _check_rows(made: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Each row must agree with itself."""
+    seen: set[tuple[str, str]] = set()
+    for row in made:
+        name = f"images/{row['split']}/{row['file_name']}"
+        if (row["split"], row["file_name"]) in seen:
+            yield Finding("ledger", LEDGER_FILE, f"{name} has two lines")
+        seen.add((row["split"], row["file_name"]))
+        if text_sha256(row["labels"]) != row["labels_sha256"]:
+            yield Finding("ledger", LEDGER_FILE, f"the labels of {name} are not those that its digest is of")
+        elif _count(row["labels"]) != row["labels_out"]:
+            yield Finding("ledger", LEDGER_FILE, f"{name} is said to have {row['labels_out']} labels")
+
+
+def _count(labels: str) -> int:
+    try:
+        return len(json.loads(labels))
+    except (ValueError, TypeError, RecursionError):
+        return -1
+
+
+def _check_splits(made: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """A source, a copy of it, or one of its split group in two splits would make a test result worthless."""
+    first: dict[tuple[str, str], str] = {}
+    for row in made:
+        for kind in ("source_id", "group", "source_sha256"):
+            split = first.setdefault((kind, row[kind]), row["split"])
+            if split != row["split"]:
+                first[kind, row[kind]] = row["split"]
+                what = f"the {kind} {row[kind]} of {row['file_name']} is in {split} and in {row['split']}"
+                yield Finding("split leak", LEDGER_FILE, what)
+
+
+def _check_files(
+    build: Path,
+    lock: Mapping[str, Any] | None,
+    made: Iterable[Mapping[str, Any]],
+    report: VerifyReport,
+    progress: Progress,
+) -> None:
+    """Every file must be there with its digest, and no other."""
+    lazy = lock is not None and lock.get("lazy") is True  # such a set has its sources in the place of its images
+    expected = {} if lazy else {f"images/{row['split']}/{row['file_name']}": row["sha256"] for row in made}
+    expected |= {} if lock is None else lock["files"]
+    found = {file.relative_to(build).as_posix() for file in build.rglob("*") if not file.is_dir() or file.is_symlink()}
+    there = sorted(found & expected.keys())
+    with ThreadPoolExecutor(_HASHING_THREADS) as pool:
+        for number, (name, sha256) in enumerate(zip(there, pool.map(_sha256, (build / n for n in there)), strict=True)):
+            progress("reading files", number, len(there))
+            if sha256 != expected[name]:
+                what = "it is not the file that was written" if len(sha256) == 64 else sha256
+                report.findings.append(Finding("changed", name, what))
+    report.files = len(there) + (lock is not None)
+    report.findings += [Finding("missing", name, "it is gone") for name in sorted(expected.keys() - found)]
+    for name in sorted(found - expected.keys() - {LOCK_FILE}):
+        if name.endswith(".cache"):  # Ultralytics writes one for each folder of labels
+            report.ignored.append(name)
+        elif lock is not None:
+            report.findings.append(Finding("stray", name, "it is no file of this build", "remove it"))
+
+
+def _sha256(path: Path) -> str:
+    """A file's digest, or why it has none."""
+    try:
+        return "a link, which a build never writes" if path.is_symlink() else file_sha256(path)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+
+
+def _check_manifest(build: Path, lock: Mapping[str, Any]) -> Iterator[Finding]:
+    """The manifest as run is the one that the lock was made for."""
+    try:
+        document = read_yaml(build / MANIFEST_FILE).value
+    except ManifestError as error:
+        yield Finding("manifest", MANIFEST_FILE, error.what)
+        return
+    if digest(document) != lock.get("manifest_digest"):
+        yield Finding("manifest", MANIFEST_FILE, "its settings are not those that the lock names")
+
+
+def _expected(row: Mapping[str, Any]) -> Expected:
+    return Expected(**{name: row[name] for name in Expected.__slots__})
+
+
+def _chosen(count: int, replay: int | Literal["all"]) -> set[int]:
+    """Which images to make again: spread evenly, the first one included."""
+    if replay == "all" or replay >= count:
+        return set(range(count))
+    return {number * count // replay for number in range(replay)}
+
+
+def _check_replays(
+    build: Path,
+    report: VerifyReport,
+    chosen: set[int],
+    where: tuple[Sequence[str | Path], Sequence[str | Path]],
+    progress: Progress,
+) -> None:
+    """Make images again and compare them with the ledger."""
+    try:
+        replayer = Replayer(build, *where)
+    except AmpError as error:
+        report.findings.append(Finding("replay", LOCK_FILE, error.what, error.fix or ""))
+        return
+    made = (row for row in read_ledger(build) if row["status"] == MADE)
+    for row in (row for number, row in enumerate(made) if number in chosen):
+        progress("making images again", report.replayed, len(chosen))
+        finding = _replay_finding(build, replayer, row)
+        report.replayed += 1
+        report.identical += finding is None
+        if finding is not None:
+            report.findings.append(finding)
+    if report.identical < report.replayed:
+        report.differences = replayer.differences()
+
+
+def _replay_finding(build: Path, replayer: Replayer, row: Mapping[str, Any]) -> Finding | None:
+    name = f"images/{row['split']}/{row['file_name']}"
+    try:
+        made = replayer.make(row)
+    except AmpError as error:
+        return Finding("replay", name, error.what, error.fix or "")
+    if made.same_image and made.same_labels:
+        return None
+    what = [] if made.same_labels else [f"its labels come out as {len(json.loads(made.labels))} others"]
+    if not made.same_image:
+        try:
+            what.append(image_difference((build / name).read_bytes(), made.data))
+        except OSError as error:
+            what.append(f"the file cannot be read: {error.strerror}")
+    return Finding("replay", name, "made again, it is another: " + "; ".join(what), "see what changed since the build")

@@ -1,0 +1,124 @@
+"""Datasets for training code: from a build, from a lazy set, or straight from a manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
+
+from amp_datasets.building.api import ledger_of, run_tasks
+from amp_datasets.building.assemble import lock_of
+from amp_datasets.building.plan import Prepared, prepare, tasks
+from amp_datasets.building.worker import Task
+from amp_datasets.building.workspace import is_build
+from amp_datasets.errors import BuildError
+from amp_datasets.ledger.lock import read_lock, seal
+from amp_datasets.ledger.samples import built_samples
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
+from amp_datasets.loading.lazy import categories_of, is_lazy, planned_sets, url_of
+from amp_datasets.manifest.dump import manifest_document
+from amp_datasets.model import LabelSet
+from amp_datasets.rows.parquet_writer import labelled_rows
+from amp_datasets.rows.schema import features, kinds_of
+from amp_datasets.variants.recipe import digest
+
+_MANIFEST_SUFFIXES = {".yaml", ".yml", ".json"}
+
+
+def load(
+    path: str | Path,
+    *,
+    sources: Sequence[str | Path] = (),
+    settings: Sequence[str] = (),
+    streaming: bool = False,
+    shards: int = 64,
+) -> DatasetDict | IterableDatasetDict:
+    """The splits of a build, of a lazy set, or of a manifest, as typed datasets (ClassLabel, boxes in COCO's form).
+
+    From a lazy set or a manifest every image is made when it is asked for, bit for bit as `amp build` writes it; for a
+    manifest the draws are planned first (seconds for hundreds of sources) and kept in the cache of `datasets`.
+    Plugins of your own are found through entry points or AMP_PLUGINS_DIR, in worker processes too.
+    `streaming` gives iterable datasets, a lazy one cut into at most `shards`. Raises AmpError on bad input.
+    """
+    place = Path(path)
+    if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
+        place = _planned(prepare(place, sources=sources, settings=settings))
+    if is_build(place):
+        if not is_lazy(place):
+            return _built_splits(place, streaming)
+        lazy = _lazy_splits(place)
+        return lazy if not streaming else _iterable(lazy, shards)
+    if place.exists():
+        raise BuildError("this is neither a build nor a manifest", where=place, fix="run `amp build`, and load its -o")
+    return load_dataset(str(path), streaming=streaming)
+
+
+def _built_splits(build: Path, streaming: bool) -> DatasetDict | IterableDatasetDict:
+    """The rows of a build. `datasets` alone would take any two folders of one name and card for the same set."""
+    content = f"{build.resolve()} {read_lock(build)['lock_digest']}"  # becomes part of the name in its cache
+    return load_dataset(str(build), streaming=streaming, description=content)
+
+
+def _iterable(splits: DatasetDict, shards: int) -> IterableDatasetDict:
+    return IterableDatasetDict(
+        {name: rows.to_iterable_dataset(num_shards=min(shards, len(rows))) for name, rows in splits.items()}
+    )
+
+
+def _lazy_splits(root: Path) -> DatasetDict:
+    """The rows of a lazy set, each with an address in place of its image."""
+    ledger = Dataset.from_list(list(read_ledger(root)))
+    categories = categories_of(read_lock(root))
+    labels = LabelSet(categories, built_samples(ledger, root / "images"))
+    kinds = kinds_of(labels.samples)
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for sample, row in labelled_rows(labels, kinds):
+        split = str(sample.split)
+        address = url_of(root, split, sample.source_id)
+        rows.setdefault(split, []).append({"image": {"bytes": None, "path": address}, **row})
+    if not rows:
+        raise BuildError("not one image can be made", where=root, fix="`amp build` says why")
+    types = features(categories, kinds)
+    return DatasetDict({split: Dataset.from_list(list(found), features=types) for split, found in rows.items()})
+
+
+def _planned(prepared: Prepared) -> Path:
+    """A folder in the cache with the ledger of everything that a manifest gives, without pixels."""
+    todo = tasks(prepared, {})
+    wanted = [[t.source_id, str(t.file), t.sha256, t.labels, t.split, t.group, t.stem, t.keys] for t in todo]
+    categories = [asdict(category) for category in prepared.joined.categories]
+    root = planned_sets() / digest([wanted, categories, prepared.recipe.dump(), prepared.manifest.name])
+    if (root / LOCK_FILE).is_file():
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".planning-") as work:
+        shards, tree = Path(work) / "shards", Path(work) / "set"
+        shards.mkdir()
+        tree.mkdir()
+        run_tasks(prepared.recipe, todo, shards, None, os.cpu_count(), lambda *_: None, plan_only=True)
+        rows = ledger_of(shards)
+        places = {task.source_id: _place(task, tree) for task in todo}
+        located = rows.add_column("source_file", [places[source_id] for source_id in rows["source_id"]])
+        located.to_parquet(str(tree / LEDGER_FILE))
+        seal(tree, lock_of(prepared, manifest_document(prepared.manifest, root), lazy=True))
+        try:
+            tree.rename(root)
+        except OSError as error:
+            if not (root / LOCK_FILE).is_file():  # else another process was faster
+                raise BuildError(f"the cache cannot be written: {error.strerror}", where=root) from error
+    return root
+
+
+def _place(task: Task, tree: Path) -> str:
+    """Where a lazy set finds a source: the file itself, or a copy of a picture that is in no file."""
+    if task.file.data is None:
+        return json.dumps([str(task.file.path.resolve()), task.file.member])
+    (tree / "sources").mkdir(exist_ok=True)
+    (tree / "sources" / task.stem).write_bytes(task.file.data)
+    return json.dumps([f"sources/{task.stem}", None])

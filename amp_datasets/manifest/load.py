@@ -1,0 +1,85 @@
+"""Reads a manifest: the file, what the command line lays over it, and where its paths start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from amp_datasets.errors import ManifestError
+from amp_datasets.manifest.messages import complaints
+from amp_datasets.manifest.model import HUB_PREFIX, Manifest
+from amp_datasets.plugin.discovery import shipped_manifests
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.yaml import YamlFile, parse_yaml, read_yaml
+
+
+def load_manifest(
+    path: Path, registry: Registry, *, sources: Sequence[str] = (), settings: Sequence[str] = ()
+) -> Manifest:
+    """The manifest in a file, with `sources` in place of its own and `settings` (key.path=value) laid over it.
+
+    A bare name for which there is no file (`seed20`) is a manifest that comes with amp.
+    """
+    if not path.exists():
+        path = shipped_manifests().get(str(path), path)
+    document = read_yaml(path)
+    value = document.value if document.value is not None else {}
+    if not isinstance(value, dict):
+        raise ManifestError("a manifest is a map of settings", where=document.where(()))
+    for setting in settings:
+        _lay_over(value, setting)
+    value = _with_absolute_sources(value, path.parent, sources)
+    return validate(value, registry, document)
+
+
+def manifest_of(
+    value: Mapping[str, Any], registry: Registry, sources: Sequence[str], settings: Sequence[str] = ()
+) -> Manifest:
+    """A manifest that is in no file, with `sources` and `settings` as `load_manifest` takes them."""
+    document = YamlFile(Path("settings"), dict(value), {})
+    for setting in settings:
+        _lay_over(document.value, setting)
+    return validate(_with_absolute_sources(document.value, Path.cwd(), sources), registry, document)
+
+
+def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -> Manifest:
+    """Check a manifest's content; all problems are raised together."""
+    try:
+        return Manifest.model_validate(value, context={"registry": registry})
+    except ValidationError as error:
+        raise ManifestError.of(complaints(error, document)) from error
+
+
+def _lay_over(value: dict[str, Any], setting: str) -> None:
+    """Apply one `-s key.path=value`."""
+    keys, equals, text = setting.partition("=")
+    if not equals or not keys.strip():
+        raise ManifestError(f"`{setting}` is not of the form key=value", fix="for example -s filters.blur.sigma=3")
+    *parents, last = keys.strip().split(".")
+    for key in parents:
+        inner = value.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ManifestError(f"`{key}` has no settings of its own", where=f"-s {setting}")
+        value = inner
+    value[last] = parse_yaml(text.encode(), Path(f"-s {setting}")).value
+
+
+def _with_absolute_sources(value: dict[str, Any], base: Path, replacement: Sequence[str]) -> dict[str, Any]:
+    """Paths in the manifest are relative to it, those of the command line to the current directory."""
+    given = value.get("sources")
+    listed = list(replacement) or ([given] if isinstance(given, str) else given)
+    if not isinstance(listed, list):
+        return value
+    origin = Path.cwd() if replacement else base
+    return {**value, "sources": [_absolute(source, origin) for source in listed]}
+
+
+def _absolute(source: Any, base: Path) -> Any:
+    if isinstance(source, dict) and isinstance(source.get("path"), str):
+        return {**source, "path": _absolute(source["path"], base)}
+    if not isinstance(source, str) or source.startswith(HUB_PREFIX):
+        return source
+    return str((base / Path(source).expanduser()).resolve())

@@ -1,0 +1,291 @@
+"""The manifest: one short YAML file that says what to build. Every mistake in it is reported, with its place."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from amp_datasets.errors import PluginError
+from amp_datasets.filtering.settings import Problem, SettingsError, complete_settings
+from amp_datasets.images.codec import EncodeSettings, Limits
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.variants.recipe import LabelSettings, Step, VariantSpec
+
+HUB_PREFIX = "hf://"
+_NAME = re.compile(r"[\w][\w. -]{0,63}", re.UNICODE)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or "__" in name:
+        raise ValueError("a name has letters, digits, spaces, dots, dashes and single underscores, at most 64")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Share = Annotated[float, Field(ge=0, le=1)]
+OutlineName = Literal["ellipse", "rect"]
+
+
+class SourceSettings(_Model):
+    """A set to read: a folder, zip archive, or `hf://datasets/owner/name@revision`."""
+
+    path: str
+    format: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    classes: dict[str, str] = Field(default_factory=dict, description="this source's class names -> names in the build")
+
+
+class Labels(_Model):
+    """How labels are judged after a filter."""
+
+    min_visibility: Share = 0.4
+    drop_below: Share = 0.1
+    min_side_px: Annotated[float, Field(ge=0)] = 2.0
+    outline: OutlineName | dict[str, OutlineName] = Field(
+        default="ellipse", description="shape assumed inside a plain box; by category, with `default` for the others"
+    )
+    sides: Literal["auto", "off"] | dict[str, str] = Field(
+        default="auto", description="categories that a mirror image exchanges"
+    )
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 10
+    min_difference: Annotated[float, Field(ge=0, le=255)] = 0.5
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Labels:
+        if self.drop_below > self.min_visibility:
+            raise ValueError("drop_below must not be above min_visibility")
+        return self
+
+
+class Encode(_Model):
+    """How pictures are written; `keep` is what the source has."""
+
+    format: Literal["keep", "jpeg", "png", "webp", "bmp", "tiff"] = "keep"
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    subsampling: Literal["keep", "444", "422", "420"] = "keep"
+
+
+class Hub(_Model):
+    """Where `amp publish` pushes to."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    private: bool = True
+    license: str | None = None
+
+
+class LimitSettings(_Model):
+    """What a single picture may cost."""
+
+    max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
+    max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
+
+
+def _step(value: Any, info: ValidationInfo) -> Any:
+    """`blur`, or `blur: {sigma: 2}`, as a filter with all settings filled in."""
+    if isinstance(value, Step):
+        return value
+    if isinstance(value, str):
+        return _completed(value, {}, info)
+    if isinstance(value, dict) and len(value) == 1:
+        name, settings = next(iter(value.items()))
+        return _completed(name, settings, info)
+    raise ValueError("a step is a filter's name, or `name: {settings}`")
+
+
+def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
+    registry: Registry = (info.context or {})["registry"]
+    try:
+        plugin = registry.filter(name)
+    except PluginError as error:
+        raise SettingsError([Problem(None, error.what, error.fix)]) from error
+    return Step(name, complete_settings(plugin, settings))
+
+
+StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(_step)]
+
+
+class Mix(_Model):
+    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`."""
+
+    steps: Annotated[tuple[StepSetting, ...], Field(min_length=1)]
+    copies: Annotated[int, Field(ge=1, le=1000)] = 1
+    pick: Annotated[int, Field(ge=1)] | None = None
+    max_severity: Annotated[int, Field(ge=1)] = 4
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"steps": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _can_pick(self) -> Mix:
+        if self.pick is not None and self.pick > len(self.steps):
+            raise ValueError(f"pick is {self.pick}, but there are only {len(self.steps)} steps")
+        return self
+
+
+def _classes(value: Any) -> Any:
+    """`[a, b]`, `[a, {b: [c, d]}]` or `{a: , b: [c, d]}` as name -> other names for it."""
+    entries = value if isinstance(value, list) else [value]
+    merged: dict[str, Any] = {}
+    for entry in entries:
+        pairs = entry.items() if isinstance(entry, dict) else [(entry, [])]
+        for name, aliases in pairs:
+            if not isinstance(name, str):
+                raise ValueError(f"a class name is text; put {name!r} in quotes")
+            if name in merged:
+                raise ValueError(f"the class `{name}` is given twice")
+            merged[name] = [aliases] if isinstance(aliases, str) else aliases or []
+    _check_aliases(merged)
+    return merged
+
+
+def _check_aliases(classes: dict[str, Any]) -> None:
+    """A name that means two classes would go to either by chance."""
+    owners: dict[Any, str] = {name: name for name in classes}
+    for name, aliases in classes.items():
+        for alias in aliases if isinstance(aliases, list) else ():
+            if isinstance(alias, str) and owners.setdefault(alias, name) != name:
+                raise ValueError(f"`{alias}` cannot be both `{owners[alias]}` and `{name}`")
+
+
+def _export(name: str, info: ValidationInfo) -> str:
+    """An export format that lies around the build's own pictures."""
+    registry: Registry = (info.context or {})["registry"]
+    name = {"hf": "huggingface"}.get(name, name)
+    try:
+        plugin = registry.exporter(name)
+    except PluginError as error:
+        raise SettingsError([Problem(None, error.what, error.fix)]) from error
+    if not plugin.shares_images:
+        what = f"`{name}` has a layout of its own, it cannot lie in the build's folder"
+        fix = f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards"
+        raise SettingsError([Problem(None, what, fix)])
+    return name
+
+
+def _required(name: str, info: ValidationInfo) -> str:
+    registry: Registry = (info.context or {})["registry"]
+    if not any(name in plugins for plugins in (registry.filters, registry.sources, registry.exporters)):
+        fix = "install it, or name its folder with --plugins-dir"
+        raise SettingsError([Problem(None, f"the plugin `{name}` is required and not there", fix)])
+    return name
+
+
+class Manifest(_Model):
+    """What to build, from what, and how."""
+
+    name: Name = "dataset"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    sources: tuple[SourceSettings, ...] = ()
+    classes: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_classes)] | None = None
+    unknown_classes: Literal["error", "keep", "drop"] = "error"
+    unlabelled: Literal["drop", "empty"] = "drop"
+    duplicates: Literal["keep", "drop"] = "keep"
+    near_duplicates: Literal["auto", "report", "off"] = Field(
+        default="auto", description="look for pictures that look the same: auto where splits are made anew"
+    )
+    group_by: str | None = Field(default=None, description="regular expression; its first group names the split group")
+    splits: Literal["keep"] | dict[Literal["train", "validation", "test"], Share] = "keep"
+    augment: tuple[Literal["train", "validation", "test"], ...] = ("train",)
+    originals: bool = True
+    filters: dict[str, StepSetting] = Field(default_factory=dict)
+    mixes: dict[Name, Mix] = Field(default_factory=dict)
+    labels: Labels = Labels()
+    encode: Encode = Encode()
+    limits: LimitSettings = LimitSettings()
+    exports: tuple[Annotated[str, AfterValidator(_export)], ...] = ("yolo", "coco", "huggingface")
+    hub: Hub | None = None
+    requires: tuple[Annotated[str, AfterValidator(_required)], ...] = Field(
+        default=(), description="plugins that must be there, by name"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("a manifest is a map of settings")
+        empty = [key for key in ("sources", "filters", "mixes") if key in value and value[key] is None]
+        value = {key: inner for key, inner in value.items() if key not in empty}
+        sources = value.get("sources")
+        if isinstance(sources, str):
+            sources = [sources]
+        if isinstance(sources, list):
+            value["sources"] = [{"path": s} if isinstance(s, str) else s for s in sources]
+        if isinstance(value.get("filters"), dict):
+            value["filters"] = {k: v if isinstance(v, Step) else {k: v} for k, v in value["filters"].items()}
+        return value
+
+    @field_validator("exports")
+    @classmethod
+    def _one_of_a_kind(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        families: dict[str, str] = {}
+        for name in names:
+            other = families.setdefault(name.partition("-")[0], name)
+            if other != name:
+                raise ValueError(f"`{other}` and `{name}` write the same files; export one of them afterwards")
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("splits")
+    @classmethod
+    def _add_up(cls, value: Any) -> Any:
+        if isinstance(value, dict) and abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {sum(value.values()):g}, not to 1")
+        return value
+
+    @field_validator("group_by")
+    @classmethod
+    def _names_a_group(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"this is not a regular expression: {error}") from error
+        if groups < 1:
+            raise ValueError("it needs one group in brackets, which names the split group")
+        return value
+
+    @field_validator("mixes")
+    @classmethod
+    def _not_a_filter(cls, value: dict[str, Mix], info: ValidationInfo) -> dict[str, Mix]:
+        both = sorted(set(info.data.get("filters", ())) & set(value))
+        if both:
+            raise ValueError(f"`{both[0]}` is both a filter and a mix; rename the mix")
+        return value
+
+    def variants(self) -> tuple[VariantSpec, ...]:
+        """Every kind of variant, in the manifest's order."""
+        plain = [VariantSpec(name, (step,)) for name, step in self.filters.items()]
+        mixed = [VariantSpec(name, m.steps, m.copies, m.pick, m.max_severity) for name, m in self.mixes.items()]
+        return (*plain, *mixed)
+
+    def label_settings(self) -> LabelSettings:
+        """The part of `labels` that concerns single images."""
+        per_class = self.labels.outline if isinstance(self.labels.outline, dict) else {"default": self.labels.outline}
+        names = ("min_visibility", "drop_below", "min_side_px", "attempts", "min_difference")
+        return LabelSettings(
+            **{name: getattr(self.labels, name) for name in names},
+            outline=per_class.get("default", "ellipse"),
+            outlines={name: shape for name, shape in per_class.items() if name != "default"},
+        )
+
+    def encode_settings(self) -> EncodeSettings:
+        """How pictures are written."""
+        return EncodeSettings(**self.encode.model_dump())

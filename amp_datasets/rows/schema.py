@@ -1,0 +1,192 @@
+"""Samples as Arrow rows: the only place that knows column names.
+
+A build's rows (`features`) are what `load_dataset` returns and the transformers detection examples read. Between the
+processes of a build, labels travel as canonical JSON in float64 (`dump_annotations`), so that nothing is rounded twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Mask, Origin, Polygon, Sample
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+OPTIONAL_KINDS = ("keypoints", "corners", "mask", "attributes")
+"""Columns below `objects` that are there only if some object of the set has such a thing."""
+
+_KEPT = 64
+"""Labels that are kept as text and as objects: most variants of a source have its own, to the last bit."""
+
+
+def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
+    """The optional columns that some samples need."""
+    present: set[str] = set()
+    for sample in samples:  # one by one: a build's samples are more than fit into memory
+        for a in sample.annotations:
+            there = (a.keypoints is not None, a.corners is not None, a.mask is not None, bool(a.attributes))
+            present.update(itertools.compress(OPTIONAL_KINDS, there))
+    return frozenset(present)
+
+
+def features(
+    categories: Sequence[Category], kinds: frozenset[str] = frozenset(), *, file_name: bool = False
+) -> Features:
+    """The types of a build's rows. In the parquet beside the images `file_name` stands for the image.
+
+    `objects.bbox` is COCO's [x, y, width, height] in pixels of the upright image, `segmentation` is object -> part ->
+    rings (outer one first) -> x, y, x, y ..., `keypoints` x, y, visibility ..., `corners` four points, `mask` COCO run
+    lengths of the whole image.
+    """
+    from datasets import ClassLabel, Features, Image, List, Value
+
+    number = Value("float32")
+    optional = {
+        "keypoints": List(List(number)),
+        "corners": List(List(number)),
+        "mask": List(Value("string")),
+        "attributes": List(Value("string")),
+    }
+    objects = {
+        "id": List(Value("int64")),
+        "bbox": List(List(number, length=4)),
+        "category": List(ClassLabel(names=[category.name for category in categories])),
+        "area": List(number),
+        "iscrowd": List(Value("bool")),
+        "segmentation": List(List(List(List(number)))),
+        **{kind: optional[kind] for kind in OPTIONAL_KINDS if kind in kinds},
+    }
+    image = {"file_name": Value("string")} if file_name else {"image": Image()}
+    return Features(
+        {
+            **image,
+            "image_id": Value("int64"),
+            "width": Value("int32"),
+            "height": Value("int32"),
+            "objects": objects,
+            "source_id": Value("string"),
+            "variant": Value("string"),
+            "draw": Value("string"),
+        }
+    )
+
+
+def sample_to_row(
+    sample: Sample, image_id: int, category_ids: Mapping[str, int], kinds: frozenset[str]
+) -> dict[str, Any]:
+    """A sample as a row without its picture: `category_ids` counts from 0, annotations carry their own ids."""
+    annotations = sample.annotations
+    optional: dict[str, list[Any]] = {
+        "keypoints": [[] if a.keypoints is None else a.keypoints.ravel().tolist() for a in annotations],
+        "corners": [[] if a.corners is None else a.corners.ravel().tolist() for a in annotations],
+        "mask": ["" if a.mask is None else a.mask.counts.decode("ascii") for a in annotations],
+        "attributes": [json.dumps(dict(a.attributes), ensure_ascii=False) for a in annotations],
+    }
+    origin = sample.origin or Origin(sample.source_id, "original")
+    return {
+        "image_id": image_id,
+        "width": sample.size[0],
+        "height": sample.size[1],
+        "objects": {
+            "id": [a.id or 0 for a in annotations],
+            "bbox": [list(geometry.xyxy_to_xywh(a.xyxy)) for a in annotations],
+            "category": [category_ids[a.category] for a in annotations],
+            "area": [geometry.area(a) for a in annotations],
+            "iscrowd": [a.iscrowd for a in annotations],
+            "segmentation": [[[r.ravel().tolist() for r in p.rings] for p in a.polygons] for a in annotations],
+            **{kind: optional[kind] for kind in OPTIONAL_KINDS if kind in kinds},
+        },
+        "source_id": origin.source_id,
+        "variant": origin.variant,
+        "draw": origin.draw,
+    }
+
+
+def row_to_sample(row: Mapping[str, Any], names: Sequence[str], image: ImageFile, source_id: str) -> Sample:
+    """A row of a build as a sample again; `names` are the categories in the order of their ids."""
+    objects, size = row["objects"], (int(row["width"]), int(row["height"]))
+    annotations = tuple(_annotation(objects, index, names, size) for index in range(len(objects["bbox"])))
+    origin = Origin(row["source_id"], row["variant"], row["draw"]) if row.get("variant") else None
+    return Sample(source_id, image, size, annotations, origin=origin)
+
+
+def _annotation(objects: Mapping[str, Any], index: int, names: Sequence[str], size: tuple[int, int]) -> Annotation:
+    def value(kind: str) -> Any:
+        return objects[kind][index] if objects.get(kind) else None
+
+    parts = [[_points(ring) for ring in rings] for rings in value("segmentation") or []]
+    keypoints, corners, mask = value("keypoints"), value("corners"), value("mask")
+    return Annotation(
+        names[objects["category"][index]],
+        geometry.xywh_to_xyxy([float(v) for v in objects["bbox"][index]]),
+        tuple(Polygon(rings[0], tuple(rings[1:])) for rings in parts if rings),
+        Mask(size, mask.encode("ascii")) if mask else None,
+        _points(corners) if corners else None,
+        _points(keypoints, 3) if keypoints else None,
+        bool(value("iscrowd")),
+        value("id"),
+        json.loads(value("attributes") or "{}"),
+    )
+
+
+def _points(flat: Sequence[float], columns: int = 2) -> FloatArray:
+    return np.asarray(flat, dtype=np.float64).reshape(-1, columns)
+
+
+def dump_annotations(annotations: Iterable[Annotation]) -> str:
+    """Labels as canonical JSON: the same text for the same labels, and every float64 exactly."""
+    return _dumped(tuple(annotations))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _dumped(annotations: tuple[Annotation, ...]) -> str:
+    return json.dumps(list(map(_plain, annotations)), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _plain(annotation: Annotation) -> dict[str, Any]:
+    plain: dict[str, Any] = {"category": annotation.category, "xyxy": [float(v) for v in annotation.xyxy]}
+    if annotation.polygons:
+        plain["polygons"] = [[ring.tolist() for ring in polygon.rings] for polygon in annotation.polygons]
+    if annotation.mask is not None:
+        plain["mask"] = [*annotation.mask.size, annotation.mask.counts.decode("ascii")]
+    if annotation.corners is not None:
+        plain["corners"] = annotation.corners.tolist()
+    if annotation.keypoints is not None:
+        plain["keypoints"] = annotation.keypoints.tolist()
+    if annotation.iscrowd:
+        plain["iscrowd"] = True
+    if annotation.attributes:
+        plain["attributes"] = dict(annotation.attributes)
+    return plain
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def load_annotations(text: str) -> tuple[Annotation, ...]:
+    """The labels that `dump_annotations` wrote."""
+    return tuple(_parse(json.loads(text)))
+
+
+def _parse(rows: list[dict[str, Any]]) -> Iterator[Annotation]:
+    for row in rows:
+        mask = row.get("mask")
+        yield Annotation(
+            row["category"],
+            tuple(row["xyxy"]),
+            tuple(
+                Polygon(_points(rings[0]), tuple(_points(ring) for ring in rings[1:]))
+                for rings in row.get("polygons", ())
+            ),
+            Mask((mask[0], mask[1]), mask[2].encode("ascii")) if mask else None,
+            _points(row["corners"]) if "corners" in row else None,
+            _points(row["keypoints"], 3) if "keypoints" in row else None,
+            row.get("iscrowd", False),
+            attributes=row.get("attributes", {}),
+        )

@@ -1,0 +1,232 @@
+"""Several sets become one: categories merged by name, labels mapped, duplicates found, splits made, names unique."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
+
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import Limits
+from amp_datasets.images.fingerprints import fingerprints, join_groups, near_pairs, repeated
+from amp_datasets.manifest.model import Manifest
+from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample
+from amp_datasets.sources.classes import ClassNames, MergedCategories
+from amp_datasets.sources.splits import Group, assign_splits
+from amp_datasets.storage.names import FreeStems, safe_stem
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One source image of a build: `sample.source_id` is unique over all sets, `stem` names its files."""
+
+    sample: Sample
+    stem: str
+    sha256: str
+    set_name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Consolidated:
+    """All sets as one, and what joining them did."""
+
+    categories: tuple[Category, ...]
+    items: tuple[Item, ...]
+    dropped: tuple[Dropped, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Joining:
+    """What comes together while sets are joined."""
+
+    categories: MergedCategories
+    items: list[Item] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def consolidate(
+    sets: Sequence[LabelSet], renames: Sequence[Mapping[str, str]], manifest: Manifest, order: Sequence[str] = ()
+) -> Consolidated:
+    """Join sets in their order; `renames` maps each set's class names, `order` are categories that keep their ids."""
+    joining = _Joining(MergedCategories((*order, *(manifest.classes or ()))))
+    names = ClassNames(manifest.classes, manifest.unknown_classes)
+    set_names = unique_names([s.name for s in sets])
+    limits = Limits(**manifest.limits.model_dump())
+    for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
+        _take_in(joining, labels, names.mapping(labels, rename), set_name, manifest, limits)
+    joining.categories.check(item.sample for item in joining.items)
+    joining.notes += joining.categories.notes()
+    _handle_duplicates(joining, manifest, limits)
+    items = _with_stems(_with_splits(joining, manifest))
+    lost = (tuple(joining.dropped), tuple(joining.repairs), tuple(joining.notes))
+    return Consolidated(joining.categories.categories(), tuple(items), *lost)
+
+
+def _take_in(
+    joining: _Joining,
+    labels: LabelSet,
+    mapping: Mapping[str, str | None],
+    set_name: str,
+    manifest: Manifest,
+    limits: Limits,
+) -> None:
+    for category in labels.categories:
+        name = mapping[category.name]
+        if name is not None:
+            joining.categories.add(replace(category, name=name), f"{set_name}/{category.name}")
+    joining.dropped += [replace(item, id=f"{set_name}/{item.id}") for item in labels.dropped]
+    joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
+    samples = list(labels.samples)
+    for sample, found in zip(samples, fingerprints([s.image for s in samples], limits, near=False), strict=True):
+        source_id = f"{set_name}/{sample.source_id}"
+        if isinstance(found, SourceError):
+            joining.dropped.append(Dropped(source_id, "picture cannot be read", found.what))
+            continue
+        if not sample.labelled and manifest.unlabelled == "drop":
+            joining.dropped.append(Dropped(source_id, "picture has no label", "`unlabelled: empty` takes it as empty"))
+            continue
+        mapped = _mapped(sample, source_id, mapping, joining)
+        if mapped is not None:
+            joining.items.append(Item(mapped, "", found[0], set_name))
+
+
+def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: _Joining) -> Sample | None:
+    """A sample with the build's class names; None (and counted) if none of its labels is wanted."""
+    kept: list[Annotation] = []
+    for number, annotation in enumerate(sample.annotations, start=1):
+        name = mapping[annotation.category]
+        if name is None:
+            joining.dropped.append(Dropped(f"{source_id}#{number}", "class is not in `classes`", annotation.category))
+        else:
+            kept.append(annotation if name == annotation.category else replace(annotation, category=name))
+    if sample.annotations and not kept:
+        joining.dropped.append(Dropped(source_id, "no usable label", "none of its classes is in `classes`"))
+        return None
+    return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True)
+
+
+def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:
+    """Exact copies share a split group, or are dropped if the manifest says so; near copies share one or are told."""
+    _handle_copies(joining, manifest)
+    items = joining.items
+    pairs = _near_copies(joining, manifest, limits)
+    same = [(i, j) for group in repeated([item.sha256 for item in items]).values() for i, j in pairwise(group)]
+    tied = [f"{item.set_name}/{item.sample.group}" if item.sample.group else item.sample.source_id for item in items]
+    copies = [(i, j) for group in repeated(tied).values() for i, j in pairwise(group)]
+    groups = join_groups(_group_names(joining, manifest, tied), [*pairs, *same, *copies])
+    joining.items = [replace(item, sample=replace(item.sample, group=groups[i])) for i, item in enumerate(items)]
+
+
+def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
+    """Pairs of pictures that look the same and must not part; where splits are kept as they are, they are only told."""
+    anew = isinstance(manifest.splits, dict) and len(manifest.splits) > 1
+    if manifest.near_duplicates == "off" or not (anew or manifest.near_duplicates == "report"):
+        return []
+    items = joining.items
+    found = fingerprints([item.sample.image for item in items], limits, near=True)
+    hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
+    pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
+    if pairs:
+        examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
+        what = "each pair is kept in one split" if anew else "splits are kept, so they may be in two"
+        joining.notes.append(f"{len(pairs)} pairs of pictures look the same; {what}: {examples}")
+    return pairs if anew else []
+
+
+def _handle_copies(joining: _Joining, manifest: Manifest) -> None:
+    """Say which pictures are there twice, byte for byte, and take them out where that is wanted."""
+    items = joining.items
+    copies = {i: group[0] for group in repeated([item.sha256 for item in items]).values() for i in group[1:]}
+    if not copies:
+        return
+    names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
+    what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
+    examples = _examples(" is ".join(pair) for pair in names.values())
+    joining.notes.append(f"{len(copies)} pictures are byte-for-byte copies of others ({what}): {examples}")
+    if manifest.duplicates == "drop":
+        joining.dropped += [Dropped(name, "exact copy of another picture", first) for name, first in names.values()]
+        joining.items = [item for i, item in enumerate(items) if i not in copies]
+
+
+def _examples(texts: Iterable[str]) -> str:
+    """The first few."""
+    listed = list(islice(texts, _EXAMPLES + 1))
+    return ", ".join(listed[:_EXAMPLES]) + (", ..." if len(listed) > _EXAMPLES else "")
+
+
+def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
+    """What `group_by` finds in each picture's name; a picture where it finds nothing keeps to itself."""
+    if manifest.group_by is None:
+        return list(otherwise)
+    pattern = re.compile(manifest.group_by)
+    matches = [pattern.search(item.sample.source_id) for item in joining.items]
+    found = [None if match is None else match.group(1) for match in matches]
+    missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]
+    if missed:
+        joining.notes.append(f"`group_by` finds nothing in {len(missed)} pictures: {_examples(missed)}")
+    return [own if name is None else f"group_by {name}" for own, name in zip(otherwise, found, strict=True)]
+
+
+def _with_splits(joining: _Joining, manifest: Manifest) -> list[Item]:
+    """Every image with its split: made anew for each set by itself, so that adding one changes no other, or kept."""
+    items = joining.items
+    if manifest.splits == "keep":
+        return _with_kept_splits(joining)
+    result: dict[str, str] = {}
+    for set_name in dict.fromkeys(item.set_name for item in items):
+        members: dict[str, list[Item]] = {}
+        for item in items:
+            if item.set_name == set_name and str(item.sample.group) not in result:
+                members.setdefault(str(item.sample.group), []).append(item)
+        groups = [Group(name, len(group), _categories_in(group)) for name, group in members.items()]
+        result.update(assign_splits(groups, {**manifest.splits}, manifest.seed))
+    return [_in_split(item, result[str(item.sample.group)]) for item in items]
+
+
+def _with_kept_splits(joining: _Joining) -> list[Item]:
+    """The sources' own splits; a group that was spread over several is collected in the first of them, and noted."""
+    first: dict[str, str] = {}
+    moved: list[str] = []
+    for item in joining.items:
+        own = item.sample.split or "train"
+        split = first.setdefault(str(item.sample.group), own)
+        if split != own:
+            moved.append(f"{item.sample.source_id} from {own} to {split}")
+    if moved:
+        joining.notes.append(f"{len(moved)} pictures are moved to the split of their copies: {_examples(moved)}")
+    return [_in_split(item, first[str(item.sample.group)]) for item in joining.items]
+
+
+def _categories_in(items: Sequence[Item]) -> Counter[str]:
+    return Counter(name for item in items for name in {a.category for a in item.sample.annotations})
+
+
+def _in_split(item: Item, split: str) -> Item:
+    return replace(item, sample=replace(item.sample, split=split))
+
+
+def _with_stems(items: Sequence[Item]) -> list[Item]:
+    """File stems that are unique in the whole build, as close to the sources' own as can be."""
+    stems = FreeStems()
+    result = []
+    for item in items:
+        own = safe_stem(item.sample.source_id)
+        result.append(replace(item, stem=stems.take(own, safe_stem(f"{item.set_name}-{own}"))))
+    return result
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names that sets have in a build: of two that are called the same, the second gets a number."""
+    result: list[str] = []
+    for name in names:
+        candidates = (name, *(f"{name}-{n}" for n in range(2, len(names) + 2)))
+        result.append(next(candidate for candidate in candidates if candidate not in result))
+    return result

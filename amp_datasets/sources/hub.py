@@ -1,0 +1,86 @@
+"""Fetches a labelled set from the Hugging Face Hub, row by row, into a folder that the readers know."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import datasets
+import fsspec
+from datasets import Features, Image, IterableDataset, Value
+from huggingface_hub import HfApi
+
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import IMAGE_SUFFIXES
+from amp_datasets.rows.parquet_writer import ParquetFile
+
+_URI = re.compile(r"hf://datasets/(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[\w./-]+))?/?")
+
+
+def open_hub(uri: str, cache: Path | None = None) -> Path:
+    """A folder with the pictures and rows of `hf://datasets/owner/name@revision`, fetched once for each commit.
+
+    Private sets need the login that huggingface_hub keeps. Raises SourceError for a bad address or a failed download.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise SourceError("this is no address of a dataset", where=uri, fix="hf://datasets/owner/name@revision")
+    repo, revision = match["repo"], match["revision"]
+    try:
+        commit = str(HfApi().dataset_info(repo, revision=revision).sha)
+        root = cache or Path(datasets.config.HF_DATASETS_CACHE) / "amp" / "hub"
+        target = root / hashlib.sha256(f"{repo}@{commit}".encode()).hexdigest()[:32]
+        if not target.exists():
+            _fetch(repo, commit, target)
+    except SourceError:
+        raise
+    except Exception as error:  # the network, the hub and datasets each have error classes of their own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(
+            f"the dataset cannot be fetched: {reason}", where=uri, fix="check name and network, or run `hf auth login`"
+        ) from error
+    return target
+
+
+def _fetch(repo: str, commit: str, target: Path) -> None:
+    """Write everything beside the target, then rename: what is there is whole."""
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for split, rows in datasets.load_dataset(repo, revision=commit, streaming=True).items():
+        _fetch_split(rows, part / "images" / str(split), repo)
+    part.rename(target)
+
+
+def _fetch_split(rows: IterableDataset, folder: Path, repo: str) -> None:
+    types: Mapping[str, Any] = rows.features or {}
+    column = next((name for name, feature in types.items() if isinstance(feature, Image)), None)
+    if column is None:
+        raise SourceError("the dataset has no column of pictures", where=repo)
+    kept = {name: feature for name, feature in types.items() if name not in {column, "file_name"}}
+    with ParquetFile(folder / "metadata.parquet", Features({"file_name": Value("string"), **kept})) as file:
+        for number, row in enumerate(rows.cast_column(column, Image(decode=False))):
+            picture = row[column]
+            name = f"{number:07d}{_suffix(picture)}"
+            (folder / name).write_bytes(_bytes(picture, repo))
+            file.add({"file_name": name, **{key: row[key] for key in kept}})
+
+
+def _bytes(picture: Mapping[str, Any], repo: str) -> bytes:
+    """The picture's file, out of the row or of the same repository; rows must not name files of this machine."""
+    if isinstance(picture["bytes"], bytes):
+        return picture["bytes"]
+    path = str(picture["path"])
+    if not re.match(rf"(?:zip://[^:]*::)?hf://datasets/{re.escape(repo)}[@/]", path):
+        raise SourceError(f"a picture is neither in its row nor in the repository: {path[:100]}", where=repo)
+    with fsspec.open(path, "rb") as file:
+        return bytes(file.read())
+
+
+def _suffix(picture: Mapping[str, Any]) -> str:
+    inside, _, _ = str(picture.get("path")).partition("::")  # zip://a.jpg::hf://...
+    suffix = PurePosixPath(inside).suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ".jpg"

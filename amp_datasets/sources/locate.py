@@ -1,0 +1,69 @@
+"""Finds the source pictures of a build again: where its lock says, or where the user says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import Limits, read_bytes
+from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.model import ImageFile, LabelSet
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.sources.open import read_source
+from amp_datasets.storage.folder import Folder, open_folder
+
+
+class SourceFinder:
+    """Reads source pictures by id and digest. It raises KeyError, TypeError or ValueError for a lock that is none."""
+
+    def __init__(self, build: Path, lock: Mapping[str, Any], sources: Sequence[str | Path], registry: Registry) -> None:
+        self.limits = Limits(lock["recipe"]["max_bytes"], lock["recipe"]["max_pixels"])
+        self._places: list[tuple[str, SourceSettings]] = []
+        self._registry = registry
+        for entry in lock["sources"]:
+            settings = SourceSettings.model_validate(entry["source"])
+            here = settings.path if settings.path.startswith(HUB_PREFIX) else str((build / settings.path).resolve())
+            paths = [str(path) for path in sources] or [here]
+            self._places += [(f"{entry['name']}/", settings.model_copy(update={"path": path})) for path in paths]
+        self._folders: dict[str, Folder] = {}
+        self._sets: dict[str, dict[str, ImageFile]] = {}
+
+    def read(self, source_id: str, sha256: str) -> bytes:
+        """The bytes of a source picture; a SourceError if no place holds them as they were."""
+        places = [(source_id.removeprefix(name), s) for name, s in self._places if source_id.startswith(name)]
+        for find in (self._in_folder, self._in_set):
+            for name, settings in places:
+                data = find(name, settings)
+                if data is not None and hashlib.sha256(data).hexdigest() == sha256:
+                    return data
+        raise SourceError(
+            "the source picture is not there any more as it was",
+            where=", ".join(dict.fromkeys(settings.path for _, settings in places)) or source_id,
+            fix=f"give the set that holds {source_id} as it was, with --source PATH",
+        )
+
+    def _in_folder(self, name: str, settings: SourceSettings) -> bytes | None:
+        """The file of that name, without reading the set's labels."""
+        try:
+            if settings.path.startswith(HUB_PREFIX):
+                return None
+            if settings.path not in self._folders:
+                self._folders[settings.path] = open_folder(Path(settings.path))
+            folder = self._folders[settings.path]
+            return read_bytes(folder.image(name), self.limits) if name in folder else None
+        except SourceError:
+            return None
+
+    def _in_set(self, name: str, settings: SourceSettings) -> bytes | None:
+        """The picture that the set's reader gives that name (rows of parquet files have no file of their own)."""
+        if settings.path not in self._sets:
+            try:
+                labels: LabelSet = read_source(settings, self._registry, self.limits)[0]
+                self._sets[settings.path] = {sample.source_id: sample.image for sample in labels.samples}
+            except SourceError:
+                self._sets[settings.path] = {}
+        file = self._sets[settings.path].get(name)
+        return None if file is None else read_bytes(file, self.limits)

@@ -1,0 +1,207 @@
+"""The pure function of the program: a source image, a kind of variant and a seed give one variant, or why not.
+
+Making one has two parts. `plan` draws, composes the geometry and judges the labels, and draws again where the result
+would be wrong; it needs no more of the pixels than a thumbnail. `render` makes the picture from the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from amp_datasets.errors import CannotApply
+from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, draw, looks_at_data
+from amp_datasets.filtering.settings import create
+from amp_datasets.geometry.warp import Warp, identity, resample_image
+from amp_datasets.model import Category, FloatArray, Image
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.variants.labels import NO_HOLES, SEEN_TWICE, Holes, Judged, LabelPolicy, judge, visible_boxes
+from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
+from amp_datasets.variants.seeding import Generators, Key
+from amp_datasets.variants.steps import Applied, Original, Signature, change_values, signature_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A variant that will be made: what was drawn, at which attempt, and the labels that it will have."""
+
+    spec: VariantSpec
+    copy: int
+    attempt: int
+    steps: tuple[Applied, ...]
+    warp: Warp
+    holes: Holes
+    judged: Judged
+
+    @property
+    def steps_json(self) -> str:
+        """All steps as canonical JSON."""
+        return canonical([applied.record() for applied in self.steps])
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A variant that cannot be made of this source, after all attempts."""
+
+    spec: VariantSpec
+    copy: int
+    attempts: int
+    reason: str
+    detail: str = ""
+
+
+class VariantMaker:
+    """Plans and renders the variants of a recipe; one a process, for its filters are built once."""
+
+    def __init__(self, recipe: Recipe, registry: Registry | None = None) -> None:
+        self.recipe = recipe
+        self.registry = registry or load_registry(tuple(map(Path, recipe.plugin_dirs)))
+        self.policy = _policy(recipe)
+        self._generators = Generators()
+        self._transforms: dict[str, list[tuple[Step, Filter]]] = {}
+
+    def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
+        """Every variant of a source, in the manifest's order."""
+        for spec in self.recipe.variants:
+            yield from self.plan_copies(original, spec)
+
+    def plan_copies(self, original: Original, spec: VariantSpec) -> Iterator[Planned | Refused]:
+        """All copies of one kind of variant; each differs from those before it."""
+        siblings = [original.signature]
+        for copy in range(spec.copies):
+            yield self._plan(original, spec, copy, siblings)
+
+    def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
+        """The variant at an attempt that is known to be the right one, from a ledger."""
+        steps, warp, holes = self._draw(original, spec, copy, attempt)
+        if warp.maps or len(holes):
+            judged = judge(original.annotations, warp, holes, self.policy)
+        else:  # pixel filters alone: the source's own labels, to the last bit
+            judged = Judged(original.annotations)
+        return Planned(spec, copy, attempt, steps, warp, holes, judged)
+
+    def _plan(self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]) -> Planned | Refused:
+        """The first attempt without a problem; its signature joins those of its `siblings`."""
+        problem, drawn = ("", ""), list[str]()
+        partial: tuple[Planned, Signature] | None = None
+        attempts = self.recipe.labels.attempts
+        for attempt in range(attempts):
+            try:
+                planned = self.plan_attempt(original, spec, copy, attempt)
+            except CannotApply as error:  # other draws may do: another object, other steps
+                problem = (error.what, "")
+                continue
+            signature = signature_of(original, planned.steps, planned.warp, planned.holes)
+            found = self._problem(planned, signature, original, siblings)
+            if found is None:
+                siblings.append(signature)
+                return planned
+            problem = found
+            drawn.append(planned.steps_json)
+            if partial is None and problem[0] == _PARTIAL:
+                partial = planned, signature
+        if partial is not None and len(set(drawn)) < len(drawn):
+            # Draws repeat, so there is next to nothing to choose from: a partly visible object keeps its label.
+            siblings.append(partial[1])
+            return partial[0]
+        return Refused(spec, copy, attempts, *problem)
+
+    def _problem(
+        self, planned: Planned, signature: Signature, original: Original, siblings: list[Signature]
+    ) -> tuple[str, str] | None:
+        """Why a variant must not be used as drawn: reason and detail."""
+        judged = planned.judged
+        if original.annotations and not judged.annotations:
+            return "no object would stay visible", ", ".join(judged.dropped)
+        one_sided = self.policy.one_sided & {a.category for a in original.annotations}
+        if planned.warp.mirrors and one_sided:
+            return "a mirror image would exchange left and right", f"no counterpart of {', '.join(sorted(one_sided))}"
+        if judged.unclear == SEEN_TWICE:
+            return _REFLECTED, judged.unclear
+        levels = self.recipe.labels.min_difference
+        if not signature.differs(siblings[0], levels):
+            return "the picture would not change", f"by less than {levels:g} of 255 on average"
+        if not all(signature.differs(sibling, levels) for sibling in siblings[1:]):
+            return "the picture would equal another copy", ""
+        return None if judged.unclear is None else (_PARTIAL, judged.unclear)
+
+    def _draw(
+        self, original: Original, spec: VariantSpec, copy: int, attempt: int
+    ) -> tuple[tuple[Applied, ...], Warp, Holes]:
+        """Draw all steps: values first, then geometry, then what hides, so that no filter recolours a filled corner."""
+        self._generators.reseed(Key(self.recipe.seed, original.sha256, spec.name, copy, attempt))
+        chosen = self._steps(spec)
+        if spec.pick is not None:
+            chosen = self._pick(chosen, spec)
+        warp, holes, applied = identity(original.size), NO_HOLES, []
+        for step, transform in chosen if len(chosen) == 1 else sorted(chosen, key=lambda pair: _stage(pair[1])):
+            stage = _stage(transform)
+            image = original.image if stage == 0 else np.broadcast_to(np.uint8(0), (warp.size[1], warp.size[0], 3))
+            looks = stage > 0 and looks_at_data(transform)
+            boxes = visible_boxes(original.annotations, warp, self.policy) if looks else _NO_BOXES
+            choice = draw(transform, image, boxes)
+            if isinstance(transform, GeometricFilter):
+                warp = warp.then(transform.warp(warp.size, **choice))
+            elif isinstance(transform, HidingFilter):
+                holes = np.concatenate([holes, transform.holes(warp.size, **choice)])
+            applied.append(Applied(step, transform, choice))
+        return tuple(applied), warp, holes
+
+    def _pick(self, steps: list[tuple[Step, Filter]], spec: VariantSpec) -> list[tuple[Step, Filter]]:
+        """As many steps as the mix says, drawn until they are not too severe together; in the manifest's order."""
+        for _ in range(1000):
+            indices = sorted(self._generators.scalars.sample(range(len(steps)), spec.pick or 0))
+            chosen = [steps[i] for i in indices]
+            if sum(transform.severity for _, transform in chosen) <= spec.max_severity:
+                return chosen
+        raise CannotApply(
+            f"no {spec.pick} steps of `{spec.name}` stay below a severity of {spec.max_severity}",
+            fix="raise `max_severity` of the mix",
+        )
+
+    def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
+        """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
+        if spec.name not in self._transforms:
+            made = [(step, create(self.registry, step.filter, step.settings)) for step in spec.steps]
+            for _, transform in made:
+                transform.set_random_state(self._generators.arrays, self._generators.scalars)
+            self._transforms[spec.name] = made
+        return self._transforms[spec.name]
+
+
+_NO_BOXES: FloatArray = np.zeros((0, 4))
+_PARTIAL = "an object would be cut in a way that is neither visible nor gone"
+_REFLECTED = "an object would be seen twice in the reflected border"
+
+
+def render(image: Image, planned: Planned) -> Image:
+    """The picture of a planned variant."""
+    image = change_values(image, planned.steps)
+    if planned.warp.maps:
+        image = resample_image(image, planned.warp)
+    for applied in planned.steps:
+        if isinstance(applied.transform, HidingFilter):
+            image = applied.transform.apply(image, **applied.draw, shape=image.shape)
+    return image
+
+
+def _stage(transform: Filter) -> int:
+    return 0 if isinstance(transform, PixelFilter) else 1 if isinstance(transform, GeometricFilter) else 2
+
+
+def _policy(recipe: Recipe) -> LabelPolicy:
+    labels, rules = recipe.labels, recipe.categories
+    return LabelPolicy(
+        labels.min_visibility,
+        labels.drop_below,
+        labels.min_side_px,
+        labels.outline,
+        labels.outlines,
+        rules.sides,
+        frozenset(rules.one_sided),
+        {name: Category(name, flip_pairs=pairs) for name, pairs in rules.flip_pairs.items()},
+    )

@@ -1,0 +1,109 @@
+"""What is to be made of every image, as plain data that travels to workers as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from amp_datasets.images.codec import EncodeSettings
+
+ORIGINAL = "original"
+"""Name of the variant that is the untouched source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One filter with all its settings."""
+
+    filter: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSpec:
+    """One kind of variant: steps in order, or `pick` of them drawn anew for each of `copies`."""
+
+    name: str
+    steps: tuple[Step, ...]
+    copies: int = 1
+    pick: int | None = None
+    max_severity: int = 4
+
+    def label(self, copy: int) -> str:
+        """The name of one variant in file names and the ledger."""
+        return self.name if self.copies == 1 else f"{self.name}-{copy + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """The manifest's `labels`, as far as single images are concerned."""
+
+    min_visibility: float = 0.4
+    drop_below: float = 0.1
+    min_side_px: float = 2.0
+    outline: Literal["ellipse", "rect"] = "ellipse"
+    outlines: dict[str, Literal["ellipse", "rect"]] = field(default_factory=dict)
+    attempts: int = 10
+    min_difference: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRules:
+    """What mirror images need to know of the categories of a build."""
+
+    sides: dict[str, str] = field(default_factory=dict)
+    one_sided: tuple[str, ...] = ()
+    flip_pairs: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides how a variant looks, apart from the source itself."""
+
+    seed: int
+    variants: tuple[VariantSpec, ...]
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    encode: EncodeSettings = field(default_factory=EncodeSettings)
+    categories: CategoryRules = field(default_factory=CategoryRules)
+    max_pixels: int = 200_000_000
+    max_bytes: int = 256 * 2**20
+    plugin_dirs: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        """Canonical JSON."""
+        return canonical(asdict(self))
+
+
+def load_recipe(text: str) -> Recipe:
+    """The recipe that `Recipe.dump` wrote."""
+    raw = json.loads(text)
+    rules = raw.pop("categories")
+    return Recipe(
+        variants=tuple(load_spec(spec) for spec in raw.pop("variants")),
+        labels=LabelSettings(**raw.pop("labels")),
+        encode=EncodeSettings(**raw.pop("encode")),
+        categories=CategoryRules(
+            rules["sides"],
+            tuple(rules["one_sided"]),
+            {name: tuple((i, j) for i, j in pairs) for name, pairs in rules["flip_pairs"].items()},
+        ),
+        plugin_dirs=tuple(raw.pop("plugin_dirs", ())),
+        **raw,
+    )
+
+
+def load_spec(raw: dict[str, Any]) -> VariantSpec:
+    """One kind of variant from its JSON."""
+    return VariantSpec(**{**raw, "steps": tuple(Step(**step) for step in raw["steps"])})
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same text for the same content."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def digest(value: Any) -> str:
+    """32 hexadecimal digits that name a JSON value's content."""
+    return hashlib.blake2b(canonical(value).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,159 @@
+"""Drawn steps applied to a picture, and what tells the results apart without making them in full."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import albumentations as A  # noqa: N812 - the library's own convention
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from amp_datasets.errors import CannotApply
+from amp_datasets.filtering.base import Draw, Filter, HidingFilter, PixelFilter, TableFilter, look_up
+from amp_datasets.geometry.warp import Warp
+from amp_datasets.model import Annotation, FloatArray, Image, Size
+from amp_datasets.variants.labels import Holes
+from amp_datasets.variants.recipe import Step
+
+_THUMBNAIL_SIDE = 96
+_GRID = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 9)), axis=-1).reshape(-1, 2)
+_MIN_SHIFT_PX = 0.5
+"""Two variants whose points lie closer than this on average have the same geometry."""
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A decoded source: the upright picture, the digest of its file, and its labels."""
+
+    image: Image
+    sha256: str
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def size(self) -> Size:
+        """(width, height)."""
+        return (self.image.shape[1], self.image.shape[0])
+
+    @functools.cached_property
+    def thumbnail(self) -> Image:
+        """It at most 96 pixels a side; a variant that is known, and only made again, needs none."""
+        return _thumbnail_of(self.image)
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """What tells it from its variants."""
+        return Signature(self.size, _GRID * self.size, self.thumbnail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Applied:
+    """A step that was drawn: the transform, its settings and its choices."""
+
+    step: Step
+    transform: Filter
+    draw: Draw
+
+    def record(self) -> dict[str, Any]:
+        """The step for the ledger; choices that are no JSON (of foreign transforms) are left to the seed."""
+        return {"filter": self.step.filter, "settings": self.step.settings, "draw": _jsonable(self.draw)}
+
+
+def change_values(image: Image, steps: Iterable[Applied]) -> Image:
+    """The pixel filters in order; neighbouring tables become one, which gives the same values in one pass."""
+    table: NDArray[np.uint8] | None = None
+    for applied in steps:
+        transform = applied.transform
+        if not isinstance(transform, PixelFilter):
+            continue
+        if isinstance(transform, TableFilter):
+            following = transform.table(**applied.draw)
+            table = following if table is None else following[table]
+            continue
+        if table is not None:
+            image, table = look_up(image, table), None
+        shape = image.shape
+        image = transform.apply(image, **applied.draw, shape=shape)
+        if image.shape != shape:
+            raise CannotApply(f"`{applied.step.filter}` changes the picture's size, which a pixel filter must not")
+    return image if table is None else look_up(image, table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """What tells two variants of a source apart: where its points went, and how a thumbnail's values changed."""
+
+    size: Size
+    points: FloatArray
+    thumbnail: Image
+
+    def differs(self, other: Signature, min_levels: float) -> bool:
+        """Whether sizes, places or values differ by what can be seen."""
+        if self.size != other.size or float(np.abs(self.points - other.points).mean()) >= _MIN_SHIFT_PX:
+            return True
+        return float(cv2.absdiff(self.thumbnail, other.thumbnail).mean()) >= min_levels
+
+
+def signature_of(original: Original, steps: Sequence[Applied], warp: Warp, holes: Holes) -> Signature:
+    """What a drawn variant does, measured on a thumbnail and a grid of points."""
+    thumbnail = original.thumbnail
+    pixel = [a for a in steps if isinstance(a.transform, PixelFilter)]
+    if pixel:
+        foreign = any(_foreign(a.transform) for a in pixel)
+        thumbnail = _of_full_image(original, pixel) if foreign else change_values(thumbnail, pixel)
+    if len(holes):
+        thumbnail = _with_holes(thumbnail, steps, warp.size, holes)
+    return Signature(warp.size, warp.back(_GRID * warp.size), thumbnail)
+
+
+def _with_holes(thumbnail: Image, steps: Iterable[Applied], size: Size, holes: Holes) -> Image:
+    """The thumbnail with what is hidden painted over, in the colour of the last step that hides."""
+    colours = [a.transform.paint(**a.draw) for a in steps if isinstance(a.transform, HidingFilter)]
+    painted = thumbnail.copy()
+    height, width = thumbnail.shape[:2]
+    for x0, y0, x1, y1 in np.rint(holes * (np.array([width, height] * 2) / np.array([*size] * 2))).astype(int):
+        painted[y0:y1, x0:x1] = colours[-1]
+    return painted
+
+
+def _of_full_image(original: Original, steps: Iterable[Applied]) -> Image:
+    """Transforms of other libraries may draw whole arrays for the full picture, so they cannot run on a thumbnail."""
+    return _thumbnail_of(change_values(original.image, steps))
+
+
+def _thumbnail_of(image: Image) -> Image:
+    """The picture with at most 96 pixels a side.
+
+    OpenCV shrinks by a whole factor in a third of the time, for which up to a twentieth of a side may be left out.
+    """
+    factor = math.ceil(max(image.shape[:2]) / _THUMBNAIL_SIDE)
+    height, width = (side - side % factor for side in image.shape[:2])
+    if 20 * height >= 19 * image.shape[0] and 20 * width >= 19 * image.shape[1]:
+        image = image[:height, :width]
+    size = (max(1, image.shape[1] // factor), max(1, image.shape[0] // factor))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _foreign(transform: A.BasicTransform) -> bool:
+    return "." in transform.name
+
+
+def _jsonable(value: Any) -> Any:
+    """A draw without what is no JSON; NumPy scalars become plain numbers."""
+    try:
+        return json.loads(json.dumps(value, default=_scalar))
+    except (TypeError, ValueError):
+        if not isinstance(value, dict):
+            return None
+        return {key: _jsonable(item) for key, item in value.items() if _jsonable(item) is not None}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(type(value).__name__)

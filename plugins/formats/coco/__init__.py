@@ -1,0 +1,297 @@
+"""COCO JSON: boxes, polygons, run-length masks, crowds and keypoints; one file, or one a split.
+
+https://cocodataset.org/#format-data
+
+    annotations/train.json            train/_annotations.coco.json
+    images/train/a.jpg                train/a.jpg
+
+Coordinates are pixel edges from the top left corner, boxes [x, y, width, height]; keypoint skeletons count from 1.
+Pictures without annotations are confirmed empty; a file without `annotations` leaves its pictures unlabelled.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import posixpath
+import re
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key, read_category
+from amp_datasets.formats.kit.reading import finite, parse_json, split_name, split_of
+from amp_datasets.model import Category, LabelSet, Size
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import Folder
+
+from .json_writer import CocoFile
+
+_IMAGE_LIST = re.compile(rb'"images"\s*:\s*\[')
+_OTHER_TASKS = ("person_keypoints_*", "captions_*", "panoptic_*", "stuff_*")
+
+
+class CocoOptions(Options):
+    """`files`: a pattern of the label files to read; by default all, or of COCO's own set `instances_*`."""
+
+    files: str | None = None
+
+
+class CocoSource(Source[CocoOptions]):
+    """Reads every COCO JSON of a folder and finds its pictures wherever they are below it."""
+
+    name: ClassVar[str] = "coco"
+    title: ClassVar[str] = "COCO JSON (boxes, polygons, masks, keypoints)"
+    options_type: ClassVar[type[Options]] = CocoOptions
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """A JSON with `images` and `annotations` or `categories`."""
+        files = _label_files(folder)
+        return Detection(f"{files[0]} has COCO's `images` and `annotations`", 85) if files else None
+
+    def read(self) -> LabelSet:
+        """The set; classes of several files are joined by name, in the order of their first appearance."""
+        self._categories: dict[str, Category] = {}
+        self._used: set[str] = set()
+        self._roots: set[str] = set()
+        self._folders = self._folders_by_split()
+        files = self._files()
+        if not files:
+            raise SourceError("there is no COCO file here", where=self.folder.root, fix="check the path and `files`")
+        for file in files:
+            self._read_file(file)
+        for name in sorted(self._roots - self._used):
+            self.reading.repair(name, "dummy root category removed", "it only groups the others")
+            del self._categories[name]
+        return self.reading.finish(self._categories.values())
+
+    def _files(self) -> list[str]:
+        files = _label_files(self.folder)
+        if self.options.files is not None:
+            return [f for f in files if fnmatch.fnmatch(f, self.options.files) or _is_named(f, self.options.files)]
+        if not any(_is_named(file, "instances_*") for file in files):
+            return files
+        for file in files:
+            if any(_is_named(file, pattern) for pattern in _OTHER_TASKS):
+                self.reading.drop(file, "label file of another task not read", "choose it by the option `files`")
+        return [file for file in files if not any(_is_named(file, pattern) for pattern in _OTHER_TASKS)]
+
+    def _read_file(self, file: str) -> None:
+        document = parse_json(self.folder.read(file), self.folder.path(file))
+        if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+            raise SourceError("a COCO file is an object with a list `images`", where=self.folder.path(file))
+        lists = [document.get(key) or [] for key in ("categories", "annotations")]
+        if not all(isinstance(entries, list) for entries in lists):
+            raise SourceError("`categories` and `annotations` must be lists", where=self.folder.path(file))
+        self._split = _split_of_file(file)
+        self._near = [posixpath.dirname(file), *self._folders.get(self._split, ())]
+        reader = LabelReader(self.reading, self._read_categories(file, lists[0]))
+        labels = self._labels_by_image(file, lists[1])
+        for key, entry in self._images(file, document["images"]).items():
+            self._read_image(file, entry, labels.pop(key, []), reader, "annotations" in document)
+        for key, orphans in labels.items():
+            if key not in self._ambiguous:
+                self.reading.drop(f"{file}: image_id {key}", "label of an unknown picture", f"{len(orphans)} labels")
+        reader.finish(file)
+
+    def _read_categories(self, file: str, entries: list[Any]) -> dict[str, str]:
+        """Category ids to names; the categories themselves are kept in order."""
+        names: dict[str, str] = {}
+        groups = Counter(str(entry.get("supercategory")) for entry in entries if isinstance(entry, dict))
+        for entry in entries:
+            try:
+                key, category = entry_key(entry["id"]), read_category(entry, self.reading)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.reading.drop(f"{file}: {str(entry)[:60]}", "category cannot be read", str(error))
+                continue
+            if names.setdefault(key, category.name) != category.name:
+                raise SourceError(
+                    f"category id {key} is both `{names[key]}` and `{category.name}`",
+                    where=self.folder.path(file),
+                    fix="give each category an id of its own",
+                )
+            known = self._categories.setdefault(category.name, category)
+            if category.keypoints and not known.keypoints:
+                self._categories[category.name] = category
+            if key == "0" and not category.supercategory and groups[category.name]:
+                self._roots.add(category.name)
+        return names
+
+    def _images(self, file: str, entries: list[Any]) -> dict[str, dict[str, Any]]:
+        """Image ids to entries; two pictures under one id are both set aside, for no label can be told to be whose."""
+        found: dict[str, dict[str, Any]] = {}
+        self._ambiguous: set[str] = set()
+        for entry in entries:
+            try:
+                key, name = entry_key(entry["id"]), entry.get("file_name") or entry.get("coco_url")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.reading.drop(f"{file}: {str(entry)[:60]}", "image entry cannot be read", str(error))
+                continue
+            if not isinstance(name, str) or not name:
+                self.reading.drop(f"{file}: image {key}", "image entry has no file name")
+                continue
+            if found.setdefault(key, entry) is not entry:
+                self._repeated(file, key, found[key], entry)
+        return {key: entry for key, entry in found.items() if key not in self._ambiguous}
+
+    def _repeated(self, file: str, key: str, first: dict[str, Any], second: dict[str, Any]) -> None:
+        names = [str(entry.get("file_name") or entry.get("coco_url")) for entry in (first, second)]
+        if names[0] == names[1]:
+            self.reading.repair(names[0], "repeated image entry removed", f"id {key} in {file}")
+            return
+        for name in names[key in self._ambiguous :]:
+            self.reading.drop(self._find(name) or name, "image id is used twice", f"id {key} in {file}")
+        self._ambiguous.add(key)
+
+    def _labels_by_image(self, file: str, entries: list[Any]) -> dict[str, list[dict[str, Any]]]:
+        labels: dict[str, list[dict[str, Any]]] = {}
+        for number, entry in enumerate(entries, start=1):
+            try:
+                labels.setdefault(entry_key(entry["image_id"]), []).append(entry)
+            except (ValueError, KeyError, TypeError) as error:
+                self.reading.drop(f"{file}: annotation {number}", "label cannot be read", f"image_id: {error}")
+        return labels
+
+    def _read_image(
+        self, file: str, entry: dict[str, Any], labels: list[dict[str, Any]], reader: LabelReader, labelled: bool
+    ) -> None:
+        reference = str(entry.get("file_name") or entry["coco_url"])
+        picture = self._find(reference)
+        if picture is None:
+            self.reading.drop(reference, "picture is missing", f"named in {file}")
+            return
+        declared = self._declared(picture, entry)
+        annotations = [a for n, raw in enumerate(labels, 1) if (a := reader.read(raw, f"{picture}#{n}", declared))]
+        self._used.update(annotation.category for annotation in annotations)
+        if labels and not annotations:
+            self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
+            return
+        if declared is None:
+            declared = next((a.mask.size for a in annotations if a.mask is not None), None)
+        split = self._split or split_of(picture)
+        self.reading.add(picture, annotations, declared=declared, labelled=labelled, split=split)
+
+    def _find(self, reference: str) -> str | None:
+        """The picture that the present file means: looked for beside it, then in the folders of its split."""
+        for near in self._near:
+            picture = self.reading.pictures.find(reference, near)
+            if picture is not None and (self._split is None or split_of(picture) in {None, self._split}):
+                return picture
+        return None
+
+    def _folders_by_split(self) -> dict[str | None, list[str]]:
+        """The folders that hold pictures of each split."""
+        folders: dict[str | None, list[str]] = {}
+        for parent in sorted({posixpath.dirname(name) for name in self.reading.pictures.names}):
+            split = split_of(f"{parent}/picture")
+            if split is not None:
+                folders.setdefault(split, []).append(parent)
+        return folders
+
+    def _declared(self, picture: str, entry: dict[str, Any]) -> Size | None:
+        """The size that the file states, if it does; it tells whether labels are for the picture as stored."""
+        if entry.get("width") is None or entry.get("height") is None:
+            return None
+        try:
+            width, height = finite(entry["width"]), finite(entry["height"])
+        except ValueError:
+            width = height = 0
+        if width < 1 or height < 1 or width % 1 or height % 1:
+            self.reading.repair(picture, "unusable picture size ignored", f"{entry['width']} x {entry['height']}"[:60])
+            return None
+        return int(width), int(height)
+
+
+class CocoExportOptions(Options):
+    """`boxes_as_polygons`: give labels that are only a box a four-cornered segmentation, for trainers of masks."""
+
+    boxes_as_polygons: bool = False
+
+
+class CocoExporter(Exporter[CocoExportOptions]):
+    """Writes `images/<split>/` and `annotations/<split>.json`; all ids count from 1."""
+
+    name: ClassVar[str] = "coco"
+    title: ClassVar[str] = "COCO JSON (boxes, polygons, masks, keypoints)"
+    options_type: ClassVar[type[Options]] = CocoExportOptions
+    holds: ClassVar[frozenset[Feature]] = frozenset(
+        {"polygon", "multipart", "hole", "mask", "keypoints", "crowd", "attributes", "empty", "split", "classes"}
+    )
+    shares_images: ClassVar[bool] = True
+
+    def write(self, labels: LabelSet) -> None:
+        """Write pictures and label files, one pass over the samples."""
+        with ExitStack() as stack:
+            files: dict[str, CocoFile] = {}
+            for sample in labels.samples:
+                if not sample.labelled:
+                    continue
+                split = str(sample.split)
+                if split not in files:
+                    files[split] = stack.enter_context(self._file(self.label_file(split), labels))
+                files[split].add(sample)
+                self.place(sample, self.picture_folder(split) / sample.source_id)
+
+    def label_file(self, split: str) -> Path:
+        """Where a split's labels go."""
+        return self.target / "annotations" / f"{split}.json"
+
+    def picture_folder(self, split: str) -> Path:
+        """Where a split's pictures go."""
+        return self.target / "images" / split
+
+    def _file(self, path: Path, labels: LabelSet) -> CocoFile:
+        return CocoFile(path, labels, boxes_as_polygons=self.options.boxes_as_polygons)
+
+
+class RoboflowCocoExporter(CocoExporter):
+    """Writes `train/`, `valid/`, `test/` with `_annotations.coco.json` beside the pictures, as RF-DETR reads them."""
+
+    name: ClassVar[str] = "coco-roboflow"
+    title: ClassVar[str] = "COCO JSON in Roboflow's layout (RF-DETR)"
+    shares_images: ClassVar[bool] = False
+
+    def label_file(self, split: str) -> Path:
+        """Where a split's labels go."""
+        return self.picture_folder(split) / "_annotations.coco.json"
+
+    def picture_folder(self, split: str) -> Path:
+        """Where a split's pictures go."""
+        return self.target / ("valid" if split == "validation" else split)
+
+
+def _label_files(folder: Folder) -> list[str]:
+    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
+
+
+def _is_coco(folder: Folder, file: str) -> bool:
+    """Whether the lists are somewhere in the file: their order is free, and the first can be long."""
+    try:
+        data = folder.read(file)
+    except AmpError:
+        return False
+    if b'"images"' in data and b'"annotations"' in data:
+        return True
+    return b'"categories"' in data and _IMAGE_LIST.search(data) is not None
+
+
+def _is_named(file: str, pattern: str) -> bool:
+    return fnmatch.fnmatch(PurePosixPath(file).name, pattern)
+
+
+@functools.lru_cache(maxsize=64)
+def _split_of_file(file: str) -> str | None:
+    """The split in a label file's name (`instances_train2017.json`), else in its folders."""
+    words = (split_name(word) for word in re.split(r"[^A-Za-z0-9]+", PurePosixPath(file).stem))
+    return next((split for split in words if split is not None), None) or split_of(file)
+
+
+def register(registry: Registry) -> None:
+    """Offer both sides of the format."""
+    registry.add_source(CocoSource)
+    registry.add_exporter(CocoExporter)
+    registry.add_exporter(RoboflowCocoExporter)

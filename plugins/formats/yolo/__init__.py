@@ -1,0 +1,13 @@
+"""YOLO: a reader for every layout of its sets, and a writer for each of its tasks."""
+
+from amp_datasets.plugin.registry import Registry
+
+from .export import YoloExporter, YoloObbExporter, YoloPoseExporter, YoloSegmentExporter
+from .source import YoloSource
+
+
+def register(registry: Registry) -> None:
+    """Offer the reader and the four writers."""
+    registry.add_source(YoloSource)
+    for exporter in (YoloExporter, YoloSegmentExporter, YoloPoseExporter, YoloObbExporter):
+        registry.add_exporter(exporter)

@@ -1,0 +1,221 @@
+"""YOLO sets: text files with one row an object beside the pictures, in any of the layouts that tools write.
+
+https://docs.ultralytics.com/datasets; the rows are described in `amp_datasets.formats.kit.yolo_rows`.
+
+    data.yaml                      class names, and where the splits are; or classes.txt, obj.names, or nothing
+    images/train/a.jpg             the last `images` of the path becomes `labels`; or both lie in one folder
+    labels/train/a.txt             an empty file is a confirmed empty image, a missing one an unlabelled image
+
+Rows are read one by one, whatever stands in the row above: a file that mixes boxes and polygons loses nothing.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from itertools import islice
+from typing import ClassVar, Literal
+
+from amp_datasets.errors import AmpError
+from amp_datasets.formats.base import Detection, Options, Source
+from amp_datasets.formats.kit.image_lookup import Pictures, comparable
+from amp_datasets.formats.kit.reading import (
+    CLASS_LISTS,
+    checked_names,
+    class_list,
+    is_readme,
+    parse_text,
+    points,
+    split_name,
+)
+from amp_datasets.formats.kit.yolo_rows import RowError, RowReader, Task, looks_oriented
+from amp_datasets.images.header import probe
+from amp_datasets.model import Annotation, Category, FloatArray, LabelSet, Size
+from amp_datasets.storage.folder import Folder
+
+from .data_yaml import YoloYaml, find_yaml, read_yaml
+from .splits import YoloSplits
+
+_SAMPLE = 200
+"""How many label files are looked into to tell formats and tasks apart."""
+_MAX_UNNAMED = 10_000
+_MAX_LABEL_BYTES = 2**27
+
+
+class YoloOptions(Options):
+    """`task`: what rows of four points are; `auto` takes tilted rectangles throughout for oriented boxes."""
+
+    task: Literal["auto", "detect", "segment", "pose", "obb"] = "auto"
+
+
+class YoloSource(Source[YoloOptions]):
+    """Reads YOLO detect, segment, pose and oriented boxes, with or without a data.yaml."""
+
+    name: ClassVar[str] = "yolo"
+    title: ClassVar[str] = "YOLO text files (detect, segment, pose, oriented), with or without data.yaml"
+    options_type: ClassVar[type[Options]] = YoloOptions
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """A data.yaml with class names and splits, or label files beside pictures."""
+        try:
+            file = find_yaml(folder)
+        except AmpError as error:
+            return Detection(error.what, 85)
+        if file is not None:
+            return Detection(f"{file} names classes and splits", 85)
+        finder = LabelFiles(folder)
+        for picture in Pictures(folder).names[: 50 * _SAMPLE]:
+            label = finder.find(picture)
+            if label is not None and _has_rows(folder, label):
+                return Detection(f"{label} has rows of a class number and shares of the picture", 60)
+        return None
+
+    def read(self) -> LabelSet:
+        """The set; rows that cannot be used are dropped one by one."""
+        file = find_yaml(self.folder)
+        yaml = None if file is None else read_yaml(self.folder, file)
+        finder = LabelFiles(self.folder)
+        pairs = [(picture, finder.find(picture)) for picture in self.reading.pictures.names]
+        names = self._names(yaml, [label for _, label in pairs if label is not None])
+        splits = YoloSplits(yaml, self.reading)
+        shape = None if yaml is None else yaml.keypoints
+        rows = RowReader(names, self._task(yaml, pairs), shape)
+        used: dict[str, str] = {}
+        for picture, label in pairs:
+            if label is None:
+                self.reading.add(picture, (), labelled=False, split=splits.of(picture))
+                continue
+            other = used.setdefault(label, picture)
+            if other != picture:
+                self.reading.repair(picture, "two pictures share one label file", f"{label}, also of {other}")
+            self._read_picture(picture, label, rows, splits.of(picture))
+        self._count_orphans(used, splits)
+        return self.reading.finish(_categories(names, yaml))
+
+    def _read_picture(self, picture: str, label: str, rows: RowReader, split: str | None) -> None:
+        header = self.reading.header(picture)
+        if header is None:
+            return
+        lines = self._rows(label)
+        annotations = []
+        for number, parts in enumerate(lines, start=1):
+            try:
+                annotations.append(rows.read(parts, header.size))
+            except RowError as error:
+                self.reading.drop(f"{label}#{number}", error.reason, str(error))
+        if lines and not annotations:
+            self.reading.drop(picture, "no usable label", f"all {len(lines)} rows of {label} were dropped")
+            return
+        if len(annotations) > 1 and rows.task != "pose" and _mixed(annotations):
+            self.reading.repair(label, "box and polygon rows in one file", "each row is read for what it is")
+        self.reading.add(picture, annotations, header=header, split=split)
+
+    def _rows(self, label: str) -> list[list[str]]:
+        """The rows that hold something, split at spaces (or commas, where there are no spaces)."""
+        text = parse_text(self.folder.read(label, _MAX_LABEL_BYTES), self.folder.path(label))
+        rows = [parts for line in text.split("\n") if (parts := line.split())]
+        if any(len(parts) == 1 and "," in parts[0] for parts in rows):
+            self.reading.repair(label, "commas between values read as spaces")
+            rows = [parts[0].split(",") if len(parts) == 1 else parts for parts in rows]
+        return rows
+
+    def _names(self, yaml: YoloYaml | None, labels: list[str]) -> list[str]:
+        if yaml is not None and yaml.names:
+            return checked_names(self.reading, yaml.file, yaml.names)
+        near = posixpath.dirname(labels[0]) if labels else ""
+        names = class_list(self.reading, near)
+        if names:
+            return names
+        numbers = (_class_number(parts[0]) for label in labels for parts in self._rows(label))
+        count = 1 + max((n for n in numbers if n is not None and n < _MAX_UNNAMED), default=-1)
+        if count:
+            self.reading.repair("classes", "classes without names are called by their number", f"{count} classes")
+        return [f"class_{i}" for i in range(count)]
+
+    def _task(self, yaml: YoloYaml | None, pairs: list[tuple[str, str | None]]) -> Task | None:
+        if self.options.task != "auto":
+            return self.options.task
+        if yaml is not None and yaml.task is not None:
+            return yaml.task
+        rings: list[tuple[FloatArray, Size]] = []
+        for picture, label in islice(((p, x) for p, x in pairs if x is not None), _SAMPLE):
+            for parts in self._rows(label):
+                if len(parts) > 5 and len(parts) != 9:
+                    return None
+                if len(parts) == 9:
+                    try:
+                        size = probe(self.folder.image(picture), self.reading.limits).size
+                        rings.append((points(parts[1:]), size))
+                    except (AmpError, ValueError):
+                        continue
+        return "obb" if looks_oriented(rings) else None
+
+    def _count_orphans(self, used: dict[str, str], splits: YoloSplits) -> None:
+        """Label files whose picture is not there: each is a lost picture."""
+        folders = {posixpath.dirname(label) for label in used}
+        for file in self.folder.with_suffix(".txt"):
+            folder, _, bare = file.rpartition("/")
+            in_place = folder in folders or "labels" in folder.split("/")
+            is_list = file in splits.lists or split_name(bare[:-4]) is not None
+            if in_place and file not in used and not is_list and not _is_no_label(bare):
+                self.reading.drop(file, "picture is missing", "only its label file is there")
+
+
+class LabelFiles:
+    """Finds the label file of a picture."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._known = {comparable(file): file for file in folder.with_suffix(".txt")}
+
+    def find(self, picture: str) -> str | None:
+        """The picture's label file, if there is one."""
+        for candidate in _candidates(comparable(picture.rpartition(".")[0] + ".txt")):
+            found = self._known.get(candidate)
+            if found is not None and not _is_no_label(found.rpartition("/")[2]):
+                return found
+        return None
+
+
+def _candidates(beside: str) -> Iterator[str]:
+    """Where a label file may lie, given its path beside the picture."""
+    at = f"/{beside}".rfind("/images/")
+    if at >= 0:
+        yield f"{beside[:at]}labels/{beside[at + len('images/') :]}"
+    yield beside
+    folder, slash, bare = beside.rpartition("/")
+    yield f"{folder}{slash}labels/{bare}"
+
+
+def _is_no_label(bare: str) -> bool:
+    return is_readme(bare) or bare.lower() in CLASS_LISTS
+
+
+def _class_number(text: str) -> int | None:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _has_rows(folder: Folder, label: str) -> bool:
+    """Whether the first row of a label file is one; False for an empty file, which proves nothing."""
+    try:
+        line = parse_text(folder.head(label, 4096).rpartition(b"\n")[0] or folder.head(label, 4096), label)
+        parts = next((parts for row in line.split("\n") if (parts := row.replace(",", " ").split())), [])
+        return len(parts) >= 5 and _class_number(parts[0]) is not None and abs(float(parts[1])) <= 2
+    except (AmpError, ValueError):
+        return False
+
+
+def _mixed(annotations: list[Annotation]) -> bool:
+    outlined = sum(1 for a in annotations if a.polygons or a.corners is not None)
+    return 0 < outlined < len(annotations)
+
+
+def _categories(names: list[str], yaml: YoloYaml | None) -> Iterator[Category]:
+    for name in names:
+        if name and yaml is not None and yaml.keypoints is not None:
+            yield Category(name, keypoints=yaml.keypoint_names, flip_pairs=yaml.flip_pairs)
+        elif name:
+            yield Category(name)

@@ -1,0 +1,57 @@
+"""What a worker does with one source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import amp_datasets as amp
+from amp_datasets.errors import PluginError
+
+BROKEN = '''
+"""A filter with a mistake in it."""
+
+from typing import Any, ClassVar
+
+from amp_datasets.filtering.base import PixelFilter, Settings
+
+
+class Broken(PixelFilter):
+    """Breaks on every full-size picture."""
+
+    name: ClassVar[str] = "broken"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    class InitSchema(Settings):
+        """Settings."""
+
+    def __init__(self, p: float = 1.0) -> None:
+        super().__init__(p=p)
+
+    def get_params(self) -> dict[str, Any]:
+        return {}
+
+    def apply(self, img, **_: Any):
+        if img.shape[1] > 100:  # a thumbnail is smaller
+            raise ZeroDivisionError("a mistake in the plugin")
+        return 255 - img
+
+
+def register(registry):
+    registry.add_filter(Broken)
+'''
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_filter_that_breaks_is_named_with_its_source(tmp_path: Path, demo_folder: Path, jobs: int) -> None:
+    """Also from a worker process; nothing is left at the target."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "broken.py").write_text(BROKEN)
+    manifest = tmp_path / "amp.yaml"
+    manifest.write_text("splits: {train: 1.0}\noriginals: false\nfilters: {broken: }\n")
+    with pytest.raises(PluginError, match="`broken` breaks on this picture: ZeroDivisionError: a mistake") as caught:
+        amp.build(manifest, sources=[demo_folder], out=tmp_path / "out", jobs=jobs, plugin_dirs=[plugins])
+    assert "demo_" in str(caught.value.where)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,125 @@
+"""Copies are found however they are encoded, and different pictures are told apart."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from amp_datasets.demo.write import draw
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import Limits
+from amp_datasets.images.fingerprints import NEAR_BITS, fingerprints, join_groups, near_pairs, perceptual_hash, repeated
+from amp_datasets.model import ImageFile
+
+
+def encoded(picture: PillowImage.Image, kind: str = "PNG", **options: int) -> bytes:
+    """The picture as a file's bytes."""
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def demo_picture(number: int) -> PillowImage.Image:
+    """A picture like a photograph."""
+    return PillowImage.fromarray(draw(number, (320, 240))[0])
+
+
+def bits(a: bytes, b: bytes) -> int:
+    """In how many bits the perceptual hashes differ."""
+    return (perceptual_hash(a) ^ perceptual_hash(b)).bit_count()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_encoding_and_size_do_not_hide_a_copy(number: int) -> None:
+    """The same picture as JPEG of low quality, as WebP, at half and at double size."""
+    picture = demo_picture(number)
+    original = encoded(picture)
+    assert perceptual_hash(original) != 0
+    for copy in (
+        encoded(picture, "JPEG", quality=60),
+        encoded(picture, "WEBP", quality=70),
+        encoded(picture.resize((160, 120))),
+        encoded(picture.resize((640, 480))),
+    ):
+        assert bits(original, copy) <= NEAR_BITS
+
+
+def test_different_pictures_are_told_apart() -> None:
+    """Of a dozen pictures, and the mirror image of each, none is taken for another."""
+    pictures = [demo_picture(number) for number in range(12)]
+    mirrored = [picture.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT) for picture in pictures]
+    data = [encoded(picture) for picture in (*pictures, *mirrored)]
+    assert min(bits(a, b) for a, b in combinations(data, 2)) > NEAR_BITS
+
+
+@pytest.mark.parametrize("colour", [0, 128, 255])
+def test_plain_picture_is_like_no_other(colour: int) -> None:
+    """All blank pictures have one hash, which says nothing about them."""
+    blank = encoded(PillowImage.new("RGB", (50, 50), (colour,) * 3))
+    assert perceptual_hash(blank) == 0
+    assert list(near_pairs([0, 0, 0])) == []
+
+
+def test_broken_picture_is_like_no_other() -> None:
+    """Bytes that cannot be decoded have no perceptual hash."""
+    assert perceptual_hash(b"no picture") == 0
+    assert perceptual_hash(encoded(demo_picture(0), "JPEG")[:300]) == 0
+
+
+def test_fingerprints_come_in_order_and_errors_do_not_stop_them(tmp_path: Path) -> None:
+    """sha256 of the file's bytes; for a missing file the reason, in its place."""
+    data = [encoded(demo_picture(number)) for number in range(3)]
+    files = [ImageFile(tmp_path / f"{n}.png", data=content) for n, content in enumerate(data)]
+    files.insert(1, ImageFile(tmp_path / "missing.png"))
+    found = list(fingerprints(files, Limits(), near=False))
+    assert isinstance(found[1], SourceError)
+    wanted = [(hashlib.sha256(content).hexdigest(), 0) for content in data]
+    assert [each for each in found if not isinstance(each, SourceError)] == wanted
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 255), max_size=20))
+def test_near_pairs_are_those_of_the_definition(hashes: list[int]) -> None:
+    """Every pair that differs in at most NEAR_BITS bits, each once, hash 0 never."""
+    wanted = [
+        (i, j)
+        for i, j in combinations(range(len(hashes)), 2)
+        if hashes[i] and hashes[j] and (hashes[i] ^ hashes[j]).bit_count() <= NEAR_BITS
+    ]
+    assert sorted(near_pairs(hashes)) == wanted
+
+
+def test_near_pairs_reach_over_blocks() -> None:
+    """A copy is found however far away it is."""
+    rng = np.random.default_rng(0)
+    hashes = [int(value) for value in rng.integers(2**60, 2**63, 1500)]
+    hashes[1400] = hashes[3] ^ 1
+    assert (3, 1400) in list(near_pairs(hashes))
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.data())
+def test_groups_are_the_connected_ones(names: list[str], data: st.DataObject) -> None:
+    """Members of a pair, and those of one name, are together, over any number of steps; nobody else is."""
+    indices = st.integers(0, len(names) - 1)
+    pairs = data.draw(st.lists(st.tuples(indices, indices), max_size=5))
+    together = {frozenset({i}) for i in range(len(names))}
+    same = [(i, j) for i, j in combinations(range(len(names)), 2) if names[i] == names[j]]
+    for i, j in (*pairs, *same):
+        a, b = (next(group for group in together if k in group) for k in (i, j))
+        together = together - {a, b} | {a | b}
+    found = join_groups(names, pairs)
+    for group in together:
+        assert {found[i] for i in group} == {names[min(group)]}
+    assert len(set(found.values())) == len(together)
+
+
+def test_repeated_lists_all_places() -> None:
+    """Digests that occur once are left out."""
+    assert repeated(["a", "b", "a", "c", "a"]) == {"a": [0, 2, 4]}
