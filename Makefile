@@ -11,11 +11,11 @@ PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo      draw a small labelled set and build 20 variants of each training picture: $(DEMO)/build"
+	@echo "make demo      draw a small labelled set and build 20 variants of each training image: $(DEMO)/build"
 	@echo "make test      run all tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
-	@echo "make pictures  draw the documentation's pictures again"
+	@echo "make pictures  draw the documentation's images again"
 	@echo "make clean     remove what these targets made"
 
 demo: $(VENV)/.installed $(DEMO)/.set

@@ -1,4 +1,4 @@
-"""Writes any set in any format: labels converted, pictures linked or copied, losses counted."""
+"""Writes any set in any format: labels converted, images linked or copied, losses counted."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class ExportReport:
         """The lines that a person reads after an export."""
         lines = [f"{self.images} images and {self.labels} labels written as {self.format} to {self.out}"]
         lines += [f"lost: {count} x {feature} ({self.format} cannot hold it)" for feature, count in self.lost.items()]
-        for title, found in (("set aside", self.dropped), ("mended on reading", self.repairs)):
+        for title, found in (("set aside", self.dropped), ("repaired on reading", self.repairs)):
             lines += [f"{title}: {loss.count} x {loss.reason} (first: {loss.examples[0]})" for loss in found]
         if self.turned:
-            lines.append(f"{self.turned} pictures were turned upright (their EXIF tag is gone)")
+            lines.append(f"{self.turned} images were turned upright (their EXIF tag is gone)")
         return lines
 
 
@@ -68,7 +68,7 @@ def export(
 ) -> ExportReport:
     """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
 
-    Pictures are hard links where the file system can (`copy` forces copies). Raises AmpError on bad input.
+    Images are hard links where the file system can (`copy` forces copies). Raises AmpError on bad input.
     """
     plugin = registry.exporter(to)
     settings = checked_options(plugin, options or {})
@@ -76,7 +76,7 @@ def export(
     _check_target(str(what), target)
     labels, _ = read_source(SourceSettings(path=str(what), format=source_format), registry, Limits())
     if not any(sample.labelled for sample in labels.samples):
-        raise SourceError("there is not one labelled picture to export", where=what)
+        raise SourceError("there is not one labelled image to export", where=what)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     partial = target.with_name(f".{target.name}.amp-partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -134,7 +134,7 @@ def named(samples: Sequence[Sample]) -> list[Sample]:
 
 
 class _Placing:
-    """Puts pictures where an exporter wants them: linked, copied, unpacked, or turned upright."""
+    """Puts images where an exporter wants them: linked, copied, unpacked, or turned upright."""
 
     def __init__(self, copy: bool, report: ExportReport) -> None:
         self.copy = copy

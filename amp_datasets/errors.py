@@ -1,4 +1,4 @@
-"""Every error that a user can cause: what is wrong, where, and how to mend it."""
+"""Every error that a user can cause: what is wrong, where, and how to repair it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SourceError(AmpError):
 
 
 class ImageError(AmpError):
-    """Bytes that are no picture we can use; the sample is set aside and counted."""
+    """Bytes that are no image we can use; the sample is set aside and counted."""
 
 
 class PluginError(AmpError):

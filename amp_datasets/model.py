@@ -79,7 +79,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """Where a picture's bytes are: a file, a member of a zip archive, or in memory."""
+    """Where a image's bytes are: a file, a member of a zip archive, or in memory."""
 
     path: Path
     member: str | None = None
@@ -95,7 +95,7 @@ class Sample:
 
     `source_id` names it within its set (a relative path). An image is labelled, confirmed empty (`labelled` with
     no annotations), or not labelled at all. Samples with one `group` never part over two splits. `turned` says that
-    the stored picture has an EXIF orientation, so that its bytes as they are do not show what the labels refer to.
+    the stored image has an EXIF orientation, so that its bytes as they are do not show what the labels refer to.
     """
 
     source_id: str
@@ -132,7 +132,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A mistake in a set that was understood and mended on reading; counted by `rule`."""
+    """A mistake in a set that was understood and repaired on reading; counted by `rule`."""
 
     id: str
     rule: str

@@ -1,9 +1,9 @@
-"""`amp build` with the 20 filters of manifests/seed20.yaml against other ways of making the same number of pictures.
+"""`amp build` with the 20 filters of manifests/seed20.yaml against other ways of making the same number of images.
 
     python benchmarks/build.py [--quick] [--rounds N] [--slow-rounds N] [WAY ...]
 
-Two sets: ten photographs (where they are at hand) and 200 drawn pictures of 1000x750. Each way runs in a process of its
-own, and they take turns. "Work" is what comes after the imports. The slow ways get a part of the pictures.
+Two sets: ten photographs (where they are at hand) and 200 drawn images of 1000x750. Each way runs in a process of its
+own, and they take turns. "Work" is what comes after the imports. The slow ways get a part of the images.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sets
 import ways
 
 PART = {"original's way": 20, "Albumentations loop": 40, "torchvision v2 loop": 10, "datasets.map with PIL": 2}
-"""So many pictures at most; the others get all."""
+"""So many images at most; the others get all."""
 NEEDS = {"torchvision v2 loop": "torchvision"}
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     """The command line, and the program of the children."""
     parser = argparse.ArgumentParser(description="amp build against other ways.")
     parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of: {', '.join(ways.WAYS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="two small pictures, one round")
+    parser.add_argument("--quick", action="store_true", help="two small images, one round")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--child", nargs=3, metavar=("WAY", "SET", "OUT"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -40,18 +40,18 @@ def main() -> None:
     measuring.describe_machine()
     names = [name for name in chosen.ways or ways.WAYS if _is_there(name)]
     if chosen.quick:
-        compare("2 drawn pictures of 160x120", sets.drawn(2, (160, 120)), names, 1)
+        compare("2 drawn images of 160x120", sets.drawn(2, (160, 120)), names, 1)
         return
     if sets.ACCORDION.is_dir():
         compare("10 photographs", sets.ACCORDION, names, chosen.rounds)
     else:
         print(f"skipped: the photographs are not at {sets.ACCORDION}\n")
-    compare("200 drawn pictures of 1000x750", sets.drawn(200, (1000, 750)), names, chosen.rounds)
+    compare("200 drawn images of 1000x750", sets.drawn(200, (1000, 750)), names, chosen.rounds)
 
 
 def compare(title: str, folder: Path, names: Sequence[str], rounds: int) -> None:
     """Print the table of one set."""
-    count = len(sets.pictures(folder))
+    count = len(sets.images(folder))
     with tempfile.TemporaryDirectory(dir=sets.CACHE) as work:
         parts = {name: _part(folder, min(count, PART.get(name, count)), Path(work)) for name in names}
 
@@ -60,14 +60,14 @@ def compare(title: str, folder: Path, names: Sequence[str], rounds: int) -> None
             shutil.rmtree(out, ignore_errors=True)
             command = [sys.executable, __file__, "--child", name, str(parts[name]), str(out)]
             usage = measuring.measure(command)
-            made = len(sets.pictures(out))
-            if made != ways.VARIANTS * len(sets.pictures(parts[name])):
-                raise RuntimeError(f"{name} wrote {made} pictures")
+            made = len(sets.images(out))
+            if made != ways.VARIANTS * len(sets.images(parts[name])):
+                raise RuntimeError(f"{name} wrote {made} images")
             return usage
 
         found = measuring.interleaved(names, rounds, run)
-        made = {name: ways.VARIANTS * len(sets.pictures(parts[name])) for name in names}
-    measuring.heading(f"Build: {title} ({sets.megapixels(sets.pictures(folder)):.2f} megapixels), medians of {rounds}")
+        made = {name: ways.VARIANTS * len(sets.images(parts[name])) for name in names}
+    measuring.heading(f"Build: {title} ({sets.megapixels(sets.images(folder)):.2f} megapixels), medians of {rounds}")
     measuring.table(
         ["way", "variants", "CPU ms a variant", "of the floor", "of amp -j 1", "wall ms a variant", "start-up CPU s",
          "peak MB (PSS)", "of it anonymous"],
@@ -85,13 +85,13 @@ def _row(name: str, found: dict[str, measuring.Usage], made: dict[str, int]) -> 
 
 
 def _part(folder: Path, count: int, work: Path) -> Path:
-    """The set itself, or links to its first pictures; labels of others do no harm to those who read a part."""
-    if count == len(sets.pictures(folder)):
+    """The set itself, or links to its first images; labels of others do no harm to those who read a part."""
+    if count == len(sets.images(folder)):
         return folder
     part = work / f"part-{count}"
     if not part.exists():
         part.mkdir()
-        for file in [*sets.pictures(folder)[:count], *folder.rglob("*.json")]:
+        for file in [*sets.images(folder)[:count], *folder.rglob("*.json")]:
             (part / file.name).symlink_to(file)
     return part
 

@@ -1,11 +1,11 @@
-"""10,000 pictures with 40,000 boxes from YOLO to COCO and back, without touching a pixel, against other converters.
+"""10,000 images with 40,000 boxes from YOLO to COCO and back, without touching a pixel, against other converters.
 
     python benchmarks/convert.py [--quick] [--images N] [--rounds N] [--python VENV/bin/python]
 
 supervision, datumaro and labelformat are run by the Python given with --python, best one of a virtual environment of
 their own; those that it cannot import are skipped. "Work" is what comes after the imports. The others write labels
-alone, so a plain loop links their pictures after it: all end with a set to train on. Only `amp export` reads the header
-of every picture (a turned one needs turned labels) and checks and counts what it reads.
+alone, so a plain loop links their images after it: all end with a set to train on. Only `amp export` reads the header
+of every image (a turned one needs turned labels) and checks and counts what it reads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AMP = "amp export"
 def main() -> None:
     """The command line, and the program of the children."""
     parser = argparse.ArgumentParser(description="amp export against other converters.")
-    parser.add_argument("--quick", action="store_true", help="20 pictures, one round")
+    parser.add_argument("--quick", action="store_true", help="20 images, one round")
     parser.add_argument("--images", type=int, default=10_000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="for the other converters")
@@ -43,7 +43,7 @@ def main() -> None:
         tool, way, source, out = chosen.child
         CONVERTERS[tool][way](Path(source), Path(out))
         if tool != AMP:
-            link_pictures(Path(source), Path(out))
+            link_images(Path(source), Path(out))
         return
     import sets
 
@@ -72,7 +72,7 @@ def compare(way: str, source: Path, outs: Path, tools: list[str], images: int, r
         return measuring.measure([interpreter, __file__, "--child", tool, way, str(source), str(out)])
 
     found = measuring.interleaved(tools, rounds, run)
-    measuring.heading(f"{way}: {images} pictures, {BOXES * images} boxes, medians of {rounds}")
+    measuring.heading(f"{way}: {images} images, {BOXES * images} boxes, medians of {rounds}")
     header = ["tool", "work s", "work CPU s", "of amp's CPU", "wall s with start-up", "labels/s", "peak MB (PSS)"]
     rows = []
     for tool, usage in found.items():
@@ -85,20 +85,20 @@ def compare(way: str, source: Path, outs: Path, tools: list[str], images: int, r
 
 
 def write_sets(yolo: Path, coco: Path, images: int) -> None:
-    """The same labels in both layouts, with small pictures."""
+    """The same labels in both layouts, with small images."""
     import cv2
     import numpy as np
 
-    picture = cv2.imencode(".jpg", np.full((SIZE[1], SIZE[0], 3), 128, np.uint8))[1].tobytes()
+    image = cv2.imencode(".jpg", np.full((SIZE[1], SIZE[0], 3), 128, np.uint8))[1].tobytes()
     rng = random.Random(0)
     for folder in (yolo / "images" / "train", yolo / "labels" / "train", coco / "train"):
         folder.mkdir(parents=True)
     document: dict[str, list[dict[str, object]]] = {"images": [], "annotations": []}
     document["categories"] = [{"id": i, "name": name} for i, name in enumerate(NAMES, start=1)]
     for number in range(1, images + 1):
-        name = f"picture_{number:06d}"
+        name = f"image_{number:06d}"
         for place in (yolo / "images" / "train", coco / "train"):
-            (place / f"{name}.jpg").write_bytes(picture)
+            (place / f"{name}.jpg").write_bytes(image)
         document["images"].append({"id": number, "file_name": f"{name}.jpg", "width": SIZE[0], "height": SIZE[1]})
         rows = []
         for _ in range(BOXES):
@@ -126,7 +126,7 @@ def amp(source: Path, out: Path, to: str) -> None:
     export(source, to, out, registry)
 
 
-def link_pictures(source: Path, out: Path) -> None:
+def link_images(source: Path, out: Path) -> None:
     """What is left to do after a converter of labels, as cheaply as can be."""
     folder = out / "images" / "train"
     folder.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Filters against kernels and built-ins.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="filters (default: all)")
-    parser.add_argument("--quick", action="store_true", help="a small picture and one round")
+    parser.add_argument("--quick", action="store_true", help="a small image and one round")
     parser.add_argument("--rounds", type=int, default=25, metavar="N")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)

@@ -1,4 +1,4 @@
-"""Labels held against pixels: this package and Albumentations' own transforms, on the same pictures, in one table.
+"""Labels held against pixels: this package and Albumentations' own transforms, on the same images, in one table.
 
 Things are painted in colours of their own, transformed, and found again by their pixels (tests/oracle). Both sides draw
 their own random choices with the same settings. Albumentations gets boxes and keypoints through `A.Compose`, ours the
@@ -65,7 +65,7 @@ def rows() -> tuple[Row, ...]:
     )
 
 
-def theirs(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
+def theirs(row: Row, images: list[Scene]) -> Iterator[Verdict]:
     """Verdicts on what `A.Compose` returns."""
     composed = A.Compose(
         [row.theirs()],
@@ -75,13 +75,13 @@ def theirs(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
         keypoint_params=A.KeypointParams("xy", label_fields=["owners"], remove_invisible=True),
     )
     composed.set_random_state(np.random.default_rng(1), random.Random(1))
-    for picture in pictures:
-        codes = [thing.code for thing in picture.things]
+    for image in images:
+        codes = [thing.code for thing in image.things]
         done = composed(
-            image=picture.image,
-            bboxes=np.array([thing.box for thing in picture.things]),
+            image=image.image,
+            bboxes=np.array([thing.box for thing in image.things]),
             codes=codes,
-            keypoints=np.array([thing.centre - 0.5 for thing in picture.things]),  # theirs count from pixel centres
+            keypoints=np.array([thing.centre - 0.5 for thing in image.things]),  # theirs count from pixel centres
             owners=codes,
         )
         points = {int(owner): point + 0.5 for point, owner in zip(done["keypoints"], done["owners"], strict=True)}
@@ -89,12 +89,12 @@ def theirs(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
             Claim(int(code), tuple(box), point=points.get(int(code)))
             for box, code in zip(done["bboxes"], done["codes"], strict=True)
         ]
-        yield from examine(done["image"], picture, claims)
+        yield from examine(done["image"], image, claims)
 
 
-def ours(row: Row, pictures: list[Scene]) -> Iterator[Verdict]:
+def ours(row: Row, images: list[Scene]) -> Iterator[Verdict]:
     """Verdicts on what the package makes."""
-    for outcome in outcomes(pictures, [[row.ours]]):
+    for outcome in outcomes(images, [[row.ours]]):
         yield from outcome.verdicts
 
 

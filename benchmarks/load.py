@@ -2,7 +2,7 @@
 
     python benchmarks/load.py [--quick] [--images N]
 
-A row is an array of its pixels. A lazy set makes each picture when it is asked for, so it is compared with decoding
+A row is an array of its pixels. A lazy set makes each image when it is asked for, so it is compared with decoding
 the built file and running the row's filter, which is what training code does that augments while it loads.
 """
 
@@ -49,7 +49,7 @@ class Rows:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Loading built and lazy sets.")
-    parser.add_argument("--quick", action="store_true", help="two small pictures")
+    parser.add_argument("--quick", action="store_true", help="two small images")
     parser.add_argument("--images", type=int, default=20, metavar="N")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
@@ -60,14 +60,14 @@ def main() -> None:
         amp.build(ways.MANIFEST, out=built, sources=[folder], jobs=1)
         kinds = _kinds(folder, built)
         rows = [_row(name, kind, workers) for name, kind in kinds.items() for workers in (0, 1, 2)]
-    measuring.heading(f"Loading: {len(kinds['built set'])} rows of {len(sets.pictures(folder))} sources")
+    measuring.heading(f"Loading: {len(kinds['built set'])} rows of {len(sets.images(folder))} sources")
     header = ["what", "workers", "rows/s in order", "rows/s shuffled", "CPU ms a row in order", "CPU ms a row shuffled"]
     measuring.table(header, [row for row in rows if row])
 
 
 def _kinds(folder: Path, built: Path) -> dict[str, Rows]:
     """The sets to be read: rows become arrays."""
-    files = sets.pictures(built)
+    files = sets.images(built)
     loaded = amp.load(built)["train"]
     lazy = amp.load(ways.MANIFEST, sources=[folder])["train"]
     return {

@@ -91,7 +91,7 @@ def flip(image: Image, _: Boxes) -> Image:
 
 
 def grayscale(image: Image, _: Boxes) -> Image:
-    """A blend with the grey picture."""
+    """A blend with the grey image."""
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return cv2.addWeighted(grey, 1.0, image, 0.0, 0)
 

@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py [--quick] [--images N]
 
-Small pictures (320x240), so that it ends; a variant's pixels cost little here, and what grows would be seen the more.
+Small images (320x240), so that it ends; a variant's pixels cost little here, and what grows would be seen the more.
 The start-up is in no time; the fixed cost of a build (recipe, lock, card) is, and shows with few images.
 """
 
@@ -24,7 +24,7 @@ SIZE = (320, 240)
 def main() -> None:
     """The command line, and the program of the children."""
     parser = argparse.ArgumentParser(description="How time and memory grow with the images.")
-    parser.add_argument("--quick", action="store_true", help="1, 2 and 4 pictures")
+    parser.add_argument("--quick", action="store_true", help="1, 2 and 4 images")
     parser.add_argument("--images", type=int, default=10, metavar="N", help="of the smallest set")
     parser.add_argument("--child", nargs=2, metavar=("SET", "OUT"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
     counts = [1, 2, 4] if chosen.quick else [chosen.images, 10 * chosen.images, 100 * chosen.images]
     found = {count: measure(count) for count in counts}
     least = found[counts[0]]
-    measuring.heading(f"amp build -j 1 with {SIZE[0]}x{SIZE[1]} pictures, {ways.VARIANTS} variants each")
+    measuring.heading(f"amp build -j 1 with {SIZE[0]}x{SIZE[1]} images, {ways.VARIANTS} variants each")
     measuring.table(
         ["images", "variants", "CPU ms a variant", "wall ms a variant", "peak MB (PSS)", "more than the first"],
         [_row(count, usage, least) for count, usage in found.items()],
@@ -49,10 +49,10 @@ def measure(count: int) -> measuring.Usage:
     with tempfile.TemporaryDirectory(dir=sets.CACHE) as work:
         out = Path(work) / "out"
         usage = measuring.measure([sys.executable, __file__, "--child", str(folder), str(out)])
-        made = len(sets.pictures(out))
+        made = len(sets.images(out))
         shutil.rmtree(out)
     if made != ways.VARIANTS * count:
-        raise RuntimeError(f"{made} pictures were made of {count}")
+        raise RuntimeError(f"{made} images were made of {count}")
     return usage
 
 

@@ -1,4 +1,4 @@
-"""The pictures that benchmarks run on: photographs where they are at hand, else drawn once and kept."""
+"""The images that benchmarks run on: photographs where they are at hand, else drawn once and kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CACHE = Path(os.environ["HF_DATASETS_CACHE"]).parent
 
 
 def drawn(count: int, size: Size, layout: str = "coco", *, outlines: bool = False) -> Path:
-    """A folder with so many drawn pictures (JPEG, quality 90, 4:2:0, as most photographs are) and their boxes.
+    """A folder with so many drawn images (JPEG, quality 90, 4:2:0, as most photographs are) and their boxes.
 
     With `outlines` each object has one of about 150 points.
     """
@@ -40,7 +40,7 @@ def drawn(count: int, size: Size, layout: str = "coco", *, outlines: bool = Fals
     return folder
 
 
-def pictures(folder: Path) -> list[Path]:
+def images(folder: Path) -> list[Path]:
     """All JPEG files below a folder, in order."""
     return sorted(folder.rglob("*.jpg"))
 
@@ -65,7 +65,7 @@ def _made(folder: Path) -> Path:
 
 
 def megapixels(files: Iterable[Path]) -> float:
-    """The average size of pictures in millions of pixels."""
+    """The average size of images in millions of pixels."""
     import simplejpeg
 
     sizes = [simplejpeg.decode_jpeg_header(file.read_bytes())[:2] for file in files]

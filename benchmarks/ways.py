@@ -1,4 +1,4 @@
-"""The ways of making 20 variants of each picture of a set that `build.py` compares, each run in a process of its own.
+"""The ways of making 20 variants of each image of a set that `build.py` compares, each run in a process of its own.
 
 All write the same number of JPEG files with the same quality and the subsampling of the source, with one thread.
 """
@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 
 
 def boxes_of(folder: Path) -> Mapping[str, Sequence[Box]]:
-    """Boxes x0, y0, x1, y1 by the picture's name, from CreateML or COCO; as little code as a script would have."""
+    """Boxes x0, y0, x1, y1 by the image's name, from CreateML or COCO; as little code as a script would have."""
     (file,) = folder.rglob("*.json")
     document = json.loads(file.read_bytes())
     found: dict[str, list[Box]] = {}
@@ -76,7 +76,7 @@ def floor(folder: Path, out: Path) -> None:
 
 
 def own_kernels(folder: Path, out: Path) -> None:
-    """The floor with the pictures that amp makes: its filters' `apply`, and nothing around them."""
+    """The floor with the images that amp makes: its filters' `apply`, and nothing around them."""
     import simplejpeg
 
     from amp_datasets.filtering.base import draw
@@ -148,7 +148,7 @@ def albumentations(folder: Path, out: Path) -> None:
 
 
 def datasets_map(folder: Path, out: Path) -> None:
-    """`datasets.map` with pictures in and out as PIL objects, once for each filter, saved as JPEG at the end."""
+    """`datasets.map` with images in and out as PIL objects, once for each filter, saved as JPEG at the end."""
     import augmenters
     from datasets import Dataset, Image, disable_caching, disable_progress_bars
     from PIL import Image as PillowImage

@@ -1,4 +1,4 @@
-"""Draws the documentation's pictures, `filters.jpg` and `labels.jpg`: what the program makes of one demo picture.
+"""Draws the documentation's images, `filters.jpg` and `labels.jpg`: what the program makes of one demo image.
 
 The labels drawn on them are the ones that the program returned, so a wrong one would be seen here first.
 """
@@ -27,13 +27,13 @@ FOLDER = Path(__file__).parent
 PICTURE = 21
 SEED = 1
 SETTINGS = {"crop": {"margin": 0.4, "around": "one"}, "noise": {"amount": 0.1}}
-"""In place of a filter's first example, where that would show little on this picture."""
+"""In place of a filter's first example, where that would show little on this image."""
 
 Kind = Callable[[Annotation], Annotation]
 
 
 def main() -> None:
-    """Draw both pictures beside this file."""
+    """Draw both images beside this file."""
     image, annotations = demo.draw(PICTURE)
     original = Original(image, "demo", annotations)
     filters = load_registry().filters
@@ -72,7 +72,7 @@ def made(original: Original, specs: Sequence[VariantSpec]) -> Iterable[Tile]:
 
 
 def save(page: PillowImage.Image, name: str) -> None:
-    """Write a picture beside this file."""
+    """Write a image beside this file."""
     page.save(FOLDER / name, quality=86, optimize=True, progressive=True)
     print(f"{FOLDER / name}: {page.width}x{page.height}, {(FOLDER / name).stat().st_size // 1000} kB")
 

@@ -1,4 +1,4 @@
-"""Builders and strategies that tests share: pictures, samples, sets with every kind of label."""
+"""Builders and strategies that tests share: images, samples, sets with every kind of label."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ NAMES = ("cat", "no", "12", "Zürich: #1", 'quo"te', "back\\slash", "it's", "{a}
 
 
 @functools.lru_cache(maxsize=64)
-def picture_bytes(size: Size = (64, 48), kind: str = "JPEG", orientation: int = 1) -> bytes:
-    """A small picture's file; `size` is that of the stored pixels."""
+def image_bytes(size: Size = (64, 48), kind: str = "JPEG", orientation: int = 1) -> bytes:
+    """A small image's file; `size` is that of the stored pixels."""
     stream = io.BytesIO()
-    picture = PillowImage.new("RGB", size, (90, 120, 40))
+    image = PillowImage.new("RGB", size, (90, 120, 40))
     extra: dict[str, Any] = {}
     if orientation != 1:
         exif = PillowImage.Exif()
         exif[0x0112] = orientation
         extra["exif"] = exif
-    picture.save(stream, kind, **extra)
+    image.save(stream, kind, **extra)
     return stream.getvalue()
 
 
-def write_picture(path: Path, size: Size = (64, 48), orientation: int = 1) -> Path:
-    """Write a small picture; the ending tells the format."""
+def write_image(path: Path, size: Size = (64, 48), orientation: int = 1) -> Path:
+    """Write a small image; the ending tells the format."""
     kind = "PNG" if path.suffix.lower() == ".png" else "JPEG"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(picture_bytes(size, kind, orientation))
+    path.write_bytes(image_bytes(size, kind, orientation))
     return path
 
 
 def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
-    """Write texts and bytes below a folder, and a small picture for every picture's name with an empty text."""
+    """Write texts and bytes below a folder, and a small image for every image's name with an empty text."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if content == "" and path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
-            write_picture(path)
+            write_image(path)
         elif isinstance(content, bytes):
             path.write_bytes(content)
         else:
@@ -72,9 +72,9 @@ def make_set(samples: Sequence[Sample], names: Sequence[str] | None = None) -> L
     return LabelSet(tuple(Category(name) for name in found), tuple(samples))
 
 
-def place_picture(sample: Sample, path: Path) -> None:
-    """Put a picture of the sample's size at a path, as exporters ask for it."""
-    write_picture(path, sample.size)
+def place_image(sample: Sample, path: Path) -> None:
+    """Put a image of the sample's size at a path, as exporters ask for it."""
+    write_image(path, sample.size)
 
 
 def best_source(registry: Registry, folder: Path) -> tuple[str, Detection] | None:
@@ -97,7 +97,7 @@ def reasons(labels: LabelSet) -> set[str]:
 
 
 def rules(labels: LabelSet) -> set[str]:
-    """What was mended or noted, without notes about classes that have no labels."""
+    """What was repaired or noted, without notes about classes that have no labels."""
     return {item.rule for item in labels.repairs} - {"class without labels kept"}
 
 
@@ -107,7 +107,7 @@ def by_name(labels: LabelSet) -> dict[str, Sample]:
 
 
 def boxes(size: Size) -> st.SearchStrategy[tuple[float, float, float, float]]:
-    """Boxes inside a picture, sides of at least 2 pixels, that end past the first 2 pixels."""
+    """Boxes inside a image, sides of at least 2 pixels, that end past the first 2 pixels."""
     width, height = size
 
     def span(length: int) -> st.SearchStrategy[tuple[float, float]]:

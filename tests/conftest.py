@@ -59,7 +59,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five demo pictures of 160x120 with polygons, as COCO. Read it, never write to it."""
+    """Five demo images of 160x120 with polygons, as COCO. Read it, never write to it."""
     from amp_datasets.demo.write import write_demo
 
     folder = tmp_path_factory.mktemp("demo") / "set"

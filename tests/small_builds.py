@@ -1,4 +1,4 @@
-"""Builds of a few small drawn pictures, for tests that look at whole builds."""
+"""Builds of a few small drawn images, for tests that look at whole builds."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ledger(build: Path) -> list[dict[str, Any]]:
 
 
 def variants(build: Path) -> Mapping[tuple[str, str], str]:
-    """The digest of every variant, by source picture and name."""
+    """The digest of every variant, by source image and name."""
     return {(row["source_sha256"], row["variant"]): row["sha256"] for row in ledger(build)}
 
 

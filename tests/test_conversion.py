@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import make_sample, picture_bytes, write_files
+from builders import image_bytes, make_sample, write_files
 from PIL import Image as PillowImage
 from PIL import ImageOps
 from small_builds import small_build, tree, write_set
@@ -71,8 +71,8 @@ def test_a_build_exported_and_read_again_has_its_labels(build: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("to", sorted(set(REGISTRY.exporters) - {"parquet"}))
-def test_pictures_are_links_or_copies_byte_for_byte(build: Path, tmp_path: Path, to: str) -> None:
-    """Links by default, which cost nothing; `copy` makes files of their own. Never is a picture encoded again."""
+def test_images_are_links_or_copies_byte_for_byte(build: Path, tmp_path: Path, to: str) -> None:
+    """Links by default, which cost nothing; `copy` makes files of their own. Never is a image encoded again."""
     before = {file.read_bytes(): file.stat().st_ino for file in (build / "images").rglob("*.jpg")}
     for copy in (False, True):
         out = tmp_path / f"out-{copy}"
@@ -119,7 +119,7 @@ def test_an_empty_folder_is_a_target(tmp_path: Path) -> None:
         ("csv", {"options": {"integer": True}}, PluginError, "did you mean `integers`"),
         ("csv", {"options": {"integers": "perhaps"}}, SourceError, "the option `integers` of csv"),
         ("yolo", {"options": {"a": 1}}, PluginError, "its options are: none"),
-        ("coco", {"source_format": "voc"}, SourceError, "not one labelled picture"),
+        ("coco", {"source_format": "voc"}, SourceError, "not one labelled image"),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing(
@@ -137,28 +137,28 @@ def test_a_set_without_labels_is_refused(tmp_path: Path) -> None:
     """There is nothing to convert."""
     rows = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
     write_files(tmp_path / "set", {"a.jpg": "", "labels.csv": rows})
-    with pytest.raises(SourceError, match="not one labelled picture"):
+    with pytest.raises(SourceError, match="not one labelled image"):
         run(tmp_path / "set", "coco", tmp_path / "out", source_format="csv")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture vanishes, the disk is full, the user presses Ctrl-C: no target, no work folder; and again it works."""
+    """A image vanishes, the disk is full, the user presses Ctrl-C: no target, no work folder; and again it works."""
     source = write_set(tmp_path / "set", 3)
-    picture = next(source.rglob("*_002.jpg"))
+    image = next(source.rglob("*_002.jpg"))
 
     def vanish(_what: str, _done: int, _total: int) -> None:
-        picture.unlink(missing_ok=True)
+        image.unlink(missing_ok=True)
 
     def interrupt(_what: str, _done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    content = picture.read_bytes()
+    content = image.read_bytes()
     for progress, kind in ((vanish, AmpError), (interrupt, KeyboardInterrupt)):
         with pytest.raises(kind):
             run(source, "voc", tmp_path / "out", progress=progress)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
-        picture.write_bytes(content)
+        image.write_bytes(content)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -197,7 +197,7 @@ def test_options_reach_the_exporter(build: Path, tmp_path: Path) -> None:
 
 
 def test_a_zip_is_exported_like_its_folder(tmp_path: Path) -> None:
-    """Its pictures are unpacked one by one to where they belong."""
+    """Its images are unpacked one by one to where they belong."""
     write_set(tmp_path / "set", 2)
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for file in sorted((tmp_path / "set").rglob("*")):
@@ -209,7 +209,7 @@ def test_a_zip_is_exported_like_its_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_a_turned_picture_is_turned_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+def test_a_turned_image_is_turned_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
     """Its pixels lie as its labels do, so a trainer that ignores EXIF sees what one that honours it sees."""
     exif = PillowImage.Exif()
     exif[0x0112] = orientation
@@ -217,8 +217,8 @@ def test_a_turned_picture_is_turned_upright(tmp_path: Path, orientation: int, su
     pixels[:20, :40] = (250, 30, 30)
     (tmp_path / "set").mkdir()
     PillowImage.fromarray(pixels).save(tmp_path / "set" / f"a.{suffix}", exif=exif, quality=98)
-    with PillowImage.open(tmp_path / "set" / f"a.{suffix}") as picture:
-        upright = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    with PillowImage.open(tmp_path / "set" / f"a.{suffix}") as image:
+        upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     rows, columns = np.nonzero(upright[..., 0] > 150)
     box = f"{columns.min()},{rows.min()},{columns.max() + 1},{rows.max() + 1}"
     size = f"{upright.shape[1]},{upright.shape[0]}"
@@ -228,9 +228,9 @@ def test_a_turned_picture_is_turned_upright(tmp_path: Path, orientation: int, su
     assert report.turned == (0 if orientation == 1 else 1)
     assert any("turned upright" in line for line in report.as_text()) is (orientation != 1)
     (file,) = (tmp_path / "out").rglob(f"*.{suffix}")
-    with PillowImage.open(file) as picture:
-        assert picture.getexif().get(0x0112, 1) == 1
-        found = np.asarray(picture.convert("RGB"))
+    with PillowImage.open(file) as image:
+        assert image.getexif().get(0x0112, 1) == 1
+        found = np.asarray(image.convert("RGB"))
     assert found.shape == upright.shape
     assert np.abs(found.astype(int) - upright).max() < (60 if suffix == "jpg" else 1)
     ((x0, y0, x1, y1),) = [a.xyxy for s in read(tmp_path / "out").samples for a in s.annotations]
@@ -242,11 +242,11 @@ ODD = ("with space.jpg", "é(1).jpg", "50%20off.jpg", "日本.JPG", "it's.jpg", 
 
 @pytest.mark.parametrize("to", sorted(READABLE))
 def test_odd_names_arrive(tmp_path: Path, to: str) -> None:
-    """Spaces, accents, percent signs, quotes, brackets, capital endings: every picture has its own labels again."""
+    """Spaces, accents, percent signs, quotes, brackets, capital endings: every image has its own labels again."""
     rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
     for number, name in enumerate(ODD):
         kind = "PNG" if name.lower().endswith("png") else "JPEG"
-        write_files(tmp_path / "set", {name: picture_bytes((64 + 2 * number, 48), kind)})
+        write_files(tmp_path / "set", {name: image_bytes((64 + 2 * number, 48), kind)})
         rows.append(f"{name},{64 + 2 * number},48,cat,{number},6,{number + 20},36")
     (tmp_path / "set" / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
     report = run(tmp_path / "set", to, tmp_path / "out")
@@ -267,7 +267,7 @@ def test_names_become_flat_and_unique() -> None:
     assert {sample.split for sample in found} == {"train"}
 
 
-def test_the_same_stem_with_two_endings_stays_two_pictures(tmp_path: Path) -> None:
+def test_the_same_stem_with_two_endings_stays_two_images(tmp_path: Path) -> None:
     """In YOLO both would share one label file."""
     rows = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,5,6,25,36\na.png,64,48,dog,1,2,11,12\n"
     write_files(tmp_path / "set", {"a.jpg": "", "a.png": "", "labels.csv": rows})
@@ -276,7 +276,7 @@ def test_the_same_stem_with_two_endings_stays_two_pictures(tmp_path: Path) -> No
 
 
 def test_progress_is_told(build: Path, tmp_path: Path) -> None:
-    """From nothing on, with the number of all pictures."""
+    """From nothing on, with the number of all images."""
     told: list[tuple[str, int, int]] = []
     report = run(build, "voc", tmp_path / "out", progress=lambda *step: told.append(step))
     assert told[0] == ("writing voc", 0, report.images)

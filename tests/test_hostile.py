@@ -58,10 +58,10 @@ ODD = {
 }
 
 
-def saved(picture: PillowImage.Image, kind: str, **options: Any) -> bytes:
-    """A picture's file."""
+def saved(image: PillowImage.Image, kind: str, **options: Any) -> bytes:
+    """A image's file."""
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -69,14 +69,14 @@ def left_and_right(mode: str = "RGB") -> PillowImage.Image:
     """Dark on the left, bright on the right, in any mode."""
     grey = np.zeros((SIZE[1], SIZE[0]), np.uint8)
     grey[:, SIZE[0] // 2 :] = 255
-    picture = PillowImage.fromarray(grey)
+    image = PillowImage.fromarray(grey)
     if mode == "I;16":
         return PillowImage.fromarray(grey.astype(np.uint16) * 257)
     if mode == "I":
         return PillowImage.fromarray(grey.astype(np.int32) * 257)
     if mode == "F":
         return PillowImage.fromarray(grey.astype(np.float32) / 255)
-    return picture.convert("RGB").convert(mode)
+    return image.convert("RGB").convert(mode)
 
 
 def is_left_and_right(data: bytes) -> bool:
@@ -104,8 +104,8 @@ def test_odd_modes_become_rgb(name: str) -> None:
 
 def test_what_is_transparent_is_white() -> None:
     """As on a page: a cut-out object stands on white, not on the colour that is hidden below."""
-    picture = PillowImage.new("RGBA", SIZE, (255, 0, 0, 0))
-    data = saved(picture, "PNG")
+    image = PillowImage.new("RGBA", SIZE, (255, 0, 0, 0))
+    data = saved(image, "PNG")
     assert (decode(data, read_header(data, LIMITS)) == 255).all()
 
 
@@ -122,7 +122,7 @@ def test_of_an_animation_the_first_frame_is_used(kind: str) -> None:
     "data",
     [
         b"",
-        b"not a picture at all",
+        b"not a image at all",
         b"\xff\xd8\xff",
         b"\x89PNG\r\n\x1a\n",
         b"GIF89a",
@@ -136,7 +136,7 @@ def test_of_an_animation_the_first_frame_is_used(kind: str) -> None:
     ],
     ids=["empty", "text", "jpeg", "png", "gif", "webp", "bmp", "tiff", "heic", "postscript", "ppm", "svg"],
 )
-def test_what_is_no_picture_of_ours_is_refused(data: bytes) -> None:
+def test_what_is_no_image_of_ours_is_refused(data: bytes) -> None:
     """Whatever its name says; formats that run programs (PostScript) are not even tried."""
     with pytest.raises(ImageError):
         read_header(data, LIMITS)
@@ -175,7 +175,7 @@ def test_a_jpeg_of_absurd_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_limits_can_be_set(tmp_path: Path) -> None:
-    """A picture within them is read, one byte or pixel more is not."""
+    """A image within them is read, one byte or pixel more is not."""
     data = saved(left_and_right(), "PNG")
     (tmp_path / "a.png").write_bytes(data)
     file = ImageFile(tmp_path / "a.png")
@@ -189,7 +189,7 @@ def test_limits_can_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", RGB)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_damaged_pictures_are_decoded_or_refused(kind: str, data: st.DataObject) -> None:
+def test_damaged_images_are_decoded_or_refused(kind: str, data: st.DataObject) -> None:
     """Cut off, or with bytes changed: three channels of the header's size come out, or an ImageError."""
     content = bytearray(saved(left_and_right(), kind))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -217,7 +217,7 @@ CLIMBING = (
 
 @pytest.mark.parametrize("name", CLIMBING)
 def test_a_label_file_cannot_reach_out_of_its_set(tmp_path: Path, name: str) -> None:
-    """Whatever name it gives a picture, only pictures below the set are used."""
+    """Whatever name it gives a image, only images below the set are used."""
     write_set(tmp_path / "set", 2)
     (tmp_path / "outside.jpg").write_bytes((tmp_path / "set" / "images" / "train" / "demo_001.jpg").read_bytes())
     path = tmp_path / "set" / "annotations" / "train.json"

@@ -129,7 +129,7 @@ def assert_nothing_leaks(hub: Hub, place: Path, said: str) -> None:
             assert str(Path.home()).encode() + b"/" not in data, name
 
 
-def test_a_second_push_uploads_no_picture_again(place: Path, hub: Hub, tmp_path: Path) -> None:
+def test_a_second_push_uploads_no_image_again(place: Path, hub: Hub, tmp_path: Path) -> None:
     """What is there is there."""
     assert python(hub, tmp_path, PUBLISH, "publish", place / "build").returncode == 0
     uploads = [request for request in hub.requests if request.startswith("PUT")]

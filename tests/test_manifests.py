@@ -26,7 +26,7 @@ def manifest(name: str) -> Manifest:
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: file.stem)
 def test_manifest_builds(file: Path, demo_folder: Path, tmp_path: Path) -> None:
-    """Five small pictures give every variant, none refused or dropped, and the result loads with its boxes."""
+    """Five small images give every variant, none refused or dropped, and the result loads with its boxes."""
     report = amp.build(file, sources=[demo_folder], out=tmp_path / "build", jobs=1)
     assert (report.refused_variants, report.dropped, report.repairs) == ([], [], [])
     rows = [row for split in amp.load(tmp_path / "build").values() for row in split.remove_columns("image")]
@@ -46,7 +46,7 @@ def test_manifest_is_commented(file: Path) -> None:
 
 
 def test_seed20_is_the_originals_twenty_sets() -> None:
-    """17 filters and 3 mixes, one variant each and no originals: 10 pictures give 200."""
+    """17 filters and 3 mixes, one variant each and no originals: 10 images give 200."""
     seed = manifest("seed20")
     assert len(seed.filters) == 17
     assert [*seed.mixes] == ["mix1", "mix2", "mix3"]
@@ -56,7 +56,7 @@ def test_seed20_is_the_originals_twenty_sets() -> None:
 
 
 def test_quickstart_shows_every_filter() -> None:
-    """Whoever reads it has seen all shipped filters; 20 variants a picture."""
+    """Whoever reads it has seen all shipped filters; 20 variants a image."""
     quickstart = manifest("quickstart")
     assert set(quickstart.filters) == set(load_registry().filters)
     assert sum(spec.copies for spec in quickstart.variants()) == 20

@@ -67,7 +67,7 @@ def test_named_tests_exist(number: int) -> None:
 
 
 def photo(seed: int = 0) -> Image:
-    """A smooth picture without black or white."""
+    """A smooth image without black or white."""
     coarse = np.random.default_rng(seed).integers(60, 200, (9, 12, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, SIZE, interpolation=cv2.INTER_CUBIC).clip(40, 220), dtype=np.uint8)
 
@@ -98,7 +98,7 @@ def plan(source: Original, made: VariantSpec, rules: CategoryRules | None = None
 
 
 def turn(degrees: float) -> Affine:
-    """A rotation about the picture's centre."""
+    """A rotation about the image's centre."""
     angle, (x, y) = np.radians(degrees), (SIZE[0] / 2, SIZE[1] / 2)
     cos, sin = np.cos(angle), np.sin(angle)
     return Affine(np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0, 0, 1]]))
@@ -177,9 +177,9 @@ def test_values_change_before_corners_are_filled(order: tuple[str, str]) -> None
     }
     (made,) = plan(original(), spec("mix", *((name, settings[name]) for name in order)))
     assert isinstance(made, Planned)
-    picture = render(photo(), made)
-    assert picture[0, 0].tolist() == [255, 0, 255]
-    assert picture[-1, -1].tolist() == [255, 0, 255]
+    image = render(photo(), made)
+    assert image[0, 0].tolist() == [255, 0, 255]
+    assert image[-1, -1].tolist() == [255, 0, 255]
 
 
 def test_chain_is_resampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,12 +197,12 @@ def test_chain_is_resampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_copies_differ_from_the_source_and_from_each_other() -> None:
-    """Twenty copies of one mix: no two of them, and none and the source, are the same picture."""
+    """Twenty copies of one mix: no two of them, and none and the source, are the same image."""
     steps = (("flip", {}), ("rotate", {"degrees": [3, 15]}), ("brightness", {"percent": [5, 25]}), ("blur", {}))
     made = plan(original(), spec("mix", *steps, copies=20, pick=2))
     assert all(isinstance(each, Planned) for each in made)
-    pictures = [photo(), *(render(photo(), each) for each in made if isinstance(each, Planned))]
-    for one, other in combinations(pictures, 2):
+    images = [photo(), *(render(photo(), each) for each in made if isinstance(each, Planned))]
+    for one, other in combinations(images, 2):
         assert cv2.absdiff(one, other).mean() > 0.2
 
 
@@ -210,7 +210,7 @@ def test_shortfall_is_refused_copy_by_copy_with_its_reason() -> None:
     """There is only one mirror image: of five copies one is made, four are reported."""
     made = plan(original(), spec("flip", ("flip", {"how": "horizontal"}), copies=5))
     assert [type(each) for each in made] == [Planned, *[Refused] * 4]
-    assert {each.reason for each in made if isinstance(each, Refused)} == {"the picture would equal another copy"}
+    assert {each.reason for each in made if isinstance(each, Refused)} == {"the image would equal another copy"}
 
 
 def test_severity_of_a_mix_is_capped() -> None:

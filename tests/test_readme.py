@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_make_a_build(place: Path) -> None:
     """Manifest, schema and build are there after the shell lines."""
     assert {"amp.yaml", "amp.schema.json", "build"} <= {path.name for path in place.iterdir()}
-    assert len(ledger(place / "build")) == 3 + 1  # one picture in each split, and a variant of the one in train
+    assert len(ledger(place / "build")) == 3 + 1  # one image in each split, and a variant of the one in train
 
 
 @pytest.mark.parametrize("text", inline_commands())

@@ -47,20 +47,20 @@ class Processor:
 
 
 def rows() -> Dataset:
-    """One picture with an object and a crowd, one without."""
+    """One image with an object and a crowd, one without."""
     empty: dict[str, Any] = {key: [] for key in OBJECTS}
-    pictures = [PillowImage.new("L", (64, 48), 9), PillowImage.new("RGB", (64, 48))]
+    images = [PillowImage.new("L", (64, 48), 9), PillowImage.new("RGB", (64, 48))]
     return Dataset.from_list(
         [
             {"image": p, "image_id": n, "objects": o}
-            for n, (p, o) in enumerate(zip(pictures, (OBJECTS, empty), strict=True))
+            for n, (p, o) in enumerate(zip(images, (OBJECTS, empty), strict=True))
         ],
         features=TYPES,
     )
 
 
 def augment(image: Any, bboxes: list[list[float]], category: list[int]) -> dict[str, Any]:
-    """A stand-in for a Compose that halves the picture's width and loses nothing."""
+    """A stand-in for a Compose that halves the image's width and loses nothing."""
     halved = [[x / 2, y, w / 2, h] for x, y, w, h in bboxes]
     return {"image": image[:, ::2], "bboxes": halved, "category": category}
 
@@ -79,8 +79,8 @@ def test_labels_are_those_of_the_row() -> None:
     assert bare["annotations"][0]["area"] == 20.0
 
 
-def test_the_transform_hands_rgb_pictures_and_labels_to_the_processor() -> None:
-    """Also of grey pictures and of those without objects."""
+def test_the_transform_hands_rgb_images_and_labels_to_the_processor() -> None:
+    """Also of grey images and of those without objects."""
     given = rows().with_transform(DetrTransform(Processor()))[:2]
     assert [image.shape for image in given["images"]] == [(48, 64, 3)] * 2
     assert [len(labels["annotations"]) for labels in given["annotations"]] == [2, 0]
@@ -113,7 +113,7 @@ def test_names_come_from_a_dataset_or_its_first_split_in_old_and_new_types() -> 
 
 
 def test_rows_of_one_size_are_stacked_and_others_padded_with_their_boxes() -> None:
-    """Boxes are shares of the padded picture, so they shrink as it grows."""
+    """Boxes are shares of the padded image, so they shrink as it grows."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
     def row(height: int, width: int) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def test_rows_of_one_size_are_stacked_and_others_padded_with_their_boxes() -> No
 
 
 def test_rows_of_models_without_a_mask_have_none() -> None:
-    """RT-DETR resizes all pictures to one size."""
+    """RT-DETR resizes all images to one size."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
     batch = collate([{"pixel_values": torch.ones(3, 4, 4), "labels": {}}] * 2)
     assert set(batch) == {"pixel_values", "labels"}
@@ -199,7 +199,7 @@ def test_a_detr_model_trains_on_an_export(tmp_path: Path) -> None:
 
 
 def export(tmp_path: Path) -> Path:
-    """Four pictures of two sizes, exported as an image folder."""
+    """Four images of two sizes, exported as an image folder."""
     from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Sample
     from amp_datasets.plugin.discovery import load_registry
 

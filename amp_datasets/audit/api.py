@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from amp_datasets.audit.images import class_findings, copy_findings, group_findings, picture_findings
+from amp_datasets.audit.images import class_findings, copy_findings, group_findings, image_findings
 from amp_datasets.audit.labels import label_findings, name_findings
 from amp_datasets.audit.report import AuditReport, as_text
 from amp_datasets.audit.rules import RULES, SEVERITIES, Finding, finding, of_reading
@@ -88,7 +88,7 @@ def _of_set(labels: LabelSet, limits: Limits, *, across_splits: bool) -> Iterato
     yield from name_findings([category.name for category in labels.categories], used)
     for sample in samples:
         yield from label_findings(sample)
-    yield from picture_findings(samples, limits)
+    yield from image_findings(samples, limits)
     yield from copy_findings(samples, limits, across_splits=across_splits)
     if across_splits:
         yield from group_findings(samples)

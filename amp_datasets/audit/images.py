@@ -1,4 +1,4 @@
-"""What can be wrong with the pictures of a set and with its splits: sizes, EXIF, copies, classes that are missing."""
+"""What can be wrong with the images of a set and with its splits: sizes, EXIF, copies, classes that are missing."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from amp_datasets.images.header import probe
 from amp_datasets.model import Sample
 
 SMALLEST_PX = 10
-"""Ultralytics refuses pictures with a shorter side (`verify_image_label`)."""
+"""Ultralytics refuses images with a shorter side (`verify_image_label`)."""
 FEW_PICTURES = 5
 
 
-def picture_findings(samples: Iterable[Sample], limits: Limits) -> Iterator[Finding]:
-    """The problems of each picture by itself; a file that cannot be read is found by `copy_findings`."""
+def image_findings(samples: Iterable[Sample], limits: Limits) -> Iterator[Finding]:
+    """The problems of each image by itself; a file that cannot be read is found by `copy_findings`."""
     for sample in samples:
         name = sample.source_id
         if not sample.labelled:
             yield finding("AMP309", name)
         if min(sample.size) < SMALLEST_PX:
-            yield finding("AMP307", name, f"picture is smaller than 10 pixels: {sample.size[0]} x {sample.size[1]}")
+            yield finding("AMP307", name, f"image is smaller than 10 pixels: {sample.size[0]} x {sample.size[1]}")
         try:
             header = probe(sample.image, limits)
         except (ImageError, SourceError):
             continue
         if header.orientation != 1:
-            yield finding("AMP305", name, f"picture is stored turned (EXIF orientation {header.orientation})")
+            yield finding("AMP305", name, f"image is stored turned (EXIF orientation {header.orientation})")
         if header.size != sample.size:
             frames = [f"{w} x {h}" for w, h in (sample.size, header.size)]
-            yield finding("AMP304", name, f"labels are for a picture of {frames[0]}, upright it is {frames[1]}")
+            yield finding("AMP304", name, f"labels are for a image of {frames[0]}, upright it is {frames[1]}")
 
 
 def copy_findings(
     samples: Sequence[Sample], limits: Limits, *, across_splits: bool = True, parts: Sequence[str] = ()
 ) -> Iterator[Finding]:
-    """The same picture under several names, exactly or nearly; and files that cannot be read.
+    """The same image under several names, exactly or nearly; and files that cannot be read.
 
     With `parts` (a name for each sample) only copies that lie in several of them are reported.
     """
     digests, hashes = [], []
     for index, found in enumerate(fingerprints([sample.image for sample in samples], limits, near=True)):
         if isinstance(found, SourceError):
-            yield finding("AMP301", samples[index].source_id, f"picture cannot be read: {found.what}")
+            yield finding("AMP301", samples[index].source_id, f"image cannot be read: {found.what}")
         digests.append(f"unreadable {index}" if isinstance(found, SourceError) else found[0])
         hashes.append(0 if isinstance(found, SourceError) else found[1])
     exact = list(repeated(digests).values())
@@ -61,7 +61,7 @@ _NEAR = ("AMP313", "AMP314")
 
 
 def _alike(digests: Sequence[str], hashes: Sequence[int]) -> list[list[int]]:
-    """Groups of pictures that look the same and are not all the same file."""
+    """Groups of images that look the same and are not all the same file."""
     names = join_groups([str(index) for index in range(len(hashes))], near_pairs(hashes))
     groups: dict[str, list[int]] = {}
     for index, name in names.items():
@@ -83,7 +83,7 @@ def _parted(samples: Sequence[Sample], group: Sequence[int]) -> bool:
 
 
 def group_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Copies of one picture, as their names tell, that are in several splits."""
+    """Copies of one image, as their names tell, that are in several splits."""
     members: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         if sample.group is not None:
@@ -96,15 +96,15 @@ def group_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
 
 
 def class_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Classes that a split lacks, and those with hardly any picture."""
-    pictures: Counter[tuple[str, str]] = Counter()
+    """Classes that a split lacks, and those with hardly any image."""
+    images: Counter[tuple[str, str]] = Counter()
     for sample in samples:
-        pictures.update((sample.split or "", name) for name in {a.category for a in sample.annotations})
+        images.update((sample.split or "", name) for name in {a.category for a in sample.annotations})
     splits = dict.fromkeys(sample.split or "" for sample in samples if sample.labelled)
-    for category in dict.fromkeys(name for _, name in pictures):
-        total = sum(pictures[split, category] for split in splits)
+    for category in dict.fromkeys(name for _, name in images):
+        total = sum(images[split, category] for split in splits)
         if total < FEW_PICTURES:
-            yield finding("AMP402", "classes", f"class has very few pictures: {category}, {total}")
+            yield finding("AMP402", "classes", f"class has very few images: {category}, {total}")
         for split in splits:
-            if not pictures[split, category]:
+            if not images[split, category]:
                 yield finding("AMP401", "splits", f"class is missing in a split: {category} in {split or 'no split'}")

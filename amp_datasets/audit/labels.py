@@ -1,4 +1,4 @@
-"""What can be wrong with the labels of one picture, and with the names of classes; no file is opened here."""
+"""What can be wrong with the labels of one image, and with the names of classes; no file is opened here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from amp_datasets.sources.classes import alike
 from amp_datasets.variants.mirror import side_pairs
 
 TINY_SHARE = 0.01
-"""A label is very small if a side is below this share of the picture's, or below `TINY_PX`."""
+"""A label is very small if a side is below this share of the image's, or below `TINY_PX`."""
 TINY_PX = 3.0
 WHOLE_SHARE = 0.95
 SAME_IOU = 0.95
@@ -30,19 +30,19 @@ _DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{4}\b")
 
 
 class _Collected(list[Dropped | Repair]):
-    """What cleaning counts, under the number that the label has in its picture."""
+    """What cleaning counts, under the number that the label has in its image."""
 
     def drop(self, name: str, reason: str, detail: str = "") -> None:
         """Count something that is set aside."""
         self.append(Dropped(name, reason, detail))
 
     def repair(self, name: str, rule: str, detail: str = "") -> None:
-        """Count a mistake that was mended."""
+        """Count a mistake that was repaired."""
         self.append(Repair(name, rule, detail))
 
 
 def label_findings(sample: Sample) -> Iterator[Finding]:
-    """The problems of a picture's labels, each on its own and between two of them."""
+    """The problems of a image's labels, each on its own and between two of them."""
     usable: list[tuple[int, Annotation]] = []
     for number, annotation in enumerate(sample.annotations, start=1):
         label = f"{sample.source_id}#{number}"
@@ -63,7 +63,7 @@ def _of_one(label: str, annotation: Annotation, size: Size) -> Iterator[Finding]
     if x1 - x0 < limits[0] or y1 - y0 < limits[1]:
         yield finding("AMP104", label, f"very small label: {about}")
     if geometry.box_area(annotation.xyxy) >= WHOLE_SHARE * size[0] * size[1]:
-        yield finding("AMP105", label, f"label over nearly the whole picture: {about}")
+        yield finding("AMP105", label, f"label over nearly the whole image: {about}")
     for polygon in annotation.polygons:
         shape = shapely.Polygon(polygon.exterior, polygon.holes)
         if not shape.is_valid:
@@ -87,16 +87,16 @@ def _extent(annotation: Annotation, size: Size) -> Box | None:
     return None
 
 
-def _of_pairs(picture: str, labels: Sequence[tuple[int, Annotation]]) -> Iterator[Finding]:
+def _of_pairs(image: str, labels: Sequence[tuple[int, Annotation]]) -> Iterator[Finding]:
     single = [(number, label) for number, label in labels if not label.iscrowd]
     for i, j in _same_boxes([label.xyxy for _, label in single]):
         (first, a), (second, b) = single[i], single[j]
         if not _same_outline(a, b):
             continue
         if a.category == b.category:
-            yield finding("AMP106", f"{picture}#{second}", f"same object as label {first}: {a.category}")
+            yield finding("AMP106", f"{image}#{second}", f"same object as label {first}: {a.category}")
         else:
-            yield finding("AMP107", f"{picture}#{second}", f"label {first} is {a.category}, this one {b.category}")
+            yield finding("AMP107", f"{image}#{second}", f"label {first} is {a.category}, this one {b.category}")
 
 
 def _same_boxes(boxes: Sequence[Box]) -> list[tuple[int, int]]:

@@ -43,7 +43,7 @@ class AuditReport:
         }
 
     def count(self, categories: Iterable[Category], samples: Iterable[Sample]) -> None:
-        """Add pictures by state and split, and labels by class."""
+        """Add images by state and split, and labels by class."""
         states, splits = Counter(self.states), Counter(self.splits)
         classes = Counter({category.name: 0 for category in categories})
         for sample in samples:
@@ -60,7 +60,7 @@ def as_text(report: AuditReport, verbose: bool = False) -> list[str]:
     """
     lines = [f"{path}: {reason}" for path, reason in report.formats.items()] if verbose else []
     lines += [
-        f"pictures: {_counts(report.states)}; {_counts(report.splits)}",
+        f"images: {_counts(report.states)}; {_counts(report.splits)}",
         f"labels: {_counts(report.classes)}",
     ]
     groups: dict[tuple[str, str], list[Finding]] = {}
@@ -80,7 +80,7 @@ def _summary(report: AuditReport) -> str:
     number = Counter(each.severity for each in report.findings)
     total = sum(report.states.values())
     counted = [f"{number[s]} {s}{'' if number[s] == 1 else 's'}" for s in SEVERITIES if number[s]]
-    return f"{total} pictures, {sum(report.classes.values())} labels: {', '.join(counted) or 'nothing to complain of'}"
+    return f"{total} images, {sum(report.classes.values())} labels: {', '.join(counted) or 'nothing to complain of'}"
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -1,7 +1,7 @@
 """The rules of `amp check`: stable ids, how grave each is, and what to do about it.
 
-A rule's id never changes its meaning, so that scripts can rely on it. What readers set aside or mend on their own has a
-rule here too: nothing that happened on reading is left out of an audit.
+A rule's id never changes its meaning, so that scripts can rely on it. What readers set aside or repair on their own has
+a rule here too: nothing that happened on reading is left out of an audit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem: which rule, in which file (`picture#3` is its third label), what it is, how to mend it."""
+    """One problem: which rule, in which file (`image#3` is its third label), what it is, how to repair it."""
 
     rule: str
     file: str
@@ -44,27 +44,32 @@ class Finding:
 
 _REDRAW = "draw this label again, or delete it"
 _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
-    ("AMP001", "error", "source cannot be used", "mend what the message says"),
-    ("AMP101", "error", "label outside the picture", f"{_REDRAW}; often the label belongs to another picture"),
+    ("AMP001", "error", "source cannot be used", "repair what the message says"),
+    ("AMP101", "error", "label outside the image", f"{_REDRAW}; often the label belongs to another image"),
     (
         "AMP102",
         "warning",
-        "label reaches over the picture's border",
+        "label reaches over the image's border",
         "it is cut at the border; check the tool's rounding",
     ),
     ("AMP103", "error", "label without area", _REDRAW),
     ("AMP104", "warning", "very small label", "check that it is an object and no slip of the mouse"),
-    ("AMP105", "warning", "label over nearly the whole picture", "check that the box is meant for one object"),
+    ("AMP105", "warning", "label over nearly the whole image", "check that the box is meant for one object"),
     ("AMP106", "warning", "object labelled twice with one class", "delete one of the two"),
     ("AMP107", "warning", "object labelled with two classes", "decide for one of the two classes"),
     ("AMP108", "error", "coordinate is not a finite number", _REDRAW),
     ("AMP109", "warning", "polygon crosses itself", "draw the outline again; until then its parts are joined"),
     ("AMP110", "note", "polygon was tidied", "nothing: points that repeat and parts without area are left out"),
     ("AMP111", "warning", "box does not match its outline", "export the boxes again from the outlines"),
-    ("AMP112", "warning", "keypoint outside the picture", "move the point, or mark it as not labelled"),
-    ("AMP113", "error", "label cannot be read", "mend or delete this row of the label file"),
-    ("AMP114", "error", "mask has another size than the picture", "export the mask in the picture's own size"),
-    ("AMP115", "note", "outline or box was mended", "nothing: what it means is clear; export again to be rid of this"),
+    ("AMP112", "warning", "keypoint outside the image", "move the point, or mark it as not labelled"),
+    ("AMP113", "error", "label cannot be read", "repair or delete this row of the label file"),
+    ("AMP114", "error", "mask has another size than the image", "export the mask in the image's own size"),
+    (
+        "AMP115",
+        "note",
+        "outline or box was repaired",
+        "nothing: what it means is clear; export again to be rid of this",
+    ),
     ("AMP201", "warning", "class names that differ by case or spaces only", "merge them: `classes: {name: [alias]}`"),
     ("AMP202", "error", "class name looks like a line of text", "correct the list of classes; is it a README?"),
     ("AMP203", "note", "class without labels", "nothing if it is meant; its number is kept"),
@@ -73,33 +78,33 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP206", "note", "class says a colour", "do not use filters that change hue, saturation or take colour away"),
     ("AMP207", "warning", "class is listed twice", "remove one of the two from the list"),
     ("AMP208", "note", "classes have no names", "give them names in data.yaml or classes.txt"),
-    ("AMP209", "error", "category cannot be read", "mend its entry in the label file"),
+    ("AMP209", "error", "category cannot be read", "repair its entry in the label file"),
     ("AMP210", "note", "class is not wanted", "nothing if it is meant; add it to `classes` otherwise"),
     ("AMP211", "error", "class number has no name", "correct the number, or complete the list of classes"),
-    ("AMP301", "error", "picture cannot be read", "replace or remove the file"),
-    ("AMP302", "error", "labels for a picture that is missing", "add the picture, or remove its labels"),
-    ("AMP303", "warning", "picture is listed twice", "remove one of the two entries; the first is used"),
-    ("AMP304", "error", "label file contradicts the picture's size", "find the picture that was labelled"),
-    ("AMP305", "note", "picture is stored turned (EXIF)", "nothing here; trainers that ignore EXIF see it lying down"),
+    ("AMP301", "error", "image cannot be read", "replace or remove the file"),
+    ("AMP302", "error", "labels for a image that is missing", "add the image, or remove its labels"),
+    ("AMP303", "warning", "image is listed twice", "remove one of the two entries; the first is used"),
+    ("AMP304", "error", "label file contradicts the image's size", "find the image that was labelled"),
+    ("AMP305", "note", "image is stored turned (EXIF)", "nothing here; trainers that ignore EXIF see it lying down"),
     (
         "AMP306",
         "warning",
-        "labels refer to the picture as stored (EXIF)",
+        "labels refer to the image as stored (EXIF)",
         "they were turned upright; check one of them",
     ),
-    ("AMP307", "warning", "picture is smaller than 10 pixels", "remove it: trainers refuse it"),
-    ("AMP308", "error", "picture is larger than the limits", "raise `limits`, or make it smaller"),
-    ("AMP309", "warning", "picture was never labelled", "label it, or confirm that it is empty (`unlabelled: empty`)"),
-    ("AMP310", "error", "picture has labels, but no usable one", "label it again; it is set aside until then"),
+    ("AMP307", "warning", "image is smaller than 10 pixels", "remove it: trainers refuse it"),
+    ("AMP308", "error", "image is larger than the limits", "raise `limits`, or make it smaller"),
+    ("AMP309", "warning", "image was never labelled", "label it, or confirm that it is empty (`unlabelled: empty`)"),
+    ("AMP310", "error", "image has labels, but no usable one", "label it again; it is set aside until then"),
     ("AMP311", "warning", "same file under two names", "remove one of the two, or set `duplicates: drop`"),
     ("AMP312", "error", "same file in two splits", "remove it from one of them: validation measures memory"),
-    ("AMP313", "note", "pictures look the same", "nothing within a split: video frames and copies do"),
-    ("AMP314", "error", "pictures of two splits look the same", "put them in one split, or split anew by `splits:`"),
-    ("AMP315", "error", "copies of one picture in two splits", "split anew by `splits:`, which keeps copies together"),
-    ("AMP316", "error", "entry of a label file cannot be read", "mend the entry"),
-    ("AMP317", "note", "label file is odd about its picture", "nothing: the picture itself tells"),
-    ("AMP401", "warning", "class is missing in a split", "split anew by `splits:`, or label more pictures"),
-    ("AMP402", "note", "class has very few pictures", "label more of them before trusting its score"),
+    ("AMP313", "note", "images look the same", "nothing within a split: video frames and copies do"),
+    ("AMP314", "error", "images of two splits look the same", "put them in one split, or split anew by `splits:`"),
+    ("AMP315", "error", "copies of one image in two splits", "split anew by `splits:`, which keeps copies together"),
+    ("AMP316", "error", "entry of a label file cannot be read", "repair the entry"),
+    ("AMP317", "note", "label file is odd about its image", "nothing: the image itself tells"),
+    ("AMP401", "warning", "class is missing in a split", "split anew by `splits:`, or label more images"),
+    ("AMP402", "note", "class has very few images", "label more of them before trusting its score"),
     ("AMP403", "warning", "splits are not what the files say", "correct the paths of the splits"),
     (
         "AMP501",
@@ -109,27 +114,27 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ),
     ("AMP502", "note", "dummy root category", "nothing: it is left out"),
     ("AMP503", "warning", "pixel origin of the boxes is not clear", "give it by the format's options"),
-    ("AMP504", "warning", "label file names another picture", "check that the two belong together"),
+    ("AMP504", "warning", "label file names another image", "check that the two belong together"),
     ("AMP505", "note", "parts of the labels are not read", "nothing: this kind of label is not for detection"),
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
-    ("AMP591", "note", "something else was mended on reading", "see what it says"),
+    ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )
 RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in _TABLE}
 """Every rule by its id."""
 
 _OF_READERS: dict[str, tuple[str, ...]] = {
-    "AMP101": ("box is outside the picture", "polygon is outside the picture"),
-    "AMP102": ("box clipped to the picture",),
+    "AMP101": ("box is outside the image", "polygon is outside the image"),
+    "AMP102": ("box clipped to the image",),
     "AMP103": ("box has a negative width or height", "box has no area", "shape has no area"),
     "AMP106": ("duplicate label removed", "repeated annotation id removed"),
     "AMP108": ("label has a coordinate that is not a finite number", "row has a value that is not a finite number"),
     "AMP110": ("repeated polygon point removed", "polygon part without area removed"),
-    "AMP112": ("keypoint outside the picture removed",),
+    "AMP112": ("keypoint outside the image removed",),
     "AMP113": ("label cannot be read", "keypoints cannot be read", "outline cannot be read",
-        "coordinates are not shares of the picture", "keypoint visibility is not 0, 1 or 2",
+        "coordinates are not shares of the image", "keypoint visibility is not 0, 1 or 2",
         "row has a value that is not a number", "row has a wrong number of values"),
     "AMP211": ("class id is not a number", "class id is out of range"),
-    "AMP114": ("mask has another size than the picture",),
+    "AMP114": ("mask has another size than the image",),
     "AMP115": (
         "box taken from the outline",
         "odd polygon value removed",
@@ -146,14 +151,14 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP207": ("class is listed twice",),
     "AMP208": ("classes without names are called by their number",),
     "AMP209": ("category cannot be read",),
-    "AMP301": ("picture cannot be read", "file name is not UTF-8"),
-    "AMP302": ("picture is missing", "picture name is not unique in the set", "label of an unknown picture"),
-    "AMP303": ("picture is listed twice", "image id is used twice", "repeated image entry removed"),
-    "AMP304": ("label file contradicts the picture's size",),
+    "AMP301": ("image cannot be read", "file name is not UTF-8"),
+    "AMP302": ("image is missing", "image name is not unique in the set", "label of an unknown image"),
+    "AMP303": ("image is listed twice", "image id is used twice", "repeated image entry removed"),
+    "AMP304": ("label file contradicts the image's size",),
     "AMP306": ("labels turned upright",),
-    "AMP309": ("picture has no label",),
+    "AMP309": ("image has no label",),
     "AMP310": ("no usable label",),
-    "AMP311": ("exact copy of another picture",),
+    "AMP311": ("exact copy of another image",),
     "AMP316": (
         "entry has no image or no list of annotations",
         "image entry cannot be read",
@@ -161,12 +166,12 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
         "label file cannot be read",
         "label file has no list of shapes",
         "row cannot be read",
-        "row names no picture",
+        "row names no image",
     ),
     "AMP403": (
         "all splits are the same folder: read as not split",
         "folder is in two splits, the first is kept",
-        "picture is in two splits, the first is kept",
+        "image is in two splits, the first is kept",
         "split without a folder ignored",
     ),
     "AMP501": ("box and polygon rows in one file",),
@@ -176,9 +181,9 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
         "boxes look counted from 0, read from 1 as asked",
         "boxes look counted from 1, read from 0",
     ),
-    "AMP504": ("label file names another picture", "two pictures share one label file"),
+    "AMP504": ("label file names another image", "two images share one label file"),
     "AMP210": ("class is not in `classes`",),
-    "AMP317": ("unusable picture size ignored", "picture taken from the label file"),
+    "AMP317": ("unusable image size ignored", "image taken from the label file"),
     "AMP505": ("label file of another task not read", "parts of an object are not read"),
 }  # fmt: skip
 _RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}
@@ -191,7 +196,7 @@ def finding(rule: str, file: str, what: str = "", severity: Severity | None = No
 
 
 def of_reading(items: Iterable[Dropped | Repair]) -> list[Finding]:
-    """What a reader set aside or mended, each as a finding of its rule."""
+    """What a reader set aside or repaired, each as a finding of its rule."""
     return [_of_reading(item) for item in items]
 
 

@@ -1,4 +1,4 @@
-"""What lies around the pictures of a build: every label format, the ledger, the manifest as run, the card, the lock."""
+"""What lies around the images of a build: every label format, the ledger, the manifest as run, the card, the lock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOURCES = "sources"
 
 
 def finish(prepared: Prepared, rows: Dataset, tree: Path, report: BuildReport, progress: Progress) -> None:
-    """Write every label format around the pictures in `tree`, then all that describes them."""
+    """Write every label format around the images in `tree`, then all that describes them."""
     manifest = prepared.manifest
     _refuse_nothing(tree, report)
     samples = built_samples(rows, tree / "images")

@@ -51,7 +51,7 @@ class BuildReport:
         return asdict(self)
 
     def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Count a ledger's rows; one without a variant is of a source that turned out to be no picture."""
+        """Count a ledger's rows; one without a variant is of a source that turned out to be no image."""
         refused: list[Dropped] = []
         broken: list[Dropped] = []
         labels: Counter[str] = Counter()
@@ -74,7 +74,7 @@ class BuildReport:
 
 
 def is_label(item: Dropped) -> bool:
-    """Whether a single label was lost: its id is that of its picture or file and a number."""
+    """Whether a single label was lost: its id is that of its image or file and a number."""
     return re.search(r"#\d+$", item.id) is not None
 
 
@@ -91,7 +91,7 @@ def as_text(report: BuildReport) -> list[str]:
     lines += _section("images set aside", report.dropped)
     lines += _section("labels set aside", report.unusable_labels)
     lines += _section("variants not made", report.refused_variants)
-    lines += _section("mended on reading", report.repairs)
+    lines += _section("repaired on reading", report.repairs)
     if report.dropped_labels:
         counted = ", ".join(f"{n} {reason}" for reason, n in report.dropped_labels.items())
         lines.append(f"labels that filters took away: {counted}")

@@ -39,11 +39,11 @@ class Task:
 
     @property
     def suffix(self) -> str:
-        """The ending of the picture's name, with dot; its file may have another, if it came out of a label file."""
+        """The ending of the image's name, with dot; its file may have another, if it came out of a label file."""
         return splitext(self.source_id)[1].lower()
 
     def dump(self) -> str:
-        """JSON for the worker; a picture in memory travels beside it."""
+        """JSON for the worker; a image in memory travels beside it."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "file"}
         return json.dumps({**plain, "path": str(self.file.path), "member": self.file.member}, ensure_ascii=False)
 
@@ -127,8 +127,8 @@ class Maker:
         except AmpError:
             raise
         except Exception as error:
-            what = f"`{spec.name}` breaks on this picture: {type(error).__name__}: {error}"
-            fix = "mend the filter, or leave it out (AMP_DEBUG=1 shows where it breaks)"
+            what = f"`{spec.name}` breaks on this image: {type(error).__name__}: {error}"
+            fix = "repair the filter, or leave it out (AMP_DEBUG=1 shows where it breaks)"
             raise PluginError(what, where=task.source_id, fix=fix) from error
 
     def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
@@ -177,12 +177,12 @@ class _Loaded:
         self.problem: dict[str, str] | None = None
         self.data = read_image_file(task.file, maker.limits.max_bytes)
         if hashlib.sha256(self.data).hexdigest() != task.sha256:
-            raise BuildError("the picture changed during the build", where=task.file, fix="run the build again")
+            raise BuildError("the image changed during the build", where=task.file, fix="run the build again")
         try:
             self.header = read_header(self.data, maker.limits, task.file)
             image: Image = decode(self.data, self.header, task.file)
         except ImageError as error:
-            self.problem = {"reason": "picture cannot be decoded", "detail": error.what}
+            self.problem = {"reason": "image cannot be decoded", "detail": error.what}
             return
         self.original = Original(image, task.sha256, load_annotations(task.labels))
 

@@ -1,6 +1,6 @@
-"""Draws the demo's pictures: things with outlines known exactly, on textured ground in slanting light.
+"""Draws the demo's images: things with outlines known exactly, on textured ground in slanting light.
 
-Flat colours would flatter every filter and every detector; noise, shadow and shading make the pictures behave like
+Flat colours would flatter every filter and every detector; noise, shadow and shading make the images behave like
 photographs while their labels stay exact: each thing is painted by how much of every pixel its polygon covers.
 """
 
@@ -24,7 +24,7 @@ _LIGHT = np.array((-0.55, -0.65, 0.52), dtype=np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thing:
-    """One object in a picture: its class and its outline (n, 2) in edge coordinates; `pose` maps unit shape to it."""
+    """One object in a image: its class and its outline (n, 2) in edge coordinates; `pose` maps unit shape to it."""
 
     category: str
     outline: FloatArray
@@ -41,7 +41,7 @@ def thing(category: str, rng: np.random.Generator, centre: tuple[float, float], 
 
 
 def coverage(outline: FloatArray, size: Size) -> Plane:
-    """The share (height, width) of every pixel that an outline inside the picture covers.
+    """The share (height, width) of every pixel that an outline inside the image covers.
 
     Along each of 8 lines a pixel the crossings with the outline are exact: each adds a step at its place, and the
     running sum of the steps is the cover.
@@ -62,7 +62,7 @@ def coverage(outline: FloatArray, size: Size) -> Plane:
     return np.abs(np.cumsum(canvas, axis=1)[:, : size[0]]).clip(0, 1).astype(np.float32)
 
 
-def picture(things: list[Thing], rng: np.random.Generator, size: Size, ground: int) -> Image:
+def image(things: list[Thing], rng: np.random.Generator, size: Size, ground: int) -> Image:
     """The things with their shadows on moss (`ground` 0), planks, sand or slate, and round again."""
     grounds = (_moss, _planks, _sand, _slate)
     canvas = grounds[ground % len(grounds)](rng, size) * _daylight(rng, size)[..., None]
@@ -235,7 +235,7 @@ def _noise(rng: np.random.Generator, size: Size, cell: float, stretch: float = 1
 
 
 def _daylight(rng: np.random.Generator, size: Size) -> Plane:
-    """Light that falls off across the picture, dappled by something above it."""
+    """Light that falls off across the image, dappled by something above it."""
     y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j].astype(np.float32)
     slant = 1.06 - 0.13 * (x * rng.uniform(0.3, 1) + y * rng.uniform(0.3, 1)) - 0.08 * (x**2 + y**2)
     dapple = np.clip(1.6 * _noise(rng, size, max(size) / 2.2) + 0.5, 0, 1)

@@ -1,8 +1,8 @@
-"""A small labelled set, drawn from a seed: for the quick start, the tests and the documentation's pictures.
+"""A small labelled set, drawn from a seed: for the quick start, the tests and the documentation's images.
 
     python -m amp_datasets.demo DIR [--images N] [--size WxH] [--seed S] [--format coco]
 
-Every outline is known exactly, so a label that is off by a pixel can be seen and measured. A picture depends on the
+Every outline is known exactly, so a label that is off by a pixel can be seen and measured. A image depends on the
 seed and its own number only: a longer set begins with the shorter one.
 """
 
@@ -30,14 +30,14 @@ SIZE: Size = (640, 480)
 
 _ENCODING = Encoding("jpeg", quality=95, subsampling="444")
 _MARGIN_PX = 3
-"""Between a thing and the picture's edge, and at least this much between two things."""
+"""Between a thing and the image's edge, and at least this much between two things."""
 _MIN_SIDE_PX = 48
 
 
 def demo_set(images: int = 10, size: Size = SIZE, seed: int = 0) -> LabelSet:
     """The set in memory: JPEG bytes and exact polygons."""
     if images < 1 or min(size) < _MIN_SIDE_PX:
-        raise BuildError(f"a demo set needs at least one picture of {_MIN_SIDE_PX}x{_MIN_SIDE_PX} pixels")
+        raise BuildError(f"a demo set needs at least one image of {_MIN_SIDE_PX}x{_MIN_SIDE_PX} pixels")
     return LabelSet(CATEGORIES, tuple(_sample(number, size, seed) for number in range(images)), name="demo")
 
 
@@ -53,17 +53,17 @@ def write_demo(folder: Path | str, images: int = 10, size: Size = SIZE, seed: in
 
 
 def draw(number: int, size: Size = SIZE, seed: int = 0) -> tuple[Image, tuple[Annotation, ...]]:
-    """One picture of the set before it is encoded, with its labels."""
+    """One image of the set before it is encoded, with its labels."""
     rng = np.random.default_rng((seed, number))
     things = _arrange(rng, size, number)
-    return scenery.picture(things, rng, size, number), tuple(map(_annotation, things))
+    return scenery.image(things, rng, size, number), tuple(map(_annotation, things))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m amp_datasets.demo", description="Draw a small labelled set.")
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--images", type=int, default=10, metavar="N", help="how many pictures (default: 10)")
+    parser.add_argument("--images", type=int, default=10, metavar="N", help="how many images (default: 10)")
     parser.add_argument("--size", type=_size, default=SIZE, metavar="WxH", help="in pixels (default: 640x480)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed, another set (default: 0)")
     parser.add_argument("--format", default="coco", metavar="NAME", help="of the labels (default: coco)")
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AmpError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{chosen.images} labelled pictures in {chosen.folder}", file=sys.stderr)
+    print(f"{chosen.images} labelled images in {chosen.folder}", file=sys.stderr)
     return 0
 
 

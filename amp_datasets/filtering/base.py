@@ -77,9 +77,9 @@ class _Named:
 
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]]
-    """Settings that the contract tests run; the first is the one in the documentation's picture."""
+    """Settings that the contract tests run; the first is the one in the documentation's image."""
     severity: ClassVar[int] = 1
-    """1 leaves the picture natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
+    """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
     spoils: ClassVar[frozenset[Meaning]] = frozenset()
     """What a class may mean that this filter makes wrong; a build warns of classes whose names say so."""
 
@@ -150,7 +150,7 @@ class GeometricFilter(_Named, A.DualTransform):  # type: ignore[misc]
 
 
 class HidingFilter(_Named, A.DualTransform):  # type: ignore[misc]
-    """Paints over parts of the picture. Implement `get_params*` and `holes`; labels keep what stays visible."""
+    """Paints over parts of the image. Implement `get_params*` and `holes`; labels keep what stays visible."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 
@@ -201,7 +201,7 @@ Filter = PixelFilter | GeometricFilter | HidingFilter
 
 
 def looks_at_data(transform: A.BasicTransform) -> bool:
-    """Whether a transform's choices depend on the picture or its boxes; most of ours do not."""
+    """Whether a transform's choices depend on the image or its boxes; most of ours do not."""
     return type(transform).get_params_dependent_on_data is not _Named.get_params_dependent_on_data
 
 

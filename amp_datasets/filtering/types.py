@@ -83,7 +83,7 @@ def refuse_nothing_left(settings: _T) -> _T:
     percent, mode = getattr(settings, "percent", 0), getattr(settings, "mode", "positive")
     most = percent[1] if isinstance(percent, tuple) else percent
     if mode != "positive" and most > 95:
-        raise ValueError(f"mode {mode} takes at most 95 percent: nothing of the picture is left at 100 (got {most:g})")
+        raise ValueError(f"mode {mode} takes at most 95 percent: nothing of the image is left at 100 (got {most:g})")
     return settings
 
 

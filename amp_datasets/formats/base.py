@@ -79,7 +79,7 @@ class Source(ABC, Generic[O_co]):
 
 
 PlaceImage = Callable[[Sample, Path], None]
-"""Puts a sample's picture at a path, by hard link or copy as the user chose."""
+"""Puts a sample's image at a path, by hard link or copy as the user chose."""
 
 
 class Exporter(ABC, Generic[O_co]):
@@ -91,7 +91,7 @@ class Exporter(ABC, Generic[O_co]):
     holds: ClassVar[frozenset[Feature]] = frozenset()
     """What this format keeps; all else that a set has is reported as lost."""
     shares_images: ClassVar[bool] = False
-    """Whether its pictures are `images/<split>/NAME`, so that it can lie around the pictures of a build."""
+    """Whether its images are `images/<split>/NAME`, so that it can lie around the images of a build."""
 
     def __init__(self, target: Path, options: O_co, place: PlaceImage) -> None:
         self.target = target

@@ -1,4 +1,4 @@
-"""What was set aside or mended, counted by reason with the first few examples."""
+"""What was set aside or repaired, counted by reason with the first few examples."""
 
 from __future__ import annotations
 

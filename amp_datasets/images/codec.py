@@ -1,4 +1,4 @@
-"""Pictures to arrays and back: header, EXIF orientation, colour modes, limits, and the encoders.
+"""Images to arrays and back: header, EXIF orientation, colour modes, limits, and the encoders.
 
 JPEG goes through libjpeg-turbo (simplejpeg: the fastest decoder measured, same pixels as Pillow); everything that is
 odd (CMYK, 16 bit, palette, alpha, other formats) takes Pillow's careful way.
@@ -23,13 +23,13 @@ from amp_datasets.model import FloatArray, Image, ImageFile, Size
 from amp_datasets.storage.folder import read_image_file
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
-"""Endings under which pictures are looked for; what a file really is, its content says."""
+"""Endings under which images are looked for; what a file really is, its content says."""
 
 ImageFormat = Literal["jpeg", "png", "webp", "bmp", "tiff"]
 Subsampling = Literal["444", "422", "420", "440", "411"]
 
 WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
-"""The formats that a picture keeps; others become PNG."""
+"""The formats that a image keeps; others become PNG."""
 
 _SUFFIX: dict[str, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp", "tiff": ".tif"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -42,7 +42,7 @@ PillowImage.MAX_IMAGE_PIXELS = None  # our own limits are settable and raise an 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a single picture may cost: bytes of its file, pixels once decoded."""
+    """What a single image may cost: bytes of its file, pixels once decoded."""
 
     max_bytes: int = 256 * 2**20
     max_pixels: int = 200_000_000
@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture's first bytes say. `stored` is its size before the EXIF orientation (1 to 8) is applied."""
+    """What a image's first bytes say. `stored` is its size before the EXIF orientation (1 to 8) is applied."""
 
     format: str
     stored: Size
@@ -59,14 +59,14 @@ class Header:
 
     @property
     def size(self) -> Size:
-        """The size of the upright picture."""
+        """The size of the upright image."""
         width, height = self.stored
         return (height, width) if self.orientation >= 5 else (width, height)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a picture is written."""
+    """How a image is written."""
 
     format: ImageFormat
     quality: int = 95
@@ -95,36 +95,36 @@ def encoding_for(header: Header, settings: EncodeSettings) -> Encoding:
 
 
 def read_bytes(file: ImageFile, limits: Limits) -> bytes:
-    """A picture's file in memory; a SourceError if it is gone or larger than the limit."""
+    """A image's file in memory; a SourceError if it is gone or larger than the limit."""
     return read_image_file(file, limits.max_bytes)
 
 
 def read_header(data: bytes, limits: Limits, where: object = None) -> Header:
-    """Format, size and orientation, without decoding; an ImageError if these bytes are no picture of ours."""
+    """Format, size and orientation, without decoding; an ImageError if these bytes are no image of ours."""
     with _careful(where):
-        picture = PillowImage.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
-        _check_size(picture.size, limits, where)
-        orientation = picture.getexif().get(_ORIENTATION_TAG, 1) if _may_have_exif(picture) else 1
-        kind = {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower())
+        image = PillowImage.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        _check_size(image.size, limits, where)
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1) if _may_have_exif(image) else 1
+        kind = {"MPO": "jpeg"}.get(str(image.format), str(image.format).lower())
     if orientation not in range(1, 9):
         orientation = 1
-    return Header(kind, picture.size, int(orientation), _subsampling(data) if kind == "jpeg" else None)
+    return Header(kind, image.size, int(orientation), _subsampling(data) if kind == "jpeg" else None)
 
 
 def decode(data: bytes, header: Header, where: object = None) -> Image:
-    """The upright picture as a contiguous (height, width, 3) RGB array; an ImageError if it is damaged."""
+    """The upright image as a contiguous (height, width, 3) RGB array; an ImageError if it is damaged."""
     with _careful(where):
         if header.format == "jpeg" and header.subsampling is not None and header.orientation == 1:
             return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False))
         if header.format == "png":
             _check_png(data)
-        picture = PillowImage.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
-        picture.load()
-        return np.ascontiguousarray(np.asarray(_rgb(ImageOps.exif_transpose(picture))))
+        image = PillowImage.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        image.load()
+        return np.ascontiguousarray(np.asarray(_rgb(ImageOps.exif_transpose(image))))
 
 
 def orientation_matrix(header: Header) -> FloatArray:
-    """The (3, 3) map from edge coordinates of the stored picture to those of the upright one (EXIF 2.3, tag 274)."""
+    """The (3, 3) map from edge coordinates of the stored image to those of the upright one (EXIF 2.3, tag 274)."""
     width, height = header.stored
     rows = {
         1: ((1, 0, 0), (0, 1, 0)),
@@ -140,7 +140,7 @@ def orientation_matrix(header: Header) -> FloatArray:
 
 
 def encode(image: Image, encoding: Encoding) -> bytes:
-    """An RGB picture as a file's bytes, without metadata; the same bytes for the same pixels."""
+    """An RGB image as a file's bytes, without metadata; the same bytes for the same pixels."""
     if encoding.format == "jpeg":
         data: bytes = simplejpeg.encode_jpeg(
             image, quality=encoding.quality, colorspace="RGB", colorsubsampling=encoding.subsampling, fastdct=False
@@ -149,7 +149,7 @@ def encode(image: Image, encoding: Encoding) -> bytes:
     if encoding.format == "png":
         done, buffer = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])
         if not done:
-            raise ImageError("the picture cannot be encoded as PNG")
+            raise ImageError("the image cannot be encoded as PNG")
         return bytes(buffer)
     stream = io.BytesIO()
     options: dict[str, dict[str, Any]] = {
@@ -161,20 +161,20 @@ def encode(image: Image, encoding: Encoding) -> bytes:
     return stream.getvalue()
 
 
-def _rgb(picture: PillowImage.Image) -> PillowImage.Image:
+def _rgb(image: PillowImage.Image) -> PillowImage.Image:
     """Three 8-bit channels: 16-bit values scaled, alpha laid over white, palettes and CMYK converted."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if picture.mode.startswith("I") else max(float(values.max(initial=0)), 1.0)
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") else max(float(values.max(initial=0)), 1.0)
         return PillowImage.fromarray(np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)).convert("RGB")
-    if "A" in picture.mode or "transparency" in picture.info:
-        whole = picture.convert("RGBA")
+    if "A" in image.mode or "transparency" in image.info:
+        whole = image.convert("RGBA")
         return PillowImage.alpha_composite(PillowImage.new("RGBA", whole.size, "white"), whole).convert("RGB")
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
-def _may_have_exif(picture: PillowImage.Image) -> bool:
-    return picture.format in {"TIFF", "MPO", "WEBP", "PNG"} or "exif" in picture.info or "xmp" in picture.info
+def _may_have_exif(image: PillowImage.Image) -> bool:
+    return image.format in {"TIFF", "MPO", "WEBP", "PNG"} or "exif" in image.info or "xmp" in image.info
 
 
 def _subsampling(data: bytes) -> Subsampling | None:
@@ -201,7 +201,7 @@ def _check_size(size: Size, limits: Limits, where: object) -> None:
     width, height = size
     if width < 1 or height < 1 or width * height > limits.max_pixels:
         raise ImageError(
-            f"the picture is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
+            f"the image is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
             where=where,
             fix="raise `limits.max_pixels` in the manifest if this is meant",
         )
@@ -225,7 +225,7 @@ class _careful:  # noqa: N801 - used as a statement
             if isinstance(error, UnidentifiedImageError):  # its text has an address in memory, another in each run
                 told = "this is no JPEG, PNG, WebP, BMP, TIFF or GIF"
             raise ImageError(
-                f"the picture cannot be decoded: {told}",
+                f"the image cannot be decoded: {told}",
                 where=self.where,
                 fix="replace or remove the file",
             ) from error

@@ -1,4 +1,4 @@
-"""The same picture twice: exactly (digest of the file) and nearly (perceptual hash of the ImageHash library)."""
+"""The same image twice: exactly (digest of the file) and nearly (perceptual hash of the ImageHash library)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amp_datasets.images.codec import Limits, read_bytes
 from amp_datasets.model import ImageFile
 
 NEAR_BITS = 3
-"""Perceptual hashes of 64 bits that differ in no more than this many are the same picture (re-encoded, resized)."""
+"""Perceptual hashes of 64 bits that differ in no more than this many are the same image (re-encoded, resized)."""
 
 _THREADS = 4
 _BLOCK = 1024
@@ -37,11 +37,11 @@ def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> I
 
 
 def perceptual_hash(data: bytes) -> int:
-    """The DCT hash of a picture (pHash, 64 bits); 0 for a picture without any structure or that cannot be decoded."""
+    """The DCT hash of a image (pHash, 64 bits); 0 for a image without any structure or that cannot be decoded."""
     try:
-        with PillowImage.open(io.BytesIO(data)) as picture:
-            picture.draft("L", (128, 128))  # a JPEG is decoded at an eighth of its size, which is enough here
-            bits = imagehash.phash(picture.convert("L")).hash
+        with PillowImage.open(io.BytesIO(data)) as image:
+            image.draft("L", (128, 128))  # a JPEG is decoded at an eighth of its size, which is enough here
+            bits = imagehash.phash(image.convert("L")).hash
     except (OSError, ValueError, SyntaxError, ImportError):  # Ultralytics replaces `open` and looks for HEIC plugins
         return 0
     value = int.from_bytes(np.packbits(bits).tobytes(), "big")
@@ -49,7 +49,7 @@ def perceptual_hash(data: bytes) -> int:
 
 
 def near_pairs(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[int, int]]:
-    """Indices (i < j) of pictures whose perceptual hashes differ in at most `bits`; hash 0 equals nothing."""
+    """Indices (i < j) of images whose perceptual hashes differ in at most `bits`; hash 0 equals nothing."""
     values = np.array(hashes, dtype=np.uint64)
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK, None]

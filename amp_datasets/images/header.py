@@ -1,4 +1,4 @@
-"""A picture's header from its first bytes, ten times faster than opening it with an imaging library.
+"""A image's header from its first bytes, ten times faster than opening it with an imaging library.
 
 Only plain JPEG and PNG files are judged here; whatever is unusual is left to the careful reader in `image`, so that
 both always give the same answer.
@@ -28,7 +28,7 @@ _METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
 
 
 def probe(file: ImageFile, limits: Limits) -> Header:
-    """The same as `read_header` of the whole file; an ImageError or SourceError if it is no picture of ours."""
+    """The same as `read_header` of the whole file; an ImageError or SourceError if it is no image of ours."""
     if file.data is None and file.member is None:
         head, complete = _read_start(file, limits)
     else:
@@ -42,7 +42,7 @@ def probe(file: ImageFile, limits: Limits) -> Header:
     width, height = header.stored
     if width * height > limits.max_pixels:
         raise ImageError(
-            f"the picture is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
+            f"the image is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
             where=file,
             fix="raise `limits.max_pixels` in the manifest if this is meant",
         )

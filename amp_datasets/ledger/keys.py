@@ -79,5 +79,5 @@ class VariantKeys:
         return digest([self.common, plugins, asdict(spec)])
 
     def original_key(self, source_sha256: str, labels: str) -> str:
-        """The key of the untouched image; how pictures are encoded matters to one that has to be turned upright."""
+        """The key of the untouched image; how images are encoded matters to one that has to be turned upright."""
         return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels])

@@ -18,14 +18,14 @@ import yaml
 from amp_datasets.errors import BuildError
 
 TOLERANCE_PX = 0.01
-"""Label files round: YOLO to nine decimals of the picture's size, the rows to float32."""
+"""Label files round: YOLO to nine decimals of the image's size, the rows to float32."""
 
 Label = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a build that is not as it was made: the rule it breaks, where, what, and how to mend it."""
+    """Something in a build that is not as it was made: the rule it breaks, where, what, and how to repair it."""
 
     rule: str
     file: str

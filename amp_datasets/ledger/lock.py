@@ -39,9 +39,9 @@ def _without_plugin_dirs(recipe: Recipe) -> dict[str, Any]:
 
 
 def seal(tree: Path, lock: Mapping[str, Any]) -> None:
-    """Write the lock as the last file of a build: with a digest of every other file but the pictures, and of itself.
+    """Write the lock as the last file of a build: with a digest of every other file but the images, and of itself.
 
-    The digests of the pictures are in the ledger, which is one of those files.
+    The digests of the images are in the ledger, which is one of those files.
     """
     files = {name: file_sha256(tree / name) for name in _other_files(tree)}
     document = {**lock, "files": files}

@@ -57,5 +57,5 @@ def _or_list(schema: dict[str, Any], item: str) -> dict[str, Any]:
 
 
 def _exports(registry: Registry) -> list[str]:
-    """The formats that can lie around the pictures of a build."""
+    """The formats that can lie around the images of a build."""
     return sorted(name for name, exporter in registry.exporters.items() if exporter.shares_images)

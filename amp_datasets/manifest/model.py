@@ -74,7 +74,7 @@ class Labels(_Model):
 
 
 class Encode(_Model):
-    """How pictures are written; `keep` is what the source has."""
+    """How images are written; `keep` is what the source has."""
 
     format: Literal["keep", "jpeg", "png", "webp", "bmp", "tiff"] = "keep"
     quality: Annotated[int, Field(ge=1, le=100)] = 95
@@ -90,7 +90,7 @@ class Hub(_Model):
 
 
 class LimitSettings(_Model):
-    """What a single picture may cost."""
+    """What a single image may cost."""
 
     max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
     max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
@@ -166,7 +166,7 @@ def _check_aliases(classes: dict[str, Any]) -> None:
 
 
 def _export(name: str, info: ValidationInfo) -> str:
-    """An export format that lies around the build's own pictures."""
+    """An export format that lies around the build's own images."""
     registry: Registry = (info.context or {})["registry"]
     name = {"hf": "huggingface"}.get(name, name)
     try:
@@ -199,7 +199,7 @@ class Manifest(_Model):
     unlabelled: Literal["drop", "empty"] = "drop"
     duplicates: Literal["keep", "drop"] = "keep"
     near_duplicates: Literal["auto", "report", "off"] = Field(
-        default="auto", description="look for pictures that look the same: auto where splits are made anew"
+        default="auto", description="look for images that look the same: auto where splits are made anew"
     )
     group_by: str | None = Field(default=None, description="regular expression; its first group names the split group")
     splits: Literal["keep"] | dict[Literal["train", "validation", "test"], Share] = "keep"
@@ -287,5 +287,5 @@ class Manifest(_Model):
         )
 
     def encode_settings(self) -> EncodeSettings:
-        """How pictures are written."""
+        """How images are written."""
         return EncodeSettings(**self.encode.model_dump())

@@ -136,5 +136,5 @@ def _register(module: ModuleType, registry: Registry) -> None:
 
 def _broken(where: object, error: Exception) -> PluginError:
     return PluginError(
-        f"this plugin fails to load: {type(error).__name__}: {error}", where=where, fix="mend or remove the plugin"
+        f"this plugin fails to load: {type(error).__name__}: {error}", where=where, fix="repair or remove the plugin"
     )

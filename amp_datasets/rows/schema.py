@@ -82,7 +82,7 @@ def features(
 def sample_to_row(
     sample: Sample, image_id: int, category_ids: Mapping[str, int], kinds: frozenset[str]
 ) -> dict[str, Any]:
-    """A sample as a row without its picture: `category_ids` counts from 0, annotations carry their own ids."""
+    """A sample as a row without its image: `category_ids` counts from 0, annotations carry their own ids."""
     annotations = sample.annotations
     optional: dict[str, list[Any]] = {
         "keypoints": [[] if a.keypoints is None else a.keypoints.ravel().tolist() for a in annotations],

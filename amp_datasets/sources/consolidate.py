@@ -88,10 +88,10 @@ def _take_in(
     for sample, found in zip(samples, fingerprints([s.image for s in samples], limits, near=False), strict=True):
         source_id = f"{set_name}/{sample.source_id}"
         if isinstance(found, SourceError):
-            joining.dropped.append(Dropped(source_id, "picture cannot be read", found.what))
+            joining.dropped.append(Dropped(source_id, "image cannot be read", found.what))
             continue
         if not sample.labelled and manifest.unlabelled == "drop":
-            joining.dropped.append(Dropped(source_id, "picture has no label", "`unlabelled: empty` takes it as empty"))
+            joining.dropped.append(Dropped(source_id, "image has no label", "`unlabelled: empty` takes it as empty"))
             continue
         mapped = _mapped(sample, source_id, mapping, joining)
         if mapped is not None:
@@ -126,7 +126,7 @@ def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) ->
 
 
 def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
-    """Pairs of pictures that look the same and must not part; where splits are kept as they are, they are only told."""
+    """Pairs of images that look the same and must not part; where splits are kept as they are, they are only told."""
     anew = isinstance(manifest.splits, dict) and len(manifest.splits) > 1
     if manifest.near_duplicates == "off" or not (anew or manifest.near_duplicates == "report"):
         return []
@@ -137,12 +137,12 @@ def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[
     if pairs:
         examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
         what = "each pair is kept in one split" if anew else "splits are kept, so they may be in two"
-        joining.notes.append(f"{len(pairs)} pairs of pictures look the same; {what}: {examples}")
+        joining.notes.append(f"{len(pairs)} pairs of images look the same; {what}: {examples}")
     return pairs if anew else []
 
 
 def _handle_copies(joining: _Joining, manifest: Manifest) -> None:
-    """Say which pictures are there twice, byte for byte, and take them out where that is wanted."""
+    """Say which images are there twice, byte for byte, and take them out where that is wanted."""
     items = joining.items
     copies = {i: group[0] for group in repeated([item.sha256 for item in items]).values() for i in group[1:]}
     if not copies:
@@ -150,9 +150,9 @@ def _handle_copies(joining: _Joining, manifest: Manifest) -> None:
     names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
     what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
     examples = _examples(" is ".join(pair) for pair in names.values())
-    joining.notes.append(f"{len(copies)} pictures are byte-for-byte copies of others ({what}): {examples}")
+    joining.notes.append(f"{len(copies)} images are byte-for-byte copies of others ({what}): {examples}")
     if manifest.duplicates == "drop":
-        joining.dropped += [Dropped(name, "exact copy of another picture", first) for name, first in names.values()]
+        joining.dropped += [Dropped(name, "exact copy of another image", first) for name, first in names.values()]
         joining.items = [item for i, item in enumerate(items) if i not in copies]
 
 
@@ -163,7 +163,7 @@ def _examples(texts: Iterable[str]) -> str:
 
 
 def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
-    """What `group_by` finds in each picture's name; a picture where it finds nothing keeps to itself."""
+    """What `group_by` finds in each image's name; a image where it finds nothing keeps to itself."""
     if manifest.group_by is None:
         return list(otherwise)
     pattern = re.compile(manifest.group_by)
@@ -171,7 +171,7 @@ def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]
     found = [None if match is None else match.group(1) for match in matches]
     missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]
     if missed:
-        joining.notes.append(f"`group_by` finds nothing in {len(missed)} pictures: {_examples(missed)}")
+        joining.notes.append(f"`group_by` finds nothing in {len(missed)} images: {_examples(missed)}")
     return [own if name is None else f"group_by {name}" for own, name in zip(otherwise, found, strict=True)]
 
 
@@ -201,7 +201,7 @@ def _with_kept_splits(joining: _Joining) -> list[Item]:
         if split != own:
             moved.append(f"{item.sample.source_id} from {own} to {split}")
     if moved:
-        joining.notes.append(f"{len(moved)} pictures are moved to the split of their copies: {_examples(moved)}")
+        joining.notes.append(f"{len(moved)} images are moved to the split of their copies: {_examples(moved)}")
     return [_in_split(item, first[str(item.sample.group)]) for item in joining.items]
 
 

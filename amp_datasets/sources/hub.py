@@ -22,7 +22,7 @@ _URI = re.compile(r"hf://datasets/(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision
 
 
 def open_hub(uri: str, cache: Path | None = None) -> Path:
-    """A folder with the pictures and rows of `hf://datasets/owner/name@revision`, fetched once for each commit.
+    """A folder with the images and rows of `hf://datasets/owner/name@revision`, fetched once for each commit.
 
     Private sets need the login that huggingface_hub keeps. Raises SourceError for a bad address or a failed download.
     """
@@ -59,28 +59,28 @@ def _fetch_split(rows: IterableDataset, folder: Path, repo: str) -> None:
     types: Mapping[str, Any] = rows.features or {}
     column = next((name for name, feature in types.items() if isinstance(feature, Image)), None)
     if column is None:
-        raise SourceError("the dataset has no column of pictures", where=repo)
+        raise SourceError("the dataset has no column of images", where=repo)
     kept = {name: feature for name, feature in types.items() if name not in {column, "file_name"}}
     with ParquetFile(folder / "metadata.parquet", Features({"file_name": Value("string"), **kept})) as file:
         for number, row in enumerate(rows.cast_column(column, Image(decode=False))):
-            picture = row[column]
-            name = f"{number:07d}{_suffix(picture)}"
-            (folder / name).write_bytes(_bytes(picture, repo))
+            image = row[column]
+            name = f"{number:07d}{_suffix(image)}"
+            (folder / name).write_bytes(_bytes(image, repo))
             file.add({"file_name": name, **{key: row[key] for key in kept}})
 
 
-def _bytes(picture: Mapping[str, Any], repo: str) -> bytes:
-    """The picture's file, out of the row or of the same repository; rows must not name files of this machine."""
-    if isinstance(picture["bytes"], bytes):
-        return picture["bytes"]
-    path = str(picture["path"])
+def _bytes(image: Mapping[str, Any], repo: str) -> bytes:
+    """The image's file, out of the row or of the same repository; rows must not name files of this machine."""
+    if isinstance(image["bytes"], bytes):
+        return image["bytes"]
+    path = str(image["path"])
     if not re.match(rf"(?:zip://[^:]*::)?hf://datasets/{re.escape(repo)}[@/]", path):
-        raise SourceError(f"a picture is neither in its row nor in the repository: {path[:100]}", where=repo)
+        raise SourceError(f"a image is neither in its row nor in the repository: {path[:100]}", where=repo)
     with fsspec.open(path, "rb") as file:
         return bytes(file.read())
 
 
-def _suffix(picture: Mapping[str, Any]) -> str:
-    inside, _, _ = str(picture.get("path")).partition("::")  # zip://a.jpg::hf://...
+def _suffix(image: Mapping[str, Any]) -> str:
+    inside, _, _ = str(image.get("path")).partition("::")  # zip://a.jpg::hf://...
     suffix = PurePosixPath(inside).suffix.lower()
     return suffix if suffix in IMAGE_SUFFIXES else ".jpg"

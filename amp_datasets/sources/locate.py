@@ -1,4 +1,4 @@
-"""Finds the source pictures of a build again: where its lock says, or where the user says."""
+"""Finds the source images of a build again: where its lock says, or where the user says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from amp_datasets.storage.folder import Folder, open_folder
 
 
 class SourceFinder:
-    """Reads source pictures by id and digest. It raises KeyError, TypeError or ValueError for a lock that is none."""
+    """Reads source images by id and digest. It raises KeyError, TypeError or ValueError for a lock that is none."""
 
     def __init__(self, build: Path, lock: Mapping[str, Any], sources: Sequence[str | Path], registry: Registry) -> None:
         self.limits = Limits(lock["recipe"]["max_bytes"], lock["recipe"]["max_pixels"])
@@ -32,7 +32,7 @@ class SourceFinder:
         self._sets: dict[str, dict[str, ImageFile]] = {}
 
     def read(self, source_id: str, sha256: str) -> bytes:
-        """The bytes of a source picture; a SourceError if no place holds them as they were."""
+        """The bytes of a source image; a SourceError if no place holds them as they were."""
         places = [(source_id.removeprefix(name), s) for name, s in self._places if source_id.startswith(name)]
         for find in (self._in_folder, self._in_set):
             for name, settings in places:
@@ -40,7 +40,7 @@ class SourceFinder:
                 if data is not None and hashlib.sha256(data).hexdigest() == sha256:
                     return data
         raise SourceError(
-            "the source picture is not there any more as it was",
+            "the source image is not there any more as it was",
             where=", ".join(dict.fromkeys(settings.path for _, settings in places)) or source_id,
             fix=f"give the set that holds {source_id} as it was, with --source PATH",
         )
@@ -58,7 +58,7 @@ class SourceFinder:
             return None
 
     def _in_set(self, name: str, settings: SourceSettings) -> bytes | None:
-        """The picture that the set's reader gives that name (rows of parquet files have no file of their own)."""
+        """The image that the set's reader gives that name (rows of parquet files have no file of their own)."""
         if settings.path not in self._sets:
             try:
                 labels: LabelSet = read_source(settings, self._registry, self.limits)[0]

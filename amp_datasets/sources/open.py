@@ -37,7 +37,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
         ) from error
     labels = plugin(folder, options, Reading(folder, limits)).read()
     if not labels.samples and not labels.dropped:
-        raise SourceError("there is not one picture in this set", where=settings.path, fix="check the path")
+        raise SourceError("there is not one image in this set", where=settings.path, fix="check the path")
     return replace(labels, name=labels.name or _stem(settings.path)), replace(
         detection, reason=f"{name}: {detection.reason}"
     )

@@ -86,7 +86,7 @@ def open_folder(location: Path) -> Folder:
 
 
 def read_image_file(file: ImageFile, limit: int) -> bytes:
-    """The bytes of a picture or label file, wherever they are; a SourceError if they are gone or too many."""
+    """The bytes of a image or label file, wherever they are; a SourceError if they are gone or too many."""
     if file.data is not None:
         return file.data
     try:

@@ -22,7 +22,7 @@ def safe_stem(source_id: str) -> str:
 
 
 class FreeStems:
-    """Gives every picture of a set a file stem of its own, in letters of any case; the one wished for if it is free."""
+    """Gives every image of a set a file stem of its own, in letters of any case; the one wished for if it is free."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()

@@ -1,7 +1,7 @@
 """The pure function of the program: a source image, a kind of variant and a seed give one variant, or why not.
 
 Making one has two parts. `plan` draws, composes the geometry and judges the labels, and draws again where the result
-would be wrong; it needs no more of the pixels than a thumbnail. `render` makes the picture from the plan.
+would be wrong; it needs no more of the pixels than a thumbnail. `render` makes the image from the plan.
 """
 
 from __future__ import annotations
@@ -124,9 +124,9 @@ class VariantMaker:
             return _REFLECTED, judged.unclear
         levels = self.recipe.labels.min_difference
         if not signature.differs(siblings[0], levels):
-            return "the picture would not change", f"by less than {levels:g} of 255 on average"
+            return "the image would not change", f"by less than {levels:g} of 255 on average"
         if not all(signature.differs(sibling, levels) for sibling in siblings[1:]):
-            return "the picture would equal another copy", ""
+            return "the image would equal another copy", ""
         return None if judged.unclear is None else (_PARTIAL, judged.unclear)
 
     def _draw(
@@ -179,7 +179,7 @@ _REFLECTED = "an object would be seen twice in the reflected border"
 
 
 def render(image: Image, planned: Planned) -> Image:
-    """The picture of a planned variant."""
+    """The image of a planned variant."""
     image = change_values(image, planned.steps)
     if planned.warp.maps:
         image = resample_image(image, planned.warp)

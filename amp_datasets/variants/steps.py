@@ -1,4 +1,4 @@
-"""Drawn steps applied to a picture, and what tells the results apart without making them in full."""
+"""Drawn steps applied to a image, and what tells the results apart without making them in full."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MIN_SHIFT_PX = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A decoded source: the upright picture, the digest of its file, and its labels."""
+    """A decoded source: the upright image, the digest of its file, and its labels."""
 
     image: Image
     sha256: str
@@ -80,7 +80,7 @@ def change_values(image: Image, steps: Iterable[Applied]) -> Image:
         shape = image.shape
         image = transform.apply(image, **applied.draw, shape=shape)
         if image.shape != shape:
-            raise CannotApply(f"`{applied.step.filter}` changes the picture's size, which a pixel filter must not")
+            raise CannotApply(f"`{applied.step.filter}` changes the image's size, which a pixel filter must not")
     return image if table is None else look_up(image, table)
 
 
@@ -122,12 +122,12 @@ def _with_holes(thumbnail: Image, steps: Iterable[Applied], size: Size, holes: H
 
 
 def _of_full_image(original: Original, steps: Iterable[Applied]) -> Image:
-    """Transforms of other libraries may draw whole arrays for the full picture, so they cannot run on a thumbnail."""
+    """Transforms of other libraries may draw whole arrays for the full image, so they cannot run on a thumbnail."""
     return _thumbnail_of(change_values(original.image, steps))
 
 
 def _thumbnail_of(image: Image) -> Image:
-    """The picture with at most 96 pixels a side.
+    """The image with at most 96 pixels a side.
 
     OpenCV shrinks by a whole factor in a third of the time, for which up to a twentieth of a side may be left out.
     """

@@ -41,7 +41,7 @@ def preview(prepared: Prepared, out: Path, images: int = 1) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         sheet(tiles, COLUMNS, TILE).save(out)
     except ValueError as error:
-        raise BuildError(f"no picture format has the ending `{out.suffix}`", where=out, fix="end it in .jpg") from error
+        raise BuildError(f"no image format has the ending `{out.suffix}`", where=out, fix="end it in .jpg") from error
     except OSError as error:
         raise write_failed(error, out) from error
     return len(tiles)
@@ -62,9 +62,9 @@ def _tiles(item: Item, maker: VariantMaker) -> Iterator[Tile]:
 
 
 def drawn(image: Image, annotations: Sequence[Annotation]) -> PillowImage.Image:
-    """A picture with its labels: outlines and boxes as lines, keypoints as dots."""
-    picture = PillowImage.fromarray(image).convert("RGBA")
-    layer = PillowImage.new("RGBA", picture.size)
+    """A image with its labels: outlines and boxes as lines, keypoints as dots."""
+    canvas = PillowImage.fromarray(image).convert("RGBA")
+    layer = PillowImage.new("RGBA", canvas.size)
     pen = ImageDraw.Draw(layer)
     colours = _colours(annotations)
     for annotation in annotations:
@@ -80,7 +80,7 @@ def drawn(image: Image, annotations: Sequence[Annotation]) -> PillowImage.Image:
             if visibility:
                 fill = colour if visibility == 2 else None
                 pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=fill, outline="black" if fill else colour, width=3)
-    return PillowImage.alpha_composite(picture, layer).convert("RGB")
+    return PillowImage.alpha_composite(canvas, layer).convert("RGB")
 
 
 def sheet(tiles: Sequence[Tile], columns: int, tile: Size) -> PillowImage.Image:
@@ -89,14 +89,14 @@ def sheet(tiles: Sequence[Tile], columns: int, tile: Size) -> PillowImage.Image:
     step = (tile[0] + GAP, tile[1] + LINE_HEIGHT + GAP)
     page = PillowImage.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), BACKGROUND)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=15)
-    for number, (title, picture) in enumerate(tiles):
+    for number, (title, image) in enumerate(tiles):
         x, y = GAP + number % columns * step[0], GAP + number // columns * step[1]
         pen.text((x + 1, y), title, fill=TEXT, font=font)
-        page.paste(ImageOps.pad(picture, tile, PillowImage.Resampling.LANCZOS, color="#e8eaed"), (x, y + LINE_HEIGHT))
+        page.paste(ImageOps.pad(image, tile, PillowImage.Resampling.LANCZOS, color="#e8eaed"), (x, y + LINE_HEIGHT))
     return page
 
 
 def _colours(annotations: Iterable[Annotation]) -> dict[str, str]:
-    """A colour for each category, the same on every picture."""
+    """A colour for each category, the same on every image."""
     names = {annotation.category for annotation in annotations}
     return {name: COLOURS[hashlib.sha256(name.encode()).digest()[0] % len(COLOURS)] for name in names}

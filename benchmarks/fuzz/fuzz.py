@@ -1,9 +1,9 @@
-"""Feeds damaged label files, manifests and pictures to their readers; only errors of ours may come out.
+"""Feeds damaged label files, manifests and images to their readers; only errors of ours may come out.
 
     python benchmarks/fuzz/fuzz.py READER [--inputs 100000] [--seconds S] [--seed 0]
     python benchmarks/fuzz/fuzz.py all --seconds 600
 
-READER is a source format, `manifest`, `picture` or `all`. With atheris installed, `--atheris` lets coverage guide the
+READER is a source format, `manifest`, `image` or `all`. With atheris installed, `--atheris` lets coverage guide the
 damage (it runs until it is stopped); without it the damage is drawn at random from a seed. Findings are printed with
 their input as hexadecimal digits, and make the exit code 1.
 """
@@ -88,8 +88,8 @@ def manifest_reader(folder: Path) -> tuple[list[bytes], Target]:
     return [MANIFEST], read
 
 
-def picture_reader(folder: Path) -> tuple[list[bytes], Target]:
-    """The picture decoder: small pictures of every format, and what decodes other bytes."""
+def image_reader(folder: Path) -> tuple[list[bytes], Target]:
+    """The image decoder: small images of every format, and what decodes other bytes."""
     import io
 
     from PIL import Image
@@ -110,7 +110,7 @@ def target(name: str, folder: Path) -> tuple[list[bytes], Target]:
     """Valid inputs of a reader, and the reader."""
     if name == "manifest":
         return manifest_reader(folder)
-    return picture_reader(folder) if name == "picture" else set_reader(name, folder)
+    return image_reader(folder) if name == "picture" else set_reader(name, folder)
 
 
 def run(name: str, inputs: int, seconds: float, seed: int) -> int:
@@ -184,7 +184,7 @@ def own_functions() -> Iterator[FunctionType]:
 def main() -> int:
     """The command line; returns its exit status."""
     parser = argparse.ArgumentParser(description="Fuzz the readers of amp_datasets.")
-    parser.add_argument("reader", help="a source format, manifest, picture, or all")
+    parser.add_argument("reader", help="a source format, manifest, image, or all")
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=0)

@@ -35,16 +35,16 @@ _EXAMPLE_SIZES = ("height", "width", "x_max", "y_max")
 
 _REFUSED_GROUPS: tuple[tuple[str, str, str], ...] = (
     ("Rotate", "its boxes enclose the turned corners of the old boxes, not the objects", "use `rotate`"),
-    ("SafeRotate", "its boxes lie half a pixel beside the picture", "use `rotate`"),
+    ("SafeRotate", "its boxes lie half a pixel beside the image", "use `rotate`"),
     (
         "Affine ShiftScaleRotate",
         "its boxes enclose the turned corners of the old boxes, and lie up to a pixel beside it with fit_output",
         "use `rotate`",
     ),
-    ("Perspective", "its boxes lie up to 0.75 pixels beside the picture", "use `rotate` or `elastic`"),
+    ("Perspective", "its boxes lie up to 0.75 pixels beside the image", "use `rotate` or `elastic`"),
     (
         "ElasticTransform GridDistortion OpticalDistortion PiecewiseAffine ThinPlateSpline GridElasticDeform",
-        "it misplaces keypoints by pixels and keeps the boxes of objects that have left the picture",
+        "it misplaces keypoints by pixels and keeps the boxes of objects that have left the image",
         "use `elastic`",
     ),
     (
@@ -55,30 +55,30 @@ _REFUSED_GROUPS: tuple[tuple[str, str, str], ...] = (
     ("PixelDropout", "it takes single pixels out of the labels' masks too", "use `noise`"),
     (
         "Morphological",
-        "its boxes grow in one direction only, and pictures wider than 128 pixels make it fail",
+        "its boxes grow in one direction only, and images wider than 128 pixels make it fail",
         "use `blur`",
     ),
     ("RandomGridShuffle", "it tears objects apart, each piece a box with the same label", "use `crop`"),
     (
         "Resize LongestMaxSize SmallestMaxSize RandomScale RandomResizedCrop RandomSizedCrop RandomSizedBBoxSafeCrop "
         "CropAndPad",
-        "it resizes, which moves keypoints and masks up to several pixels beside the picture",
+        "it resizes, which moves keypoints and masks up to several pixels beside the image",
         "leave resizing to the trainer; cut with `crop` or `albumentations.RandomCrop`",
     ),
     ("CropNonEmptyMaskIfExists RandomCropNearBBox", "it needs data that a manifest cannot give", "use `crop`"),
     (
         "FDA HistogramMatching PixelDistributionAdaptation Mosaic OverlayElements TextImage",
-        "it needs other pictures or data that a manifest cannot give",
+        "it needs other images or data that a manifest cannot give",
         "write a filter of your own, see CONTRIBUTING.md",
     ),
     (
         "CenterCrop3D CoarseDropout3D CubicSymmetry Pad3D PadIfNeeded3D RandomCrop3D ToTensor3D Transform3D",
         "it is made for volumes",
-        "take the transform of the same name for pictures",
+        "take the transform of the same name for images",
     ),
     (
         "Normalize ToFloat FromFloat ToTensorV2 ToRGB",
-        "it does not make a picture with three 8-bit channels out of one",
+        "it does not make a image with three 8-bit channels out of one",
         "leave this to the trainer",
     ),
     ("Lambda", "it is made of code, which a manifest does not hold", "write a filter of your own, see CONTRIBUTING.md"),
@@ -150,7 +150,7 @@ def _shared_members(base: type[A.BasicTransform]) -> dict[str, Any]:
             chosen = base.get_params_dependent_on_data(self, params, {"bboxes": np.zeros((0, 4)), **data})
         except CropSizeError as error:
             raise CannotApply(
-                "the picture is smaller than the crop", fix=f"leave it out, or crop less: {error}"
+                "the image is smaller than the crop", fix=f"leave it out, or crop less: {error}"
             ) from error
         return {key: _plain(value) for key, value in chosen.items() if key != "shape"}
 
@@ -219,9 +219,9 @@ def _read_warp(transform: Any, base: type[A.BasicTransform], size: Size, params:
     try:
         height, width = base.apply(transform, np.zeros((size[1], size[0]), dtype=np.uint8), **params).shape[:2]
     except ValueError as error:
-        raise CannotApply("the picture does not hold the window", fix=f"crop inside the picture: {error}") from error
+        raise CannotApply("the image does not hold the window", fix=f"crop inside the image: {error}") from error
     if not (height and width):
-        raise CannotApply("nothing of the picture would be left")
+        raise CannotApply("nothing of the image would be left")
     keypoints = np.zeros((3, 5))
     keypoints[:, :2] = np.array([(0, 0), (1, 0), (0, 1)]) - 0.5
     moved = np.rint(base.apply_to_keypoints(transform, keypoints, **params)[:, :2] + 0.5)

@@ -24,7 +24,7 @@ from amp_datasets.plugin.registry import Registry
 
 
 class Brightness(TableFilter):
-    """Make the picture `percent` brighter (mode positive), darker (negative), or one of the two at random (both)."""
+    """Make the image `percent` brighter (mode positive), darker (negative), or one of the two at random (both)."""
 
     name: ClassVar[str] = "brightness"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -1,4 +1,4 @@
-"""Canny edges: what is left of a picture when only its contours count."""
+"""Canny edges: what is left of a image when only its contours count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Gradient = Annotated[float, Field(gt=0, le=2040)]
 
 
 class Canny(PixelFilter):
-    """Draw the edges of the grey picture white on black.
+    """Draw the edges of the grey image white on black.
 
     An edge has a gradient above `high` somewhere and above `low` all along it (sums of absolute Sobel derivatives).
     """

@@ -23,12 +23,12 @@ def _changes_something(matrix: tuple[Row, Row, Row]) -> tuple[Row, Row, Row]:
     if np.abs(np.subtract(matrix, np.eye(3))).max() < 0.01:
         raise ValueError("the matrix is the identity: it changes nothing")
     if not np.any(matrix):
-        raise ValueError("the matrix is zero: nothing of the picture is left")
+        raise ValueError("the matrix is zero: nothing of the image is left")
     return matrix
 
 
 class ColorMatrix(PixelFilter):
-    """Multiply every colour (red, green, blue) by `matrix`, given row by row; without one the picture turns sepia."""
+    """Multiply every colour (red, green, blue) by `matrix`, given row by row; without one the image turns sepia."""
 
     name: ClassVar[str] = "color_matrix"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"matrix": ((0, 1, 0), (0, 0, 1), (1, 0, 0))})

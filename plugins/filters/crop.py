@@ -20,15 +20,15 @@ _TOLERANCE_PX = 1e-4
 """Albumentations hands boxes over as normalised float32, so a whole pixel comes back as almost one."""
 
 _LEAST_MARGIN = 0.01
-"""Where even this margin reaches all four edges, the objects fill the picture."""
+"""Where even this margin reaches all four edges, the objects fill the image."""
 
 
 class Crop(GeometricFilter):
     """Cut out the objects (around: all), or one drawn at random (one), with some of their surroundings.
 
     `margin` is added on each side, as a share of the objects' extent in that direction; the window ends at the
-    picture's edge and on whole pixels, so that no value changes. A margin that reaches all four edges, and so would
-    leave the picture as it is, is halved until it does not.
+    image's edge and on whole pixels, so that no value changes. A margin that reaches all four edges, and so would
+    leave the image as it is, is halved until it does not.
     """
 
     name: ClassVar[str] = "crop"
@@ -62,7 +62,7 @@ class Crop(GeometricFilter):
         if not len(boxes):
             raise CannotApply(
                 "there is no object to crop around",
-                fix="label the picture, leave it out of this filter, or give boxes to the transform",
+                fix="label the image, leave it out of this filter, or give boxes to the transform",
             )
         if self.around == "one":
             index = self.py_random.randrange(len(boxes))
@@ -73,7 +73,7 @@ class Crop(GeometricFilter):
             margin /= 2
             window = _window(boxes, margin, size)
         if window == [0, 0, *size]:
-            raise CannotApply("the objects fill the whole picture", fix="take `around: one`, or leave the filter out")
+            raise CannotApply("the objects fill the whole image", fix="take `around: one`, or leave the filter out")
         return {"window": window}
 
     def warp(self, size: Size, *, window: list[int], **_: Any) -> Warp:
@@ -83,7 +83,7 @@ class Crop(GeometricFilter):
 
 
 def _boxes(data: Mapping[str, Any], size: Size) -> FloatArray:
-    """The boxes inside the picture, in pixels."""
+    """The boxes inside the image, in pixels."""
     given = data.get("bboxes")
     if given is None or not len(given):
         return np.zeros((0, 4))
@@ -93,7 +93,7 @@ def _boxes(data: Mapping[str, Any], size: Size) -> FloatArray:
 
 
 def _window(boxes: FloatArray, margin: float, size: Size) -> list[int]:
-    """The pixels that the boxes and their margin touch, inside the picture."""
+    """The pixels that the boxes and their margin touch, inside the image."""
     (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     dx, dy = margin * (x1 - x0), margin * (y1 - y0)
     left, top = (max(0, math.floor(v + _TOLERANCE_PX)) for v in (x0 - dx, y0 - dy))

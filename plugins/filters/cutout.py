@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Cutout(HidingFilter):
-    """Hide `count` squares whose side is `percent` of the picture's shorter one; each lies wholly inside it."""
+    """Hide `count` squares whose side is `percent` of the image's shorter one; each lies wholly inside it."""
 
     name: ClassVar[str] = "cutout"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -1,4 +1,4 @@
-"""Elastic distortion: the picture as if seen through wavy glass (Simard et al. 2003, section 2)."""
+"""Elastic distortion: the image as if seen through wavy glass (Simard et al. 2003, section 2)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Sigma = Annotated[float, Field(ge=1, le=1000)]
 _NODES_PER_SIGMA = 4
 """At this spacing linear interpolation between nodes loses half a percent of the displacement."""
 _STEEPEST = 0.85
-"""A slope of 1 folds the picture, and the nearer to it, the more steps it takes to find a point's new place."""
+"""A slope of 1 folds the image, and the nearer to it, the more steps it takes to find a point's new place."""
 
 
 class Elastic(GeometricFilter):
     """Move every point by noise, uniform in -1..1, that a Gaussian of `sigma` pixels smooths, times `alpha`.
 
-    Typical moves are 0.16 alpha / sigma pixels. `alpha` is limited to 1.73 sigma^2, above which the picture would fold
+    Typical moves are 0.16 alpha / sigma pixels. `alpha` is limited to 1.73 sigma^2, above which the image would fold
     over itself: a point would have several new places, and a label none.
 
     Unlike the usual form, no point leaves the frame and nothing from beyond it comes in: the move across an edge fades
@@ -66,7 +66,7 @@ class Elastic(GeometricFilter):
             if 5 * _slope(alpha, sigma) >= 1:
                 most = alpha / (5 * _slope(alpha, sigma))
                 raise ValueError(
-                    f"alpha {alpha:g} would fold the picture at sigma {sigma:g}: "
+                    f"alpha {alpha:g} would fold the image at sigma {sigma:g}: "
                     f"take an alpha below {most:.3g} or a larger sigma"
                 )
             return self
@@ -83,8 +83,8 @@ class Elastic(GeometricFilter):
         alpha, sigma = uniform(self.py_random, self.alpha), uniform(self.py_random, self.sigma)
         if min(size_of(params)) < 2 * sigma:
             raise CannotApply(
-                "the picture is smaller than the waves of the distortion",
-                fix=f"take a `sigma` below {min(size_of(params)) / 2:g}, or larger pictures",
+                "the image is smaller than the waves of the distortion",
+                fix=f"take a `sigma` below {min(size_of(params)) / 2:g}, or larger images",
             )
         return {"alpha": alpha, "sigma": sigma, "seed": draw_seed(self.py_random)}
 

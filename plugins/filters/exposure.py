@@ -22,7 +22,7 @@ from amp_datasets.plugin.registry import Registry
 
 
 class Exposure(TableFilter):
-    """Expose the picture longer (mode positive), shorter (negative), or one of the two at random (both).
+    """Expose the image longer (mode positive), shorter (negative), or one of the two at random (both).
 
     Values v become 255 (v/255)^g with g = 1 / (1 + percent/100) when brighter and 1 + percent/100 when darker.
     """

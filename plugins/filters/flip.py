@@ -16,7 +16,7 @@ _WAYS = ("horizontal", "vertical", "both")
 
 
 class Flip(GeometricFilter):
-    """Mirror the picture: left and right (horizontal), top and bottom (vertical), both, or any of the three.
+    """Mirror the image: left and right (horizontal), top and bottom (vertical), both, or any of the three.
 
     No value changes. Labels that say left or right lose their meaning under `horizontal` and `vertical`.
     """

@@ -18,7 +18,7 @@ Degrees = Annotated[float, Field(ge=0.1, le=180)]
 
 
 class Rotate(GeometricFilter):
-    """Turn the picture about its centre by `degrees`, keeping its size.
+    """Turn the image about its centre by `degrees`, keeping its size.
 
     `direction` is clockwise, counterclockwise, or one of the two at random (both). `fill` says what the uncovered
     corners show: the nearest edge pixel (replicate), a mirror image (reflect), a colour, or nothing: `crop` zooms in
@@ -66,7 +66,7 @@ class Rotate(GeometricFilter):
 
 
 def _covering_zoom(size: Size, angle_deg: float) -> float:
-    """The smallest zoom at which the rotated picture covers its own frame."""
+    """The smallest zoom at which the rotated image covers its own frame."""
     width, height = size
     cos, sin = abs(math.cos(math.radians(angle_deg))), abs(math.sin(math.radians(angle_deg)))
     return max((width * cos + height * sin) / width, (width * sin + height * cos) / height)

@@ -1,4 +1,4 @@
-"""Quarter turns: exact, whatever the shape of the picture."""
+"""Quarter turns: exact, whatever the shape of the image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Turn = Literal[90, 180, 270]
 
 
 class Rotate90(GeometricFilter):
-    """Turn the picture clockwise by 90, 180 or 270 `degrees`, or by one drawn from a list of them.
+    """Turn the image clockwise by 90, 180 or 270 `degrees`, or by one drawn from a list of them.
 
     Width and height change places at 90 and 270, no value changes, and labels stay exact.
     """
@@ -45,7 +45,7 @@ class Rotate90(GeometricFilter):
         return {"degrees": self.py_random.choice(self.degrees) if isinstance(self.degrees, tuple) else self.degrees}
 
     def warp(self, size: Size, *, degrees: int, **_: Any) -> Warp:
-        """The turn, and the translation that brings the picture back to the origin."""
+        """The turn, and the translation that brings the image back to the origin."""
         width, height = size
         if degrees == 180:
             return Warp((Affine(np.array([(-1.0, 0, width), (0, -1, height), (0, 0, 1)])),), size, size)

@@ -15,9 +15,9 @@ Threshold = Annotated[float, Field(ge=1, le=255)]
 
 
 class SelectiveBlur(PixelFilter):
-    """Blur (11x11 Gaussian) wherever the grey picture is less steep than `threshold`.
+    """Blur (11x11 Gaussian) wherever the grey image is less steep than `threshold`.
 
-    Steepness is the magnitude of its Sobel gradient, scaled so that the picture's least is 0 and its greatest 255.
+    Steepness is the magnitude of its Sobel gradient, scaled so that the image's least is 0 and its greatest 255.
     """
 
     name: ClassVar[str] = "selective_blur"
@@ -43,7 +43,7 @@ class SelectiveBlur(PixelFilter):
         greatest = cv2.minMaxLoc(steepness)[1]  # the least is 0: the border mirrors, so the corners are flat
         blurred: Image = cv2.GaussianBlur(img, (11, 11), 0)
         if not greatest:
-            return blurred  # a flat picture, or a single pixel, which OpenCV compares in a way of its own
+            return blurred  # a flat image, or a single pixel, which OpenCV compares in a way of its own
         steep = cv2.compare(steepness, threshold / 255 * greatest, cv2.CMP_GE)
         cv2.copyTo(img, steep, blurred)
         return blurred

@@ -35,7 +35,7 @@ class CreateMLOptions(Options):
 
 
 class CreateMLSource(Source[CreateMLOptions]):
-    """Reads every CreateML JSON of a folder; each names pictures beside itself."""
+    """Reads every CreateML JSON of a folder; each names images beside itself."""
 
     name: ClassVar[str] = "createml"
     title: ClassVar[str] = "CreateML JSON (x, y are the box's centre)"
@@ -61,11 +61,11 @@ class CreateMLSource(Source[CreateMLOptions]):
         if not isinstance(reference, str) or not isinstance(labels, list):
             self.reading.drop(f"{file}: {brief(entry)}", "entry has no image or no list of annotations")
             return
-        picture = self.reading.pictures.find(reference, PurePosixPath(file).parent.as_posix())
-        if picture is None:
-            self.reading.drop(reference, self.reading.pictures.why_missing(reference), f"named in {file}")
+        image = self.reading.images.find(reference, PurePosixPath(file).parent.as_posix())
+        if image is None:
+            self.reading.drop(reference, self.reading.images.why_missing(reference), f"named in {file}")
             return
-        header = self.reading.header(picture)
+        header = self.reading.header(image)
         if header is None:
             return
         annotations = []
@@ -73,23 +73,23 @@ class CreateMLSource(Source[CreateMLOptions]):
             try:
                 annotations.append(_annotation(label, self.options, header.size))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                self.reading.drop(f"{picture}#{number}", "label cannot be read", f"{type(error).__name__}: {error}")
+                self.reading.drop(f"{image}#{number}", "label cannot be read", f"{type(error).__name__}: {error}")
         names.update(dict.fromkeys(a.category for a in annotations))
         if labels and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
+            self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(picture, annotations, header=header, split=split_of(picture))
+        self.reading.add(image, annotations, header=header, split=split_of(image))
 
 
 class CreateMLExporter(Exporter[Options]):
-    """Writes one folder a split with the pictures and `_annotations.createml.json`."""
+    """Writes one folder a split with the images and `_annotations.createml.json`."""
 
     name: ClassVar[str] = "createml"
     title: ClassVar[str] = "CreateML JSON (x, y are the box's centre)"
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures and label files."""
+        """Write images and label files."""
         entries: dict[str, list[dict[str, Any]]] = {}
         for sample in labels.samples:
             if sample.labelled:

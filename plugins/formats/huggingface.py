@@ -1,11 +1,11 @@
 """Hugging Face datasets on disk: folders with metadata, saved datasets, parquet shards, and what `amp build` writes.
 
     images/train/a.jpg  images/train/metadata.parquet (or .jsonl, .csv)      https://huggingface.co/docs/datasets/image_load
-    data/train-00000-of-00001.parquet                                        pictures inside
+    data/train-00000-of-00001.parquet                                        images inside
     train/data-00000-of-00001.arrow  train/state.json                        `save_to_disk`
 
-A row has the picture (`image`, or `file_name` relative to its metadata file) and `objects` with `bbox` [x, y, width,
-height] in pixels of the upright picture and `category`. Pictures inside rows are put into the cache of `datasets`.
+A row has the image (`image`, or `file_name` relative to its metadata file) and `objects` with `bbox` [x, y, width,
+height] in pixels of the upright image and `category`. Images inside rows are put into the cache of `datasets`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HuggingFaceOptions(Options):
 
 
 class HuggingFaceSource(Source[HuggingFaceOptions]):
-    """Reads every file of rows that has pictures and objects."""
+    """Reads every file of rows that has images and objects."""
 
     name: ClassVar[str] = "huggingface"
     title: ClassVar[str] = "Hugging Face dataset (metadata folder, saved dataset, parquet, amp build)"
@@ -54,13 +54,13 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """Files of rows with a picture and `objects`."""
+        """Files of rows with a image and `objects`."""
         files = _row_files(folder)
         if not files:
             return None
         if _BUILD_LOCK in folder:
             return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95)
-        return Detection(f"{files[0].name} has rows of pictures with objects", 90)
+        return Detection(f"{files[0].name} has rows of images with objects", 90)
 
     def read(self) -> LabelSet:
         """The set; classes in the order of their ids, where the rows have no types in that of their numbers."""
@@ -70,7 +70,7 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         self._spooled: set[str] = set()
         files = _row_files(self.folder)
         if not files:
-            raise SourceError("no file has rows of pictures with objects", where=self.folder.root)
+            raise SourceError("no file has rows of images with objects", where=self.folder.root)
         for file in files:
             self._read_file(file)
         keys = list(self._names)
@@ -88,14 +88,14 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         reader = LabelReader(self.reading, {str(number): name for number, name in enumerate(declared)})
         split = _split(file.name)
         for number, row in enumerate(file.rows(), start=1):
-            picture, image = self._picture(file, row, number, split)
-            if picture is not None:
-                self._read_row(file, row, picture, image, reader, split)
+            image_name, image = self._image(file, row, number, split)
+            if image_name is not None:
+                self._read_row(file, row, image_name, image, reader, split)
         if not declared:
             self._names.update(reader.names)
 
-    def _picture(self, file: RowFile, row: Row, number: int, split: str | None) -> tuple[str | None, ImageFile | None]:
-        """The name of a row's picture, and where it is if it is not a file of the set."""
+    def _image(self, file: RowFile, row: Row, number: int, split: str | None) -> tuple[str | None, ImageFile | None]:
+        """The name of a row's image, and where it is if it is not a file of the set."""
         value = row.get("file_name") or row.get("image")
         data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
         if isinstance(data, bytes):
@@ -108,47 +108,47 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             self._spooled.add(name)
             return name, ImageFile(spool(data, suffix))
         near = PurePosixPath(file.name).parent.as_posix()
-        picture = self.reading.pictures.find(path, near) if isinstance(path, str) else None
-        if picture is not None and (near == "." or picture.startswith(f"{near}/")):
-            return picture, None
-        self.reading.drop(f"{file.name}: {path or number}", "picture is missing", f"row {number}")
+        image = self.reading.images.find(path, near) if isinstance(path, str) else None
+        if image is not None and (near == "." or image.startswith(f"{near}/")):
+            return image, None
+        self.reading.drop(f"{file.name}: {path or number}", "image is missing", f"row {number}")
         return None, None
 
     def _read_row(
-        self, file: RowFile, row: Row, picture: str, image: ImageFile | None, reader: LabelReader, split: str | None
+        self, file: RowFile, row: Row, image_name: str, image: ImageFile | None, reader: LabelReader, split: str | None
     ) -> None:
         try:
-            exact = self._exact(file, row, picture, image) if file.categories else None
-            annotations = self._foreign(row, picture, reader) if exact is None else exact
+            exact = self._exact(file, row, image_name, image) if file.categories else None
+            annotations = self._foreign(row, image_name, reader) if exact is None else exact
             size = _size(row)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            self.reading.drop(picture, "row cannot be read", f"{type(error).__name__}: {error}"[:200])
+            self.reading.drop(image_name, "row cannot be read", f"{type(error).__name__}: {error}"[:200])
             return
         if annotations is None:
-            self.reading.drop(picture, "no usable label", "all labels were dropped")
+            self.reading.drop(image_name, "no usable label", "all labels were dropped")
             return
-        origin = self._origins.get(picture)
+        origin = self._origins.get(image_name)
         group = origin.source_id if origin else None
-        split = split or split_of(picture)
-        self.reading.add(picture, annotations, file=image, declared=size, split=split, group=group)
+        split = split or split_of(image_name)
+        self.reading.add(image_name, annotations, file=image, declared=size, split=split, group=group)
 
-    def _exact(self, file: RowFile, row: Row, picture: str, image: ImageFile | None) -> list[Annotation]:
+    def _exact(self, file: RowFile, row: Row, image_name: str, image: ImageFile | None) -> list[Annotation]:
         """The labels of a row that we wrote; masks are checked, for the file may not be what it says."""
-        sample = row_to_sample(row, file.class_names, image or self.folder.image(picture), picture)
+        sample = row_to_sample(row, file.class_names, image or self.folder.image(image_name), image_name)
         for annotation in sample.annotations:
             if annotation.mask is not None:
                 parse_rle(coco_rle(annotation.mask))
         if sample.origin is not None:
-            self._origins[picture] = sample.origin
+            self._origins[image_name] = sample.origin
         return list(sample.annotations)
 
-    def _foreign(self, row: Row, picture: str, reader: LabelReader) -> list[Annotation] | None:
+    def _foreign(self, row: Row, image: str, reader: LabelReader) -> list[Annotation] | None:
         """The labels of anybody's row; None if it has some and all were dropped."""
         entries = _entries(next((row[key] for key in OBJECTS if row.get(key) is not None), None))
         annotations = []
         for number, entry in enumerate(entries, start=1):
             raw = self._as_coco(entry, reader)
-            annotation = reader.read(raw, f"{picture}#{number}", None)
+            annotation = reader.read(raw, f"{image}#{number}", None)
             if annotation is not None:
                 annotations.append(annotation)
         return None if entries and not annotations else annotations
@@ -181,7 +181,7 @@ class HuggingFaceExporter(Exporter[Options]):
     shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures, rows and card."""
+        """Write images, rows and card."""
         kinds = kinds_of(labels.samples)
         types = features(labels.categories, kinds, file_name=True)
         files: dict[str, ParquetFile] = {}
@@ -199,7 +199,7 @@ class HuggingFaceExporter(Exporter[Options]):
 
 
 def _row_files(folder: Folder) -> list[RowFile]:
-    """The files with rows of pictures and objects; what cannot be opened is none of them."""
+    """The files with rows of images and objects; what cannot be opened is none of them."""
     try:
         names = saved_files(folder)
     except AmpError:

@@ -5,7 +5,7 @@ https://github.com/wkentaro/labelme/blob/main/labelme/_label_file.py
     {"imagePath": "a.jpg", "imageData": null, "imageWidth": 100, "imageHeight": 80,
      "shapes": [{"label": "cat", "shape_type": "rectangle", "points": [[10, 20], [40, 60]], "group_id": null}]}
 
-Shapes of one label and `group_id` are parts of one object. A picture without a JSON is unlabelled.
+Shapes of one label and `group_id` are parts of one object. A image without a JSON is unlabelled.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ _MAX_MASK_PIXELS = 10**9
 
 
 class LabelMeSource(Source[Options]):
-    """Reads every LabelMe JSON of a folder, and the picture inside it where its file is missing."""
+    """Reads every LabelMe JSON of a folder, and the image inside it where its file is missing."""
 
     name: ClassVar[str] = "labelme"
     title: ClassVar[str] = "LabelMe, one JSON an image"
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A JSON with `shapes` and `points`, or one without any shape that names its picture."""
+        """A JSON with `shapes` and `points`, or one without any shape that names its image."""
         file = next(_label_files(folder), None)
         return Detection(f"{file} has `shapes`", 80) if file is not None else None
 
     def read(self) -> LabelSet:
-        """The set; a JSON that cannot be read drops its picture."""
+        """The set; a JSON that cannot be read drops its image."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name and name not in _NOT_CLASSES)
         for file in _label_files(self.folder):
             try:
                 document = parse_json(self.folder.read(file), self.folder.path(file))
             except SourceError as error:
-                picture = self.reading.pictures.find(PurePosixPath(file).stem, posixpath.dirname(file))
-                self.reading.drop(picture or file, "label file cannot be read", f"{file}: {error.what}")
+                image = self.reading.images.find(PurePosixPath(file).stem, posixpath.dirname(file))
+                self.reading.drop(image or file, "label file cannot be read", f"{file}: {error.what}")
                 continue
             if isinstance(document, dict) and isinstance(document.get("shapes"), list):
                 self._read_document(file, document, names)
@@ -67,33 +67,33 @@ class LabelMeSource(Source[Options]):
         return self.reading.finish([Category(name) for name in names])
 
     def _read_document(self, file: str, document: Mapping[str, Any], names: dict[str, None]) -> None:
-        found = self._picture(file, document)
+        found = self._image(file, document)
         if found is None:
             return
-        picture, image = found
-        header = self.reading.header_of(picture, image)
+        image_name, image = found
+        header = self.reading.header_of(image_name, image)
         if header is None:
             return
         declared = _declared(document)
         if declared is None and document.get("imageWidth") is not None:
-            self.reading.repair(picture, "unusable picture size ignored", str(document["imageWidth"])[:40])
-        annotations = self._annotations(picture, document["shapes"], declared or header.size)
+            self.reading.repair(image_name, "unusable image size ignored", str(document["imageWidth"])[:40])
+        annotations = self._annotations(image_name, document["shapes"], declared or header.size)
         names.update(dict.fromkeys(a.category for a in annotations))
         if document["shapes"] and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(document['shapes'])} shapes were dropped")
+            self.reading.drop(image_name, "no usable label", f"all {len(document['shapes'])} shapes were dropped")
             return
-        split = split_of(picture) or split_of(file)
-        self.reading.add(picture, annotations, header=header, file=image, declared=declared, split=split)
+        split = split_of(image_name) or split_of(file)
+        self.reading.add(image_name, annotations, header=header, file=image, declared=declared, split=split)
 
-    def _picture(self, file: str, document: Mapping[str, Any]) -> tuple[str, ImageFile] | None:
-        """The picture beside the JSON, or the one inside it; None, and counted, if there is neither."""
+    def _image(self, file: str, document: Mapping[str, Any]) -> tuple[str, ImageFile] | None:
+        """The image beside the JSON, or the one inside it; None, and counted, if there is neither."""
         near, stem = posixpath.dirname(file), PurePosixPath(file).stem
         stated = document.get("imagePath")
         reference = stated if isinstance(stated, str) and stated else stem
-        pictures = self.reading.pictures
-        picture = pictures.find(reference, near) or pictures.find(stem, near)
-        if picture is not None:
-            return picture, self.folder.image(picture)
+        images = self.reading.images
+        image = images.find(reference, near) or images.find(stem, near)
+        if image is not None:
+            return image, self.folder.image(image)
         data = document.get("imageData")
         if isinstance(data, str) and data:
             bare = reference.replace("\\", "/").rpartition("/")[2]
@@ -101,20 +101,20 @@ class LabelMeSource(Source[Options]):
             try:
                 content = base64.b64decode(data, validate=False)
             except (binascii.Error, ValueError) as error:
-                self.reading.drop(name, "picture cannot be read", f"imageData of {file}: {error}")
+                self.reading.drop(name, "image cannot be read", f"imageData of {file}: {error}")
                 return None
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 name += ".png" if content.startswith(b"\x89PNG") else ".jpg"
-            self.reading.repair(name, "picture taken from the label file", f"imageData of {file}")
+            self.reading.repair(name, "image taken from the label file", f"imageData of {file}")
             return name, ImageFile(self.folder.image(file).path, data=content)
-        self.reading.drop(reference, pictures.why_missing(reference), f"named in {file}")
+        self.reading.drop(reference, images.why_missing(reference), f"named in {file}")
         return None
 
-    def _annotations(self, picture: str, shapes: Sequence[Any], size: Size) -> list[Annotation]:
+    def _annotations(self, image: str, shapes: Sequence[Any], size: Size) -> list[Annotation]:
         """The objects: each shape, or the parts that share a label and a `group_id`."""
         objects: dict[object, list[Annotation]] = {}
         for number, shape in enumerate(shapes, start=1):
-            label = f"{picture}#{number}"
+            label = f"{image}#{number}"
             kind = shape.get("shape_type") if isinstance(shape, dict) else None
             if isinstance(kind, str) and kind in _NO_AREA:
                 self.reading.drop(label, "shape has no area", kind)
@@ -131,7 +131,7 @@ class LabelMeSource(Source[Options]):
 
 
 class LabelMeExporter(Exporter[Options]):
-    """Writes one folder a split with each picture and its JSON side by side, and the list of classes."""
+    """Writes one folder a split with each image and its JSON side by side, and the list of classes."""
 
     name: ClassVar[str] = "labelme"
     title: ClassVar[str] = "LabelMe, one JSON an image"
@@ -140,7 +140,7 @@ class LabelMeExporter(Exporter[Options]):
     )
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures and JSON files."""
+        """Write images and JSON files."""
         for sample in labels.samples:
             folder = self.target / str(sample.split)
             self.place(sample, folder / sample.source_id)
@@ -185,10 +185,10 @@ def _mask(text: Any, corners: FloatArray, size: Size) -> Mask:
     width, height = probe(ImageFile(Path("mask.png"), data=data), Limits()).size
     x, y = (round(value) for value in corners[0].tolist())
     if x < 0 or y < 0 or y + height > size[1] or x + width > size[0] or size[0] * size[1] > _MAX_MASK_PIXELS:
-        raise ValueError(f"the mask of {width}x{height} pixels at {x}, {y} reaches out of the picture")
+        raise ValueError(f"the mask of {width}x{height} pixels at {x}, {y} reaches out of the image")
     part = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
     if part is None or part.shape != (height, width):
-        raise ValueError("the mask is no picture")
+        raise ValueError("the mask is no image")
     whole = np.zeros((size[1], size[0]), dtype=np.bool_)
     whole[y : y + height, x : x + width] = part > 0
     return geometry.encode_mask(whole)
@@ -221,7 +221,7 @@ def _declared(document: Mapping[str, Any]) -> Size | None:
 
 
 def _label_files(folder: Folder) -> Iterator[str]:
-    """The JSON files that have shapes; one that holds its picture first may say so late."""
+    """The JSON files that have shapes; one that holds its image first may say so late."""
     for file in folder.with_suffix(".json"):
         if looks_like(folder, file, [b'"shapes"']) or looks_like(folder, file, [b'"imageData"']):
             yield file

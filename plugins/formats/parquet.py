@@ -1,4 +1,4 @@
-"""Parquet shards with the pictures inside: what the Hub's viewer shows and `load_dataset` streams.
+"""Parquet shards with the images inside: what the Hub's viewer shows and `load_dataset` streams.
 
 data/train-00000-of-00002.parquet    README.md
 """
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class ParquetOptions(Options):
-    """`max_shard_mb`: pictures that one file holds, in megabytes."""
+    """`max_shard_mb`: images that one file holds, in megabytes."""
 
     max_shard_mb: Annotated[int, Field(ge=1, le=1500)] = 500
 
 
 class ParquetExporter(Exporter[ParquetOptions]):
-    """Writes `data/<split>-0000i-of-0000n.parquet`, typed, with each picture's file as it is."""
+    """Writes `data/<split>-0000i-of-0000n.parquet`, typed, with each image's file as it is."""
 
     name: ClassVar[str] = "parquet"
-    title: ClassVar[str] = "Hugging Face parquet shards, pictures inside"
+    title: ClassVar[str] = "Hugging Face parquet shards, images inside"
     options_type: ClassVar[type[Options]] = ParquetOptions
     holds: ClassVar[frozenset[Feature]] = frozenset(get_args(Feature)) - {"unlabelled"}
 

@@ -55,7 +55,7 @@ FOLDERS: dict[str, _Steps] = {
 
 
 class SeedOptions(Options):
-    """`annotation`: the kind of label file; `title`: what the pictures in `total_set` are called."""
+    """`annotation`: the kind of label file; `title`: what the images in `total_set` are called."""
 
     annotation: Literal["json", "csv"] = "json"
     title: str | None = None
@@ -96,7 +96,7 @@ class SeedExporter(Exporter[SeedOptions]):
         return lost
 
     def _write_set(self, folder: Path, name: str, members: Sequence[tuple[Sample, str]]) -> None:
-        """Pictures under the names given, and their label file."""
+        """Images under the names given, and their label file."""
         folder.mkdir(parents=True, exist_ok=True)
         for sample, file in members:
             self.place(sample, folder / file)

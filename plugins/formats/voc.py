@@ -2,7 +2,7 @@
 
 http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf, and what tools make of it:
 
-    JPEGImages/a.jpg   Annotations/a.xml   ImageSets/Main/train.txt   or picture and XML side by side (Roboflow)
+    JPEGImages/a.jpg   Annotations/a.xml   ImageSets/Main/train.txt   or image and XML side by side (Roboflow)
 
 The specification counts pixels from 1 and includes the last one; most tools write the edges of the box counted from 0.
 The numbers cannot tell which, so they are read as they are unless `voc_origin: 1` is given.
@@ -79,7 +79,7 @@ class VocSource(Source[VocOptions]):
         return Detection(f"{file} is an <annotation>", 75) if file is not None else None
 
     def read(self) -> LabelSet:
-        """The set; an XML that cannot be read drops its picture."""
+        """The set; an XML that cannot be read drops its image."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name)
         splits = self._splits()
         evidence = _Evidence()
@@ -98,49 +98,49 @@ class VocSource(Source[VocOptions]):
     def _read_file(
         self, file: str, root: ElementTree.Element, names: dict[str, None], splits: dict[str, str], evidence: _Evidence
     ) -> None:
-        picture = self._picture(file, (root.findtext("filename") or "").strip())
-        header = None if picture is None else self.reading.header(picture)
-        if picture is None or header is None:
+        image = self._image(file, (root.findtext("filename") or "").strip())
+        header = None if image is None else self.reading.header(image)
+        if image is None or header is None:
             return
         declared = _declared(root)
         if declared is None and root.find("size") is not None:
-            self.reading.repair(picture, "unusable picture size ignored", f"in {file}")
+            self.reading.repair(image, "unusable image size ignored", f"in {file}")
         objects = root.findall("object")
         annotations = []
         for number, node in enumerate(objects, start=1):
             try:
                 annotation = _annotation(node, self.options.voc_origin)
             except ValueError as error:
-                self.reading.drop(f"{picture}#{number}", "label cannot be read", str(error)[:100])
+                self.reading.drop(f"{image}#{number}", "label cannot be read", str(error)[:100])
                 continue
             evidence.see(annotation.xyxy, declared or header.size)
             annotations.append(annotation)
             if node.find("part") is not None:
-                self.reading.drop(f"{picture}#{number}", "parts of an object are not read", annotation.category)
+                self.reading.drop(f"{image}#{number}", "parts of an object are not read", annotation.category)
         names.update(dict.fromkeys(a.category for a in annotations))
         if objects and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(objects)} labels were dropped")
+            self.reading.drop(image, "no usable label", f"all {len(objects)} labels were dropped")
             return
-        split = splits.get(PurePosixPath(file).stem) or split_of(picture) or split_of(file)
-        self.reading.add(picture, annotations, header=header, declared=declared, split=split)
+        split = splits.get(PurePosixPath(file).stem) or split_of(image) or split_of(file)
+        self.reading.add(image, annotations, header=header, declared=declared, split=split)
 
-    def _picture(self, file: str, stated: str) -> str | None:
-        """The picture of an XML: the one of the same name, which survives renaming, before the one it states."""
+    def _image(self, file: str, stated: str) -> str | None:
+        """The image of an XML: the one of the same name, which survives renaming, before the one it states."""
         stem = PurePosixPath(file).stem
         named = self._find(file, stated) if stated else None
         if named is not None and PurePosixPath(named).stem == stem:
             return named
         own = self._find(file, stem)
         if own is not None and stated:
-            self.reading.repair(file, "label file names another picture", f"{stated[:60]}, read for {own}")
+            self.reading.repair(file, "label file names another image", f"{stated[:60]}, read for {own}")
         if own is None and named is None:
-            self.reading.drop(file, self.reading.pictures.why_missing(stated or stem), f"it names {stated[:60]!r}")
+            self.reading.drop(file, self.reading.images.why_missing(stated or stem), f"it names {stated[:60]!r}")
         return own or named
 
     def _find(self, file: str, reference: str) -> str | None:
         near = posixpath.dirname(file)
-        pictures = self.reading.pictures
-        return pictures.find(reference, near) or pictures.find(reference, posixpath.dirname(near))
+        images = self.reading.images
+        return images.find(reference, near) or images.find(reference, posixpath.dirname(near))
 
     def _splits(self) -> dict[str, str]:
         """The split of each image that a list in ImageSets names, by its name without ending."""
@@ -153,7 +153,7 @@ class VocSource(Source[VocOptions]):
             for line in parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n"):
                 name = line.strip()
                 if name and splits.setdefault(name, split) != split:
-                    self.reading.repair(name, "picture is in two splits, the first is kept", f"named in {file}")
+                    self.reading.repair(name, "image is in two splits, the first is kept", f"named in {file}")
         return splits
 
     def _note_origin(self, evidence: _Evidence) -> None:
@@ -175,7 +175,7 @@ class VocExporter(Exporter[VocOptions]):
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures, XML files and lists."""
+        """Write images, XML files and lists."""
         for folder in ("Annotations", "ImageSets/Main"):
             (self.target / folder).mkdir(parents=True, exist_ok=True)
         lists: dict[str, list[str]] = {}

@@ -29,22 +29,22 @@ GOOD = Annotation("cat", (10.0, 10.0, 50.0, 40.0))
 
 
 def scene(seed: int, size: Size = SIZE) -> PillowImage.Image:
-    """A picture of large random patches: nothing like that of another seed."""
+    """A image of large random patches: nothing like that of another seed."""
     patches = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return PillowImage.fromarray(patches).resize(size, PillowImage.Resampling.BICUBIC)
 
 
-def png(picture: PillowImage.Image, **options: object) -> bytes:
-    """The picture as a PNG file's bytes."""
+def png(image: PillowImage.Image, **options: object) -> bytes:
+    """The image as a PNG file's bytes."""
     stream = io.BytesIO()
-    picture.save(stream, "PNG", **options)
+    image.save(stream, "PNG", **options)
     return stream.getvalue()
 
 
 def sample(
     number: int, *labels: Annotation, data: bytes | None = None, split: str | None = None, name: str | None = None
 ) -> Sample:
-    """A labelled picture of its own."""
+    """A labelled image of its own."""
     name = name or f"p{number}.png"
     file = ImageFile(Path(name), data=png(scene(number)) if data is None else data)
     return Sample(name, file, SIZE, labels or (GOOD,), split=split)
@@ -104,7 +104,7 @@ def test_good_set_has_no_finding() -> None:
     ],
 )
 def test_mistake_of_a_label_is_found_at_its_number(label: Annotation, rule: str) -> None:
-    """One wrong label gives one finding, which names the picture and the label's number, and how to mend it."""
+    """One wrong label gives one finding, which names the image and the label's number, and how to repair it."""
     found = only(label_set(sample(1, box(55, 45, 75, 58), label)))
     assert (found.rule, found.file) == (rule, "p1.png#2")
     assert found.fix == RULES[rule].fix
@@ -203,7 +203,7 @@ def test_same_file_and_same_look_are_told_apart() -> None:
 
 
 def test_copies_of_a_group_in_two_splits_are_an_error() -> None:
-    """What Roboflow made of one picture must not be in train and validation."""
+    """What Roboflow made of one image must not be in train and validation."""
     one = replace(sample(1, split="train"), group="a_jpg")
     other = replace(sample(2, split="validation"), group="a_jpg")
     good = [sample(10 + n, split="validation") for n in range(5)]
@@ -212,7 +212,7 @@ def test_copies_of_a_group_in_two_splits_are_an_error() -> None:
     assert "1 in train, 1 in validation" in found.what
 
 
-def test_pictures_are_judged() -> None:
+def test_images_are_judged() -> None:
     """Never labelled, too small, stored turned, of another size than labelled, not readable."""
     exif = PillowImage.Exif()
     exif[0x0112] = 6
@@ -235,7 +235,7 @@ def test_classes_missing_in_a_split_are_named() -> None:
     found = only(LabelSet((Category("cat"), Category("dog")), (*both, *cats)))
     assert (found.rule, found.what) == ("AMP401", "class is missing in a split: dog in validation")
     few = only(label_set(sample(1), enough=False))
-    assert (few.rule, few.severity, few.what) == ("AMP402", "note", "class has very few pictures: cat, 1")
+    assert (few.rule, few.severity, few.what) == ("AMP402", "note", "class has very few images: cat, 1")
 
 
 def test_everything_that_reading_counts_has_a_rule() -> None:
@@ -274,11 +274,11 @@ def test_rules_are_stable_and_complete() -> None:
     assert set(_RULE_OF.values()) <= set(RULES)
 
 
-def write_yolo(folder: Path, pictures: int = 5, names: str = "[cat]", first: int = 0) -> Path:
-    """A YOLO set with a good label in each picture."""
+def write_yolo(folder: Path, images: int = 5, names: str = "[cat]", first: int = 0) -> Path:
+    """A YOLO set with a good label in each image."""
     for part in ("images", "labels"):
         (folder / part / "train").mkdir(parents=True)
-    for number in range(first, first + pictures):
+    for number in range(first, first + images):
         (folder / "images" / "train" / f"p{number}.png").write_bytes(png(scene(number)))
         (folder / "labels" / "train" / f"p{number}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
     (folder / "data.yaml").write_text(f"train: images/train\nnames: {names}\n")
@@ -382,7 +382,7 @@ def test_names_that_filters_falsify_are_warnings_where_there_are_filters(tmp_pat
         audit_path(manifest, load_registry(), ignore=["AMP999"])
 
 
-def test_picture_beyond_the_limits_has_its_own_rule(tmp_path: Path) -> None:
+def test_image_beyond_the_limits_has_its_own_rule(tmp_path: Path) -> None:
     """What is too large is not called broken."""
     folder = write_yolo(tmp_path / "a")
     report = audit_path(folder, load_registry(), limits=Limits(max_pixels=SIZE[0] * SIZE[1] - 1))
@@ -400,7 +400,7 @@ def test_text_groups_by_rule_and_says_how_to_mend() -> None:
     ]
     assert "    ... and 2 more (-v shows all)" in lines
     assert lines[-2] == f"    fix: {RULES['AMP106'].fix}"
-    assert lines[-1] == "1 pictures, 1 labels: 7 warnings"
+    assert lines[-1] == "1 images, 1 labels: 7 warnings"
     assert sum(line.startswith("    p") for line in as_text(report, verbose=True)) == 7
 
 
@@ -408,9 +408,9 @@ def test_text_of_a_good_set_is_short(tmp_path: Path) -> None:
     """Counts and one line; how it was read only when asked."""
     report = audit_path(write_yolo(tmp_path / "a"), load_registry())
     assert as_text(report) == [
-        "pictures: 5 labelled; 5 train",
+        "images: 5 labelled; 5 train",
         "labels: 5 cat",
-        "5 pictures, 5 labels: nothing to complain of",
+        "5 images, 5 labels: nothing to complain of",
     ]
     assert as_text(report, verbose=True)[0].startswith(f"{tmp_path / 'a'}: yolo: ")
     assert json.loads(json.dumps(report.to_json()))["failed"] is False

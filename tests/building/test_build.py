@@ -48,7 +48,7 @@ def test_a_second_run_gives_the_same_tree_and_makes_nothing(tmp_path: Path) -> N
 
 
 def test_the_order_of_sources_changes_no_variant(tmp_path: Path) -> None:
-    """Nor does another source beside them, nor another picture in one of them."""
+    """Nor does another source beside them, nor another image in one of them."""
     sets = [write_set(tmp_path / name, 3, seed) for seed, name in enumerate(("one", "two", "three"))]
     first = variants(built(tmp_path, sets[:2], "first"))
     assert variants(built(tmp_path, sets[1::-1], "turned")) == first
@@ -111,24 +111,24 @@ def test_a_changed_manifest_keeps_what_it_does_not_touch(tmp_path: Path) -> None
 
 
 def turn(path: Path) -> None:
-    """Give a picture an EXIF orientation."""
+    """Give a image an EXIF orientation."""
     exif = PillowImage.Exif()
     exif[0x0112] = 3
     stream = io.BytesIO()
-    with PillowImage.open(path) as picture:
-        picture.transpose(PillowImage.Transpose.ROTATE_180).save(stream, "JPEG", exif=exif)
+    with PillowImage.open(path) as image:
+        image.transpose(PillowImage.Transpose.ROTATE_180).save(stream, "JPEG", exif=exif)
     path.write_bytes(stream.getvalue())
 
 
 def test_reuse_gives_what_a_build_from_nothing_gives(tmp_path: Path) -> None:
-    """Also for originals that are encoded anew, for copies of a picture, and after a renaming."""
+    """Also for originals that are encoded anew, for copies of a image, and after a renaming."""
     write_set(tmp_path / "set", 3)
-    pictures = tmp_path / "set" / "images" / "train"
-    turn(pictures / "demo_001.jpg")
+    images = tmp_path / "set" / "images" / "train"
+    turn(images / "demo_001.jpg")
     shutil.copytree(tmp_path / "set", tmp_path / "copy")
     write_manifest(tmp_path / "amp.yaml", ["set", "copy"])
     rebuild(tmp_path)
-    (pictures / "demo_002.jpg").rename(pictures / "demo_002.jpeg")
+    (images / "demo_002.jpg").rename(images / "demo_002.jpeg")
     text = (tmp_path / "set" / "annotations" / "train.json").read_text()
     (tmp_path / "set" / "annotations" / "train.json").write_text(text.replace("demo_002.jpg", "demo_002.jpeg"))
     for settings in ({"encode": "{quality: 60}"}, {"encode": "{quality: 60}", "originals": "false"}, {}):
@@ -140,16 +140,16 @@ def test_reuse_gives_what_a_build_from_nothing_gives(tmp_path: Path) -> None:
         assert tree(tmp_path / "build") == reused
 
 
-def test_one_bad_picture_is_dropped_and_counted(tmp_path: Path) -> None:
+def test_one_bad_image_is_dropped_and_counted(tmp_path: Path) -> None:
     """The others are built as if it were not there."""
     source = write_set(tmp_path / "set", 3)
     first = variants(built(tmp_path, [source], "first"))
     bad = source / "images" / "train" / "demo_002.jpg"
     sha256 = next(row["source_sha256"] for row in ledger(tmp_path / "first") if "demo_002" in row["source_id"])
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     write_manifest(tmp_path / "second.yaml", [source])
     report = build(tmp_path / "second.yaml", out=tmp_path / "second", jobs=1)
-    assert [(loss.reason, loss.count) for loss in report.dropped] == [("picture cannot be read", 1)]
+    assert [(loss.reason, loss.count) for loss in report.dropped] == [("image cannot be read", 1)]
     kept = {key: value for key, value in first.items() if key[0] != sha256}
     assert variants(tmp_path / "second") == kept
 
@@ -170,14 +170,14 @@ def broken_jpeg(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [broken_png, broken_jpeg])
-def test_a_picture_that_breaks_in_its_middle_is_counted(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_a_image_that_breaks_in_its_middle_is_counted(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     """Its header is right, so only decoding tells: the source is dropped once, with the reason."""
     source = write_set(tmp_path / "set", 2)
     spoil(source / "images" / "train" / "demo_001.jpg")
     write_manifest(tmp_path / "amp.yaml", [source])
     report = rebuild(tmp_path)
     rows = [row for row in ledger(tmp_path / "build") if "demo_001" in row["source_id"]]
-    assert {loss.reason: loss.count for loss in report.dropped} == {"picture cannot be decoded": 1}
+    assert {loss.reason: loss.count for loss in report.dropped} == {"image cannot be decoded": 1}
     assert report.refused_variants == []
     assert [(row["variant"], row["status"]) for row in rows] == [("", "dropped")]
     assert report.originals == report.sources == 1
@@ -270,20 +270,20 @@ def test_other_drawing_code_makes_all_variants_anew(tmp_path: Path, monkeypatch:
     assert rebuild(tmp_path).reused == 0
 
 
-def test_a_picture_inside_its_label_file_is_built(tmp_path: Path) -> None:
-    """LabelMe keeps pictures as text; what is read of one must not be the label file."""
-    picture = tmp_path / "picture.png"
-    PillowImage.effect_noise((64, 48), 90).convert("RGB").save(picture)
+def test_a_image_inside_its_label_file_is_built(tmp_path: Path) -> None:
+    """LabelMe keeps images as text; what is read of one must not be the label file."""
+    image = tmp_path / "image.png"
+    PillowImage.effect_noise((64, 48), 90).convert("RGB").save(image)
     shape = {"label": "cat", "shape_type": "rectangle", "points": [[4, 5], [40, 30]]}
     document = {"imagePath": "gone.png", "imageWidth": 64, "imageHeight": 48, "shapes": [shape]}
-    document["imageData"] = base64.b64encode(picture.read_bytes()).decode()
+    document["imageData"] = base64.b64encode(image.read_bytes()).decode()
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "gone.json").write_text(json.dumps(document))
     write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: {how: horizontal}}\n")
     report = rebuild(tmp_path)
     assert (report.originals, report.variants) == (1, 1)
     (copy,) = (tmp_path / "build" / "images" / "train").glob("gone.png")
-    assert copy.read_bytes() == picture.read_bytes()
+    assert copy.read_bytes() == image.read_bytes()
     lazy = amp.load(tmp_path / "amp.yaml")["train"]
     assert [row["image"].size for row in lazy] == [(64, 48), (64, 48)]
     assert verify(tmp_path / "build", replay="all").findings == []

@@ -54,7 +54,7 @@ def assert_recovers(home: Path, before: dict[str, str]) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("limit", [0, 700, 1500, 2500, 4000, 6000])
 def test_a_file_that_cannot_grow_is_an_error_of_ours(home: Path, limit: int, jobs: int) -> None:
-    """A quota met by the pictures, the shards, the label files or the ledger, in parent or worker."""
+    """A quota met by the images, the shards, the label files or the ledger, in parent or worker."""
     before = tree(home / "build")
 
     def limited() -> None:
@@ -192,19 +192,19 @@ def test_a_source_that_vanishes_during_the_build_is_an_error(home: Path, jobs: i
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_source_that_changes_during_the_build_is_an_error(home: Path, jobs: int) -> None:
-    """Its labels were read for another picture."""
+    """Its labels were read for another image."""
     before = tree(home / "build")
-    picture = home / "set" / "images" / "train" / "demo_003.jpg"
-    data = picture.read_bytes()
+    image = home / "set" / "images" / "train" / "demo_003.jpg"
+    data = image.read_bytes()
     with pytest.raises(BuildError, match="changed during the build") as error:
-        rebuild(home, jobs=jobs, progress=after_preparing(lambda: picture.write_bytes(data + b"\n")))
+        rebuild(home, jobs=jobs, progress=after_preparing(lambda: image.write_bytes(data + b"\n")))
     assert "demo_003.jpg" in str(error.value.where)
-    picture.write_bytes(data)
+    image.write_bytes(data)
     assert_recovers(home, before)
 
 
 def test_a_disk_that_fails_under_a_source_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be read is no bad picture: nobody knows what is in it."""
+    """What cannot be read is no bad image: nobody knows what is in it."""
     before = tree(home / "build")
     read = folders.read_image_file
 

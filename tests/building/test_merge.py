@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import picture_bytes, write_files
+from builders import image_bytes, write_files
 from small_builds import ledger, tree
 
 from amp_datasets.building.merge import class_order, merge
@@ -17,11 +17,11 @@ HEAD = "filename,width,height,class,xmin,ymin,xmax,ymax"
 
 
 def write_csv(folder: Path, **classes: str) -> Path:
-    """A set with a picture for each keyword, which names it, labelled with one box of the class; sizes differ."""
+    """A set with a image for each keyword, which names it, labelled with one box of the class; sizes differ."""
     width = 40 + 2 * sum(map(ord, folder.name)) % 50
     rows = [HEAD]
     for number, (stem, category) in enumerate(classes.items()):
-        write_files(folder, {f"{stem}.jpg": picture_bytes((width + 100 * number, 48))})
+        write_files(folder, {f"{stem}.jpg": image_bytes((width + 100 * number, 48))})
         rows.append(f"{stem}.jpg,{width + 100 * number},48,{category},5,6,25,36")
     (folder / "labels.csv").write_text("\n".join(rows))
     return folder
@@ -85,7 +85,7 @@ def test_colliding_names_stay_apart_and_traceable(tmp_path: Path) -> None:
     two = write_csv(tmp_path / "y" / "photos", b="dog")
     (two / "b.jpg").rename(two / "a.jpg")
     (two / "labels.csv").write_text((two / "labels.csv").read_text().replace("b.jpg", "a.jpg"))
-    (two / "a.jpg").write_bytes(picture_bytes((120, 48)))
+    (two / "a.jpg").write_bytes(image_bytes((120, 48)))
     (two / "labels.csv").write_text(f"{HEAD}\na.jpg,120,48,dog,5,6,25,36\n")
     merge([one, two], tmp_path / "all")
     rows = ledger(tmp_path / "all")
@@ -111,7 +111,7 @@ def test_duplicates_are_reported_or_dropped(tmp_path: Path) -> None:
     assert [loss.count for loss in report.dropped] == [1]
 
 
-def test_pictures_keep_their_bytes(tmp_path: Path) -> None:
+def test_images_keep_their_bytes(tmp_path: Path) -> None:
     """Joining encodes nothing again."""
     one = write_csv(tmp_path / "one", a="cat", b="dog")
     merge([one], tmp_path / "all")

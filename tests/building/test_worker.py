@@ -18,7 +18,7 @@ from amp_datasets.filtering.base import PixelFilter, Settings
 
 
 class Broken(PixelFilter):
-    """Breaks on every full-size picture."""
+    """Breaks on every full-size image."""
 
     name: ClassVar[str] = "broken"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
@@ -51,7 +51,7 @@ def test_a_filter_that_breaks_is_named_with_its_source(tmp_path: Path, demo_fold
     (plugins / "broken.py").write_text(BROKEN)
     manifest = tmp_path / "amp.yaml"
     manifest.write_text("splits: {train: 1.0}\noriginals: false\nfilters: {broken: }\n")
-    with pytest.raises(PluginError, match="`broken` breaks on this picture: ZeroDivisionError: a mistake") as caught:
+    with pytest.raises(PluginError, match="`broken` breaks on this image: ZeroDivisionError: a mistake") as caught:
         amp.build(manifest, sources=[demo_folder], out=tmp_path / "out", jobs=jobs, plugin_dirs=[plugins])
     assert "demo_" in str(caught.value.where)
     assert not (tmp_path / "out").exists()

@@ -95,7 +95,7 @@ def test_a_link_to_a_build_is_not_replaced(home: Path) -> None:
 
 
 def test_a_build_is_known_by_its_ledger_and_lock(home: Path) -> None:
-    """A folder of pictures is none."""
+    """A folder of images is none."""
     assert is_build(home / "build")
     assert not is_build(home / "set")
 

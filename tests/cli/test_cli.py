@@ -144,7 +144,7 @@ MANIFESTS = {
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_bad_input_is_told_and_leaves_nothing(amp: Amp, tmp_path: Path, name: str) -> None:
-    """What, where and how to mend it, exit 2, no traceback, no half-written build and no work folder."""
+    """What, where and how to repair it, exit 2, no traceback, no half-written build and no work folder."""
     text, where, fix = MANIFESTS[name]
     write_set(tmp_path / "set", 1)
     (tmp_path / "bad.yaml").write_text(text)
@@ -189,7 +189,7 @@ def test_all_problems_of_a_manifest_are_told_at_once(amp: Amp, tmp_path: Path) -
 
 
 def test_debugging_shows_the_traceback(amp: Amp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """AMP_DEBUG=1 is for those who mend amp."""
+    """AMP_DEBUG=1 is for those who repair amp."""
     monkeypatch.setenv("AMP_DEBUG", "1")
     with pytest.raises(Exception, match="the manifest is missing"):
         amp("build")
@@ -278,31 +278,31 @@ def test_a_target_that_is_no_build_is_never_touched(amp: Amp, drawn: Path, tmp_p
 def test_bad_files_among_good_ones_are_counted_drops(amp: Amp, tmp_path: Path) -> None:
     """Labels on nothing, a truncated JPEG and a text named .jpg: ten good images are built, each drop says why."""
     write_demo(tmp_path / "set", images=13, size=(64, 48), layout="csv")
-    pictures = {path.name: path for path in (tmp_path / "set").rglob("*.jpg")}
+    images = {path.name: path for path in (tmp_path / "set").rglob("*.jpg")}
     labels = next((tmp_path / "set").rglob("*.csv"))
     rows = [row.split(",") for row in labels.read_text().splitlines()]
     beside = [[*row[:-4], "900", "900", "990", "990"] if row[0].endswith("demo_002.jpg") else row for row in rows]
     labels.write_text("\n".join(",".join(row) for row in beside))
-    pictures["demo_005.jpg"].write_bytes(pictures["demo_005.jpg"].read_bytes()[:-500])
-    pictures["demo_007.jpg"].write_text("this is no picture")
+    images["demo_005.jpg"].write_bytes(images["demo_005.jpg"].read_bytes()[:-500])
+    images["demo_007.jpg"].write_text("this is no image")
     write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: {how: horizontal}, blur: {sigma: 1}}\n")
     said = amp("build", "-j", "1", "--json")
     assert said.code == 0
     assert (said.document["sources"], said.document["variants"]) == (10, 20)
     assert said.document["refused_variants"] == []
     whole = said.document["dropped"]
-    assert [loss["reason"] for loss in said.document["unusable_labels"]] == ["box is outside the picture"]
+    assert [loss["reason"] for loss in said.document["unusable_labels"]] == ["box is outside the image"]
     assert "0x" not in json.dumps(said.document)  # no address in memory, which would be another in each run
     assert sum(loss["count"] for loss in whole) == 3
     why = {loss["reason"]: loss["examples"][0] for loss in whole}
     assert "demo_002.jpg" in why["no usable label"]
-    assert "demo_005.jpg" in why["picture cannot be decoded"]
-    assert "demo_007.jpg" in why["picture cannot be read"]
+    assert "demo_005.jpg" in why["image cannot be decoded"]
+    assert "demo_007.jpg" in why["image cannot be read"]
     text = amp("build", "-j", "1").out
     assert all(f"1 x {reason}" in text for reason in why)
 
 
-def test_labels_without_pictures_and_pictures_without_labels_are_counted(amp: Amp, tmp_path: Path) -> None:
+def test_labels_without_images_and_images_without_labels_are_counted(amp: Amp, tmp_path: Path) -> None:
     """Neither is lost in silence nor ends the build."""
     rows = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,5,6,25,36\ngone.jpg,64,48,cat,5,6,25,36\n"
     write_files(tmp_path / "set", {"a.jpg": "", "bare.jpg": "", "labels.csv": rows})
@@ -315,15 +315,15 @@ def test_labels_without_pictures_and_pictures_without_labels_are_counted(amp: Am
 
 @pytest.mark.parametrize("more", [[], ["--lazy"]])
 def test_a_build_without_an_image_is_told_and_leaves_nothing(amp: Amp, tmp_path: Path, more: list[str]) -> None:
-    """Every picture has a whole header and a broken body, which is seen only when it is decoded."""
-    for picture in write_set(tmp_path / "set", 2).rglob("*.jpg"):
-        picture.write_bytes(picture.read_bytes()[:-500])
+    """Every image has a whole header and a broken body, which is seen only when it is decoded."""
+    for image in write_set(tmp_path / "set", 2).rglob("*.jpg"):
+        image.write_bytes(image.read_bytes()[:-500])
     write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: {how: horizontal}}\n")
     before = tree(tmp_path)
     said = amp("build", "-j", "1", *more)
     assert (said.code, said.out) == (2, "")
     assert "not one image could be made" in said.err
-    assert "2 x picture cannot be decoded" in said.err
+    assert "2 x image cannot be decoded" in said.err
     assert "demo_001.jpg" in said.err
     assert tree(tmp_path) == before
 
@@ -338,7 +338,7 @@ def test_data_goes_to_stdout_and_nothing_else_does(amp: Amp, drawn: Path) -> Non
     assert "opencv-python-headless" in amp("env", "--json").document
     assert amp("env").out.startswith("amp_datasets: ")
     assert "findings" in amp("check", "set", "--json").document
-    assert amp("preview", "-o", "tiles.jpg", "--json").document["pictures"] > 0
+    assert amp("preview", "-o", "tiles.jpg", "--json").document["images"] > 0
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ every_filter = pytest.mark.parametrize("plugin", [plugin for _, plugin in sorted
 
 
 def make_image(width: int = 120, height: int = 90) -> np.ndarray:
-    """A colourful picture with gradients, edges and texture."""
+    """A colourful image with gradients, edges and texture."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:height, :width]
     waves = [128 + 90 * np.sin(x / a + y / b) for a, b in ((9, 20), (15, 7), (30, 11))]
@@ -56,7 +56,7 @@ def make(plugin: type[Filter], example: dict[str, Any], seed: int = SEED) -> Any
 
 
 def apply(transform: Any, image: np.ndarray, choice: dict[str, Any]) -> np.ndarray:
-    """The picture under a recorded draw."""
+    """The image under a recorded draw."""
     return transform.apply(image, **choice, shape=image.shape)
 
 
@@ -113,8 +113,8 @@ def test_round_trips_through_json(plugin: type[Filter], example: dict[str, Any])
 
 
 @every_case
-def test_recorded_draw_rebuilds_the_picture(plugin: type[Filter], example: dict[str, Any]) -> None:
-    """A draw is JSON, holds nothing that was not chosen, and is all that a picture depends on."""
+def test_recorded_draw_rebuilds_the_image(plugin: type[Filter], example: dict[str, Any]) -> None:
+    """A draw is JSON, holds nothing that was not chosen, and is all that a image depends on."""
     image = make_image()
     transform = make(plugin, example)
     choice = draw(transform, image, BOXES)
@@ -137,7 +137,7 @@ def test_same_generators_give_the_same_draw(plugin: type[Filter], example: dict[
 
 @every_case
 def test_input_stays_untouched(plugin: type[Filter], example: dict[str, Any]) -> None:
-    """A read-only picture goes in; what comes out is another one: contiguous, 8 bits, three channels."""
+    """A read-only image goes in; what comes out is another one: contiguous, 8 bits, three channels."""
     image = make_image()
     image.setflags(write=False)
     transform = make(plugin, example)
@@ -150,7 +150,7 @@ def test_input_stays_untouched(plugin: type[Filter], example: dict[str, Any]) ->
 
 
 @every_case
-def test_every_example_changes_the_picture(plugin: type[Filter], example: dict[str, Any]) -> None:
+def test_every_example_changes_the_image(plugin: type[Filter], example: dict[str, Any]) -> None:
     """No example, and so no default, draws the identity: a visible share of the values moves visibly."""
     image = make_image()
     for seed in range(5):
@@ -210,8 +210,8 @@ def test_warp_and_back_is_identity(plugin: type[Filter], example: dict[str, Any]
 
 
 @every_geometric_case
-def test_warp_states_the_size_of_the_picture(plugin: type[Filter], example: dict[str, Any]) -> None:
-    """The map's new size is the size of the picture that comes out."""
+def test_warp_states_the_size_of_the_image(plugin: type[Filter], example: dict[str, Any]) -> None:
+    """The map's new size is the size of the image that comes out."""
     transform = make(plugin, example)
     image = make_image()
     choice = recorded(transform, image)
@@ -222,10 +222,8 @@ def test_warp_states_the_size_of_the_picture(plugin: type[Filter], example: dict
 
 @every_case
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_tiny_pictures_work_or_are_refused(
-    plugin: type[Filter], example: dict[str, Any], size: tuple[int, int]
-) -> None:
-    """The smallest pictures give a picture or a CannotApply that says what to do, never a crash."""
+def test_tiny_images_work_or_are_refused(plugin: type[Filter], example: dict[str, Any], size: tuple[int, int]) -> None:
+    """The smallest images give a image or a CannotApply that says what to do, never a crash."""
     image = make_image(*size)
     boxes = np.array([[0.0, 0, min(1, size[0]), min(1, size[1])]])
     transform = make(plugin, example)

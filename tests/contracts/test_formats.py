@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import best_source, by_name, label_sets, make_sample, make_set, place_picture, read_set
+from builders import best_source, by_name, label_sets, make_sample, make_set, place_image, read_set
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         folder = tmp_path_factory.mktemp("written") / "set"
         folder.mkdir()
         exporter = REGISTRY.exporter(name)
-        exporter(folder, exporter.options_type(), place_picture).write(small_set())
+        exporter(folder, exporter.options_type(), place_image).write(small_set())
         return folder
 
     return folder_of
@@ -76,7 +76,7 @@ def test_round_trip_keeps_what_the_exporter_declares(name: str, labels: LabelSet
 @given(labels=label_sets())
 def test_losses_count_what_is_not_held(name: str, labels: LabelSet) -> None:
     """A feature that a format does not hold is in its losses; one that it holds is not."""
-    lost = REGISTRY.exporter(name)(Path("unused"), REGISTRY.exporter(name).options_type(), place_picture).losses(
+    lost = REGISTRY.exporter(name)(Path("unused"), REGISTRY.exporter(name).options_type(), place_image).losses(
         labels.samples
     )
     with_mask = sum(a.mask is not None for sample in labels.samples for a in sample.annotations)
@@ -127,7 +127,7 @@ def test_a_zip_reads_like_its_folder(written: Callable[[str], Path], name: str, 
 def read_again(exporter: type[Exporter[Any]], labels: LabelSet, folder: Path) -> LabelSet | None:
     """A set written by an exporter and read by the source that recognises it; None if nothing in it tells a format."""
     folder.mkdir()
-    exporter(folder, exporter.options_type(), place_picture).write(labels)
+    exporter(folder, exporter.options_type(), place_image).write(labels)
     found = best_source(REGISTRY, folder)
     if found is None:
         assert not any(sample.labelled and sample.annotations for sample in labels.samples), "nobody knows this folder"
@@ -148,7 +148,7 @@ def assert_same_sample(expected: Sample, actual: Sample, exporter: type[Exporter
 
 
 def assert_same_annotation(expected: Annotation, actual: Annotation, holds: frozenset[Any], size: Size) -> None:
-    """Equal up to what is not held; coordinates to a millionth of the picture's side."""
+    """Equal up to what is not held; coordinates to a millionth of the image's side."""
     near = {"rtol": 0, "atol": RELATIVE * max(size)}
     assert actual.category == expected.category
     refitted = "corners" in holds and "polygon" not in holds and (expected.polygons or expected.mask)

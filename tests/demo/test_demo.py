@@ -43,13 +43,13 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_longer_set_begins_with_the_shorter() -> None:
-    """A picture depends on its own number only."""
+    """A image depends on its own number only."""
     short, long = demo_set(2, SMALL), demo_set(4, SMALL)
     assert [s.image.data for s in short.samples] == [s.image.data for s in list(long.samples)[:2]]
 
 
-def test_ten_pictures_show_every_class_and_every_count() -> None:
-    """One to four things a picture, all classes among them."""
+def test_ten_images_show_every_class_and_every_count() -> None:
+    """One to four things a image, all classes among them."""
     labels = [draw(number)[1] for number in range(10)]
     assert {len(annotations) for annotations in labels} == {1, 2, 3, 4}
     assert {a.category for annotations in labels for a in annotations} == {c.name for c in CATEGORIES}
@@ -57,7 +57,7 @@ def test_ten_pictures_show_every_class_and_every_count() -> None:
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (97, 61)])
 def test_outlines_are_valid_inside_and_apart(size: tuple[int, int]) -> None:
-    """Each polygon is simple and inside the picture, none overlaps another, the box is its bounds."""
+    """Each polygon is simple and inside the image, none overlaps another, the box is its bounds."""
     for number in range(8):
         annotations = draw(number, size)[1]
         shapes = [outline(a) for a in annotations]
@@ -85,17 +85,17 @@ def test_pixels_change_at_the_outline() -> None:
     """The same scene with and without its things differs inside each outline, and in no more than shadow outside."""
     size = (320, 240)
     things = [scenery.thing("pebble", np.random.default_rng(1), (160.0, 120.0), 60)]
-    with_it = scenery.picture(things, np.random.default_rng(2), size, 0).astype(float)
+    with_it = scenery.image(things, np.random.default_rng(2), size, 0).astype(float)
     flat = scenery.coverage(things[0].outline, size)
     inside, outside = flat == 1, flat == 0
-    bare = scenery.picture([], np.random.default_rng(2), size, 0).astype(float)
+    bare = scenery.image([], np.random.default_rng(2), size, 0).astype(float)
     assert np.abs(with_it - bare).max(axis=2)[inside].mean() > 25
     brighter = (with_it - bare).max(axis=2)[outside]
     assert brighter.max() < 14, "outside the outline only shadow and grain may differ"
 
 
 def test_written_set_reads_back(tmp_path: Path) -> None:
-    """The COCO set on disk holds the same pictures, classes and polygons."""
+    """The COCO set on disk holds the same images, classes and polygons."""
     write_demo(tmp_path / "set", images=3, size=SMALL)
     expected, found = demo_set(3, SMALL), read_back(tmp_path / "set", "coco")
     assert [c.name for c in found.categories] == [c.name for c in CATEGORIES]

@@ -110,7 +110,7 @@ def test_turning_back_is_no_turn(degrees: float, points: np.ndarray) -> None:
 
 @given(image=IMAGES, down=st.booleans())
 @settings(max_examples=20)
-def test_flipping_twice_gives_the_picture_back(image: np.ndarray, down: bool) -> None:
+def test_flipping_twice_gives_the_image_back(image: np.ndarray, down: bool) -> None:
     """Pixel by pixel, in one resampling or in two."""
     once = flip(down=down)
     np.testing.assert_array_equal(resample_image(resample_image(image, once), once), image)
@@ -133,10 +133,10 @@ def test_whole_pixels_are_moved_as_numpy_moves_them(image: np.ndarray, turns: in
 @given(warps=st.lists(WARPS, min_size=1, max_size=3))
 @settings(max_examples=50)
 def test_pixels_come_from_where_back_says(warps: list[Warp]) -> None:
-    """In a picture whose value is its x (or y) every new value is the place that `back` gives.
+    """In a image whose value is its x (or y) every new value is the place that `back` gives.
 
     Rounding to a level costs an eighth of a pixel, and a pixel on a kink of these steep, coarse waves as much again;
-    6,000 such chains came to 0.33 px at most, and to 0.009 px on average over a picture.
+    6,000 such chains came to 0.33 px at most, and to 0.009 px on average over a image.
     """
     whole = chained(warps)
     y, x = np.mgrid[: whole.size[1], : whole.size[0]] + 0.5

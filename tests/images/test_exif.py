@@ -28,9 +28,9 @@ def turned_photo(path: Path, orientation: int) -> tuple[int, int, int, int]:
 
 def bright_box(path: Path) -> tuple[float, ...]:
     """Where the mark is in a written file, which must not ask to be turned; as COCO's xywh."""
-    with PillowImage.open(path) as picture:
-        assert picture.getexif().get(0x0112, 1) == 1  # 1 is upright: such a file's bytes are kept
-        y, x = np.nonzero(np.asarray(picture.convert("L")) > 145)
+    with PillowImage.open(path) as image:
+        assert image.getexif().get(0x0112, 1) == 1  # 1 is upright: such a file's bytes are kept
+        y, x = np.nonzero(np.asarray(image.convert("L")) > 145)
     return x.min(), y.min(), x.max() + 1 - x.min(), y.max() + 1 - y.min()
 
 
@@ -46,8 +46,8 @@ def exif_set(root: Path) -> None:
         box = turned_photo(root / name, orientation)
         size = (160, 96)
         if frame == "displayed":
-            with PillowImage.open(root / name) as picture:
-                upright = ImageOps.exif_transpose(picture)
+            with PillowImage.open(root / name) as image:
+                upright = ImageOps.exif_transpose(image)
             y, x = np.nonzero(np.asarray(upright.convert("L")) > 145)
             box, size = (x.min(), y.min(), x.max() + 1 - x.min(), y.max() + 1 - y.min()), upright.size
         images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
@@ -67,7 +67,7 @@ def test_labels_sit_on_the_mark_whatever_the_orientation(tmp_path: Path) -> None
     manifest = tmp_path / "amp.yaml"
     manifest.write_text(MANIFEST, encoding="utf-8")
     report = build(manifest, out=tmp_path / "build", jobs=1)
-    assert [(loss.reason, loss.count) for loss in report.dropped] == [("label file contradicts the picture's size", 1)]
+    assert [(loss.reason, loss.count) for loss in report.dropped] == [("label file contradicts the image's size", 1)]
     written = json.loads((tmp_path / "build/annotations/train.json").read_text(encoding="utf-8"))
     files = {image["id"]: image["file_name"] for image in written["images"]}
     assert len(written["annotations"]) == len(files) == 24

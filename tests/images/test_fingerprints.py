@@ -1,4 +1,4 @@
-"""Copies are found however they are encoded, and different pictures are told apart."""
+"""Copies are found however they are encoded, and different images are told apart."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from amp_datasets.images.fingerprints import NEAR_BITS, fingerprints, join_group
 from amp_datasets.model import ImageFile
 
 
-def encoded(picture: PillowImage.Image, kind: str = "PNG", **options: int) -> bytes:
-    """The picture as a file's bytes."""
+def encoded(image: PillowImage.Image, kind: str = "PNG", **options: int) -> bytes:
+    """The image as a file's bytes."""
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 
-def demo_picture(number: int) -> PillowImage.Image:
-    """A picture like a photograph."""
+def demo_image(number: int) -> PillowImage.Image:
+    """A image like a photograph."""
     return PillowImage.fromarray(draw(number, (320, 240))[0])
 
 
@@ -39,44 +39,44 @@ def bits(a: bytes, b: bytes) -> int:
 
 @pytest.mark.parametrize("number", range(4))
 def test_encoding_and_size_do_not_hide_a_copy(number: int) -> None:
-    """The same picture as JPEG of low quality, as WebP, at half and at double size."""
-    picture = demo_picture(number)
-    original = encoded(picture)
+    """The same image as JPEG of low quality, as WebP, at half and at double size."""
+    image = demo_image(number)
+    original = encoded(image)
     assert perceptual_hash(original) != 0
     for copy in (
-        encoded(picture, "JPEG", quality=60),
-        encoded(picture, "WEBP", quality=70),
-        encoded(picture.resize((160, 120))),
-        encoded(picture.resize((640, 480))),
+        encoded(image, "JPEG", quality=60),
+        encoded(image, "WEBP", quality=70),
+        encoded(image.resize((160, 120))),
+        encoded(image.resize((640, 480))),
     ):
         assert bits(original, copy) <= NEAR_BITS
 
 
-def test_different_pictures_are_told_apart() -> None:
-    """Of a dozen pictures, and the mirror image of each, none is taken for another."""
-    pictures = [demo_picture(number) for number in range(12)]
-    mirrored = [picture.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT) for picture in pictures]
-    data = [encoded(picture) for picture in (*pictures, *mirrored)]
+def test_different_images_are_told_apart() -> None:
+    """Of a dozen images, and the mirror image of each, none is taken for another."""
+    images = [demo_image(number) for number in range(12)]
+    mirrored = [image.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT) for image in images]
+    data = [encoded(image) for image in (*images, *mirrored)]
     assert min(bits(a, b) for a, b in combinations(data, 2)) > NEAR_BITS
 
 
 @pytest.mark.parametrize("colour", [0, 128, 255])
-def test_plain_picture_is_like_no_other(colour: int) -> None:
-    """All blank pictures have one hash, which says nothing about them."""
+def test_plain_image_is_like_no_other(colour: int) -> None:
+    """All blank images have one hash, which says nothing about them."""
     blank = encoded(PillowImage.new("RGB", (50, 50), (colour,) * 3))
     assert perceptual_hash(blank) == 0
     assert list(near_pairs([0, 0, 0])) == []
 
 
-def test_broken_picture_is_like_no_other() -> None:
+def test_broken_image_is_like_no_other() -> None:
     """Bytes that cannot be decoded have no perceptual hash."""
-    assert perceptual_hash(b"no picture") == 0
-    assert perceptual_hash(encoded(demo_picture(0), "JPEG")[:300]) == 0
+    assert perceptual_hash(b"no image") == 0
+    assert perceptual_hash(encoded(demo_image(0), "JPEG")[:300]) == 0
 
 
 def test_fingerprints_come_in_order_and_errors_do_not_stop_them(tmp_path: Path) -> None:
     """sha256 of the file's bytes; for a missing file the reason, in its place."""
-    data = [encoded(demo_picture(number)) for number in range(3)]
+    data = [encoded(demo_image(number)) for number in range(3)]
     files = [ImageFile(tmp_path / f"{n}.png", data=content) for n, content in enumerate(data)]
     files.insert(1, ImageFile(tmp_path / "missing.png"))
     found = list(fingerprints(files, Limits(), near=False))

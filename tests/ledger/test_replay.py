@@ -91,7 +91,7 @@ def test_a_variant_that_was_not_made_says_why(tmp_path: Path) -> None:
     )
     build(tmp_path / "amp.yaml", out=tmp_path / "build", jobs=1)
     assert any(row["status"] == "dropped" for row in ledger(tmp_path / "build"))
-    with pytest.raises(BuildError, match="was not made: the picture would not change"):
+    with pytest.raises(BuildError, match="was not made: the image would not change"):
         replay(tmp_path / "build", "set/images/train/demo_001.jpg brightness", tmp_path / "x.jpg")
 
 
@@ -119,14 +119,14 @@ def test_a_source_in_an_archive_is_found(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_an_original_that_was_turned_upright_is_made_again(tmp_path: Path, orientation: int) -> None:
-    """A picture with an EXIF orientation is written anew; one without keeps its bytes."""
+    """A image with an EXIF orientation is written anew; one without keeps its bytes."""
     write_set(tmp_path / "set", 2)
     path = tmp_path / "set" / "images" / "train" / "demo_001.jpg"
     exif = PillowImage.Exif()
     exif[0x0112] = orientation
-    with PillowImage.open(path) as picture:
+    with PillowImage.open(path) as image:
         stream = io.BytesIO()
-        turned = picture.transpose(PillowImage.Transpose.ROTATE_90) if orientation == 6 else picture
+        turned = image.transpose(PillowImage.Transpose.ROTATE_90) if orientation == 6 else image
         turned.save(stream, "JPEG", exif=exif)
     path.write_bytes(stream.getvalue())
     write_manifest(tmp_path / "amp.yaml", ["set"])
@@ -152,16 +152,16 @@ def test_an_image_that_comes_out_otherwise_is_said_to_differ(
     assert report.to_json()["same_image"] is False
 
 
-def picture(value: int, size: tuple[int, int] = (8, 4), kind: str = "PNG", **options: object) -> bytes:
-    """A picture of one grey value."""
+def image(value: int, size: tuple[int, int] = (8, 4), kind: str = "PNG", **options: object) -> bytes:
+    """A image of one grey value."""
     stream = io.BytesIO()
     PillowImage.new("RGB", size, (value, value, value)).save(stream, kind, **options)
     return stream.getvalue()
 
 
-def test_differences_of_pictures_are_measured() -> None:
+def test_differences_of_images_are_measured() -> None:
     """At most and on average, or in size, or in nothing but the coding."""
-    assert image_difference(picture(10), picture(13)) == "pixels differ by at most 3 and on average 3.000 of 255"
-    assert image_difference(picture(10), picture(10, (9, 4))) == "8x4 instead of 9x4 pixels"
-    assert image_difference(picture(10), picture(10, compress_level=0)) == "the same pixels in other bytes"
-    assert "cannot be decoded" in image_difference(b"no picture", picture(10))
+    assert image_difference(image(10), image(13)) == "pixels differ by at most 3 and on average 3.000 of 255"
+    assert image_difference(image(10), image(10, (9, 4))) == "8x4 instead of 9x4 pixels"
+    assert image_difference(image(10), image(10, compress_level=0)) == "the same pixels in other bytes"
+    assert "cannot be decoded" in image_difference(b"no image", image(10))

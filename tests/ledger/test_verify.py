@@ -294,7 +294,7 @@ def test_a_replay_that_differs_says_by_how_much_and_since_what(spoilt: Path, mon
 
 
 def test_a_changed_source_is_named(spoilt: Path) -> None:
-    """It cannot be made again from another picture."""
+    """It cannot be made again from another image."""
     flip_byte(next((spoilt.parent / "set").rglob("*.jpg")))
     report = verify(spoilt, replay="all")
     assert {finding.rule for finding in report.findings} == {"replay"}

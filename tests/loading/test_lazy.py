@@ -69,10 +69,10 @@ def test_the_ledger_is_the_builds(place: Path) -> None:
 
 
 def test_it_is_small_and_holds_no_variant(place: Path) -> None:
-    """The untouched sources are its only pictures."""
-    pictures = {path.name for path in (place / "lazy set").rglob("*.jpg")}
-    assert len(pictures) == 3
-    assert len(list((place / "build").rglob("*.jpg"))) > 3 * len(pictures)
+    """The untouched sources are its only images."""
+    images = {path.name for path in (place / "lazy set").rglob("*.jpg")}
+    assert len(images) == 3
+    assert len(list((place / "build").rglob("*.jpg"))) > 3 * len(images)
     assert is_lazy(place / "lazy set")
     assert not is_lazy(place / "build")
     assert not is_lazy(place / "set")

@@ -34,7 +34,7 @@ def plain(dataset: Dataset) -> list[dict[str, Any]]:
     return list(dataset.remove_columns("image"))
 
 
-def pictures(dataset: Any) -> list[bytes]:
+def images(dataset: Any) -> list[bytes]:
     """The files of all rows, opened as any user of `datasets` would."""
     found = []
     for row in dataset.cast_column("image", Image(decode=False)):
@@ -83,7 +83,7 @@ def test_a_manifest_gives_what_its_build_holds(folder: Path, built: DatasetDict,
     for split, rows in built.items():
         assert lazy[split].features == rows.features
         assert list(lazy[split].remove_columns("image")) == plain(rows)
-        assert pictures(lazy[split]) == pictures(rows)
+        assert images(lazy[split]) == images(rows)
 
 
 def test_rows_can_be_read_in_any_order(folder: Path, built: DatasetDict) -> None:
@@ -92,7 +92,7 @@ def test_rows_can_be_read_in_any_order(folder: Path, built: DatasetDict) -> None
     order = np.random.default_rng(0).permutation(len(made))
     for index in order:
         assert np.array_equal(np.asarray(lazy[int(index)]["image"]), np.asarray(made[int(index)]["image"]))
-    assert pictures(lazy.select(order[:5])) == pictures(made.select(order[:5]))
+    assert images(lazy.select(order[:5])) == images(made.select(order[:5]))
 
 
 def test_labels_can_be_read_without_making_an_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_settings_and_sources_replace_the_manifests(folder: Path, tmp_path: Path
     lazy = amp.load(folder / "amp.yaml", sources=[other], settings=["originals=false", "splits=keep", "mixes={}"])
     build(folder / "amp.yaml", out=tmp_path / "build", sources=[other], jobs=1,
           settings=["originals=false", "splits=keep", "mixes={}"])  # fmt: skip
-    assert pictures(lazy["train"]) == pictures(amp.load(tmp_path / "build")["train"])
+    assert images(lazy["train"]) == images(amp.load(tmp_path / "build")["train"])
 
 
 def test_a_rebuilt_folder_gives_its_new_rows(tmp_path: Path) -> None:
@@ -158,11 +158,11 @@ def test_a_rebuilt_folder_gives_its_new_rows(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "b" / "build", tmp_path / "c" / "build")
     amp.load(tmp_path / "b" / "build")
     shutil.rmtree(tmp_path / "b")
-    assert len(pictures(amp.load(tmp_path / "c" / "build")["train"])) > 0
+    assert len(images(amp.load(tmp_path / "c" / "build")["train"])) > 0
 
 
 def test_changed_classes_of_a_manifest_are_noticed(tmp_path: Path) -> None:
-    """Their order decides about ids, though no picture changes."""
+    """Their order decides about ids, though no image changes."""
     write_set(tmp_path / "set", 2)
     names = ["fish", "leaf", "pebble", "starfish"]
     for order in (names, names[::-1]):
@@ -182,29 +182,29 @@ def test_planning_is_done_once(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_changed_source_is_an_error_that_says_so(tmp_path: Path) -> None:
-    """Not another picture under old labels, and nothing unreadable either."""
+    """Not another image under old labels, and nothing unreadable either."""
     write_set(tmp_path / "set", 2)
     write_manifest(tmp_path / "amp.yaml", ["set"])
     lazy = amp.load(tmp_path / "amp.yaml")["train"]
-    for picture in (tmp_path / "set").rglob("*.jpg"):
-        PillowImage.new("RGB", (64, 48)).save(picture)
+    for image in (tmp_path / "set").rglob("*.jpg"):
+        PillowImage.new("RGB", (64, 48)).save(image)
     with pytest.raises(BuildError, match="the source has changed since the build"):
         lazy[0]
-    for picture in (tmp_path / "set").rglob("*.jpg"):
-        picture.unlink()
+    for image in (tmp_path / "set").rglob("*.jpg"):
+        image.unlink()
     with pytest.raises(AmpError, match="cannot be read"):
         lazy[len(lazy) - 1]
 
 
 def test_a_manifest_that_gives_no_image_is_told(tmp_path: Path) -> None:
     """Instead of a dataset without splits."""
-    for picture in write_set(tmp_path / "set", 2).rglob("*.jpg"):
-        picture.write_bytes(picture.read_bytes()[:-500])
+    for image in write_set(tmp_path / "set", 2).rglob("*.jpg"):
+        image.write_bytes(image.read_bytes()[:-500])
     with pytest.raises(BuildError, match="not one image can be made"):
         amp.load(write_manifest(tmp_path / "amp.yaml", ["set"]))
 
 
-def test_zips_and_turned_pictures_are_lazy_too(tmp_path: Path) -> None:
+def test_zips_and_turned_images_are_lazy_too(tmp_path: Path) -> None:
     """Sources that are no plain file give the built bytes as well."""
     exif = PillowImage.Exif()
     exif[0x0112] = 6
@@ -216,7 +216,7 @@ def test_zips_and_turned_pictures_are_lazy_too(tmp_path: Path) -> None:
     shutil.make_archive(str(tmp_path / "é 100%"), "zip", tmp_path / "set")
     path = write_manifest(tmp_path / "amp.yaml", ["é 100%.zip"])
     build(path, out=tmp_path / "build", jobs=1)
-    assert pictures(amp.load(path)["train"]) == pictures(amp.load(tmp_path / "build")["train"])
+    assert images(amp.load(path)["train"]) == images(amp.load(tmp_path / "build")["train"])
 
 
 def test_what_is_no_set_is_told(tmp_path: Path) -> None:

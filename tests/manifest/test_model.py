@@ -104,7 +104,7 @@ def test_mistake_is_told_at_its_place(text: str, where: str, what: str, fix: str
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    """Nobody mends a file one error at a time."""
+    """Nobody repairs a file one error at a time."""
     text = "nam: x\nseed: -1\nfilters:\n  blur: {sigma: -3}\n  rotatoin:\nmixes:\n  m: {pick: 3, steps: [flip]}\n"
     text += "labels: {min_visibilty: 0.3, drop_below: 2}\n"
     assert [where for where, _, _ in mistakes(tmp_path, text)] == [
@@ -116,7 +116,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     ("text", "what"),
     [("exports: [cocoo]\n", "`cocoo` is not an export format"), ("exports: [voc]\n", "a layout of its own")],
 )
-def test_exports_must_fit_around_the_pictures(text: str, what: str, tmp_path: Path) -> None:
+def test_exports_must_fit_around_the_images(text: str, what: str, tmp_path: Path) -> None:
     """An unknown format, and one with a folder of its own, are told where they stand, with all other mistakes."""
     (where, found, fix), (other, _, _) = mistakes(tmp_path, text + "seed: -1\n")
     assert (where, other) == ("1:11", "2:1")

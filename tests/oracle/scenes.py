@@ -1,4 +1,4 @@
-"""Pictures of seven things on black, each in a corner colour of the RGB cube, with outlines known exactly.
+"""Images of seven things on black, each in a corner colour of the RGB cube, with outlines known exactly.
 
 Seen through any resampling a pixel belongs to the nearest of the eight corners, which is a threshold on each channel:
 mixing a corner with black never gives a third corner.
@@ -36,7 +36,7 @@ class Thing:
 
     @property
     def name(self) -> str:
-        """The category that tells things of one picture apart."""
+        """The category that tells things of one image apart."""
         return f"thing {self.code}"
 
     @property
@@ -54,7 +54,7 @@ class Thing:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture and the things in it."""
+    """A image and the things in it."""
 
     image: NDArray[np.uint8]
     things: tuple[Thing, ...]
@@ -62,7 +62,7 @@ class Scene:
 
 
 def paint(name: str, size: Size, outlines: Sequence[tuple[str, tuple[Ring, ...]]]) -> Scene:
-    """The picture of at most seven outlines, each with the kind of its label."""
+    """The image of at most seven outlines, each with the kind of its label."""
     things = []
     image = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     for code, (kind, rings) in enumerate(outlines, start=1):

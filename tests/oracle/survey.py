@@ -103,7 +103,7 @@ def _outcome(scene: Scene, planned: Planned, image: NDArray[np.uint8]) -> Outcom
 
 
 def _enlargement(planned: Planned, scene: Scene) -> float:
-    """The area of a pixel after `rotate` with `fill: crop`, which zooms until the turned picture covers its frame."""
+    """The area of a pixel after `rotate` with `fill: crop`, which zooms until the turned image covers its frame."""
     only = planned.steps[0]
     if len(planned.steps) > 1 or only.step.settings.get("fill") != "crop":
         return 1.0

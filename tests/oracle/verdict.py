@@ -1,4 +1,4 @@
-"""Labels held against the pixels of the picture they came with."""
+"""Labels held against the pixels of the image they came with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One thing of a picture: what is seen of it, and how far its label is off (None where there is none)."""
+    """One thing of a image: what is seen of it, and how far its label is off (None where there is none)."""
 
     kind: str
     code: int
@@ -127,7 +127,7 @@ def _shape_iou(pixels: NDArray[np.bool_], claim: Claim, size: tuple[int, int]) -
         return float((claim.mask & pixels).sum() / (claim.mask | pixels).sum())
     if claim.rings is None:
         return None
-    # All that either side covers: the pixels found, and the rings, as far as they are inside the picture.
+    # All that either side covers: the pixels found, and the rings, as far as they are inside the image.
     points = np.concatenate(claim.rings)
     found = _found_box(pixels)
     low = np.floor(np.minimum(points.min(axis=0), found[:2])).astype(int)

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from amp_datasets.filtering.base import PixelFilter, Settings
 
 class Invert(PixelFilter):
-    """Negative of the picture."""
+    """Negative of the image."""
     name: ClassVar[str] = "invert"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"top": 255},)
 

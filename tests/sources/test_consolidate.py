@@ -1,4 +1,4 @@
-"""Several sets become one: no class changes its number, no copy its split, no name its picture; all of it is said."""
+"""Several sets become one: no class changes its number, no copy its split, no name its image; all of it is said."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from amp_datasets.storage.names import safe_stem
 THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}
 
 
-def picture(number: int, kind: str = "PNG") -> bytes:
-    """A picture of large random patches, unlike that of another number."""
+def image(number: int, kind: str = "PNG") -> bytes:
+    """A image of large random patches, unlike that of another number."""
     patches = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
     PillowImage.fromarray(patches).resize((80, 60)).save(stream, kind)
@@ -33,8 +33,8 @@ def picture(number: int, kind: str = "PNG") -> bytes:
 
 
 def sample(name: str, number: int, *classes: str, **given: Any) -> Sample:
-    """A labelled picture."""
-    data = given.pop("data", None) or picture(number)
+    """A labelled image."""
+    data = given.pop("data", None) or image(number)
     labels = tuple(Annotation(each, (1.0, 1.0, 20.0 + i, 20.0)) for i, each in enumerate(classes))
     return Sample(name, ImageFile(Path(name), data=data), (80, 60), labels, **given)
 
@@ -59,7 +59,7 @@ def names(joined: Consolidated) -> list[str]:
 
 
 def split_of(joined: Consolidated) -> dict[str, str | None]:
-    """The split of each picture."""
+    """The split of each image."""
     return {item.sample.source_id: item.sample.split for item in joined.items}
 
 
@@ -102,7 +102,7 @@ def test_classes_of_one_source_can_be_renamed() -> None:
 
 
 def test_unknown_class_is_an_error_or_dropped_or_kept() -> None:
-    """As the manifest says; what is dropped is counted label by label, and the picture too if nothing is left."""
+    """As the manifest says; what is dropped is counted label by label, and the image too if nothing is left."""
     with pytest.raises(SourceError, match="`dog` of a is not in `classes`") as caught:
         join(A, classes=["cat", "dgo"])
     assert "did you mean `dgo`?" in str(caught.value)
@@ -149,7 +149,7 @@ def test_keypoints_come_from_the_set_that_has_some() -> None:
 def test_number_of_keypoints_must_agree() -> None:
     """Also where a set gives points without names."""
     label = Annotation("cat", (1.0, 1.0, 20.0, 20.0), keypoints=np.array([[5.0, 5, 2], [6, 6, 2]]))
-    pair = Sample("y.png", ImageFile(Path("y.png"), data=picture(2)), (80, 60), (label,))
+    pair = Sample("y.png", ImageFile(Path("y.png"), data=image(2)), (80, 60), (label,))
     with pytest.raises(SourceError, match="has 2 keypoints, not 3 as its names"):
         join(label_set("a", [sample("x.png", 1, "cat")], [POINTS]), label_set("b", [pair], ["cat"]))
 
@@ -159,31 +159,31 @@ def test_copies_are_joined_and_said() -> None:
     again = label_set("b", [sample("y.png", 1, "cat")], ["cat"])
     kept = join(A, again, splits=THIRDS)
     assert len(set(split_of(kept).values())) == 1
-    assert "1 pictures are byte-for-byte copies of others (kept in one split): b/y.png is a/x.png" in kept.notes
+    assert "1 images are byte-for-byte copies of others (kept in one split): b/y.png is a/x.png" in kept.notes
     dropped = join(A, again, duplicates="drop")
     assert [item.sample.source_id for item in dropped.items] == ["a/x.png"]
-    assert dropped.dropped == (Dropped("b/y.png", "exact copy of another picture", "a/x.png"),)
+    assert dropped.dropped == (Dropped("b/y.png", "exact copy of another image", "a/x.png"),)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_near_copies_never_part(seed: int) -> None:
-    """A picture and its re-encoded copy, in one set or in two, are in one split."""
-    pictures = [sample(f"p{n}.png", n, "cat") for n in range(12)]
-    near = [sample(f"q{n}.bmp", n, "cat", data=picture(n, "BMP")) for n in range(4)]
-    one = split_of(join(label_set("a", [*pictures, *near], ["cat"]), splits=THIRDS, seed=seed))
+    """A image and its re-encoded copy, in one set or in two, are in one split."""
+    images = [sample(f"p{n}.png", n, "cat") for n in range(12)]
+    near = [sample(f"q{n}.bmp", n, "cat", data=image(n, "BMP")) for n in range(4)]
+    one = split_of(join(label_set("a", [*images, *near], ["cat"]), splits=THIRDS, seed=seed))
     assert all(one[f"a/p{n}.png"] == one[f"a/q{n}.bmp"] for n in range(4))
-    joined = join(label_set("a", pictures, ["cat"]), label_set("b", near, ["cat"]), splits=THIRDS, seed=seed)
+    joined = join(label_set("a", images, ["cat"]), label_set("b", near, ["cat"]), splits=THIRDS, seed=seed)
     two = split_of(joined)
     assert all(two[f"a/p{n}.png"] == two[f"b/q{n}.bmp"] for n in range(4))
-    assert any(note.startswith("4 pairs of pictures look the same") for note in joined.notes)
+    assert any(note.startswith("4 pairs of images look the same") for note in joined.notes)
     assert set(two.values()) == set(THIRDS)
 
 
 def test_near_copies_are_told_where_splits_are_kept() -> None:
-    """Joining sets as they are moves nothing, but says which pictures look the same."""
-    pictures = [sample(f"p{n}.png", n, "cat", data=picture(n)) for n in range(4)]
-    near = [sample("q0.bmp", 0, "cat", data=picture(0, "BMP"), split="test")]
-    sets = label_set("a", pictures, ["cat"]), label_set("b", near, ["cat"])
+    """Joining sets as they are moves nothing, but says which images look the same."""
+    images = [sample(f"p{n}.png", n, "cat", data=image(n)) for n in range(4)]
+    near = [sample("q0.bmp", 0, "cat", data=image(0, "BMP"), split="test")]
+    sets = label_set("a", images, ["cat"]), label_set("b", near, ["cat"])
     joined = join(*sets, near_duplicates="report")
     assert split_of(joined)["b/q0.bmp"] == "test"
     assert any("splits are kept, so they may be in two: a/p0.png and b/q0.bmp" in note for note in joined.notes)
@@ -200,11 +200,11 @@ def test_roboflow_copies_never_span_splits(seed: int) -> None:
         joined = join(labels, splits=splits, seed=seed)
         found = split_of(joined)
         assert all(found[f"a/train/a{g}.0.png"] == found[f"a/validation/a{g}.1.png"] for g in range(6))
-    assert any(note.startswith("6 pictures are moved to the split of their copies") for note in joined.notes)
+    assert any(note.startswith("6 images are moved to the split of their copies") for note in joined.notes)
 
 
-def test_pattern_groups_pictures_over_sets() -> None:
-    """`group_by` keeps all pictures of a video together; what it does not match is listed; copies stay tied too."""
+def test_pattern_groups_images_over_sets() -> None:
+    """`group_by` keeps all images of a video together; what it does not match is listed; copies stay tied too."""
     frames = [sample(f"video{v}_{n}.png", 10 * v + n, "cat") for v in range(6) for n in range(3)]
     other = [sample("video1_9.png", 99, "cat"), sample("still.png", 98, "cat"), sample("copy.png", 10, "cat")]
     joined = join(
@@ -214,12 +214,12 @@ def test_pattern_groups_pictures_over_sets() -> None:
     for v in range(6):
         assert len({found[f"a/video{v}_{n}.png"] for n in range(3)}) == 1
     assert found["b/video1_9.png"] == found["b/copy.png"] == found["a/video1_0.png"]
-    assert "`group_by` finds nothing in 2 pictures: b/still.png, b/copy.png" in joined.notes
+    assert "`group_by` finds nothing in 2 images: b/still.png, b/copy.png" in joined.notes
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_copies_stay_together_whatever_the_pattern_says(seed: int) -> None:
-    """A pattern that would part Roboflow's copies of one picture only joins further pictures to them."""
+    """A pattern that would part Roboflow's copies of one image only joins further images to them."""
     copies = [sample(f"{w}{g}.png", 10 * g + n, "cat", group=f"a{g}_jpg") for g in range(8) for n, w in enumerate("xy")]
     found = split_of(join(label_set("a", copies, ["cat"]), group_by=r"/(\w+)\.png", splits=THIRDS, seed=seed))
     assert all(found[f"a/x{g}.png"] == found[f"a/y{g}.png"] for g in range(8))
@@ -227,7 +227,7 @@ def test_copies_stay_together_whatever_the_pattern_says(seed: int) -> None:
 
 
 def test_adding_a_set_changes_no_split() -> None:
-    """The first set's pictures stay where they were."""
+    """The first set's images stay where they were."""
     first = label_set("a", [sample(f"p{n}.png", n, "cat") for n in range(20)], ["cat"])
     second = label_set("b", [sample(f"p{n}.png", 50 + n, "dog") for n in range(20)], ["dog"])
     alone, together = split_of(join(first, splits=THIRDS)), split_of(join(first, second, splits=THIRDS))
@@ -235,9 +235,9 @@ def test_adding_a_set_changes_no_split() -> None:
 
 
 def test_rare_class_reaches_every_split() -> None:
-    """Three pictures of a hundred: one in each split."""
-    pictures = [sample(f"p{n}.png", n, "rare" if n < 3 else "cat") for n in range(100)]
-    joined = join(label_set("a", pictures, ["cat", "rare"]), splits={"train": 0.8, "validation": 0.1, "test": 0.1})
+    """Three images of a hundred: one in each split."""
+    images = [sample(f"p{n}.png", n, "rare" if n < 3 else "cat") for n in range(100)]
+    joined = join(label_set("a", images, ["cat", "rare"]), splits={"train": 0.8, "validation": 0.1, "test": 0.1})
     found = Counter(i.sample.split for i in joined.items if i.sample.annotations[0].category == "rare")
     assert found == {"train": 1, "validation": 1, "test": 1}
 
@@ -266,8 +266,8 @@ def test_names_that_collide_stay_traceable() -> None:
 
 
 def test_many_equal_names_take_no_long_time() -> None:
-    """Two thousand pictures of one name: numbered by counting on, not from the start again."""
-    data = [picture(n) for n in range(3)]
+    """Two thousand images of one name: numbered by counting on, not from the start again."""
+    data = [image(n) for n in range(3)]
     same = [sample(f"{n}/image.png", n, "cat", data=data[n % 3]) for n in range(2000)]
     stems = [item.stem for item in join(label_set("a", same, ["cat"])).items]
     assert stems[:3] == ["image", "a-image", "image-2"]
@@ -295,7 +295,7 @@ def test_ordinary_stems_stay(name: str) -> None:
 
 
 def test_nothing_is_lost_in_silence() -> None:
-    """Every picture that goes in comes out or is counted; what reading counted is passed on with the set's name."""
+    """Every image that goes in comes out or is counted; what reading counted is passed on with the set's name."""
     broken = Sample("gone.png", ImageFile(Path("/nowhere/gone.png")), (80, 60))
     nothing = sample("new.png", 7, labelled=False)
     empty = sample("empty.png", 8)
@@ -303,7 +303,7 @@ def test_nothing_is_lost_in_silence() -> None:
     joined = join(labels)
     assert [item.sample.source_id for item in joined.items] == ["a/empty.png"]
     assert [(item.id, item.reason) for item in joined.dropped] == [
-        ("a/d", "why"), ("a/gone.png", "picture cannot be read"), ("a/new.png", "picture has no label"),
+        ("a/d", "why"), ("a/gone.png", "image cannot be read"), ("a/new.png", "image has no label"),
     ]  # fmt: skip
     assert [(item.id, item.rule) for item in joined.repairs] == [("a/r", "how")]
     taken = join(labels, unlabelled="empty")

@@ -28,7 +28,7 @@ TYPES = Features(
 
 
 def rows(count: int, path: str | None = "a.png") -> Dataset:
-    """Pictures inside, one box each."""
+    """Images inside, one box each."""
     stream = io.BytesIO()
     PillowImage.new("RGB", (64, 48)).save(stream, "PNG")
     data = stream.getvalue() if path == "a.png" else None
@@ -114,8 +114,8 @@ def test_a_missing_repository_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatc
         hub_source.open_hub("hf://datasets/owner/other", tmp_path)
 
 
-def test_a_dataset_without_pictures_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_dataset_without_images_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is left behind."""
     Hub(monkeypatch, train=Dataset.from_dict({"text": ["a"]}))
-    with pytest.raises(SourceError, match="no column of pictures"):
+    with pytest.raises(SourceError, match="no column of images"):
         hub_source.open_hub("hf://datasets/owner/name", tmp_path)

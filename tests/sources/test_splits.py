@@ -76,7 +76,7 @@ def test_shares_are_met(images: int, seed: int) -> None:
 
 
 def test_large_group_does_not_go_to_a_small_split() -> None:
-    """Twice 42 copies of one picture are no validation set, even if that has nothing else of their class."""
+    """Twice 42 copies of one image are no validation set, even if that has nothing else of their class."""
     groups = [group("more", "b", 42), group("copies", "b", 42), *(group(f"g{i}", "a") for i in range(100))]
     for seed in range(10):
         splits = assign_splits(groups, SHARES, seed)

@@ -1,4 +1,4 @@
-"""Names of written files: every picture its own."""
+"""Names of written files: every image its own."""
 
 from __future__ import annotations
 

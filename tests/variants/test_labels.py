@@ -139,7 +139,7 @@ def test_boxes_and_keypoints_have_no_bias(name: str) -> None:
 
 
 def draws(chain: Sequence[Step], count: int) -> list[Outcome]:
-    """That many variants of pictures of discs."""
+    """That many variants of images of discs."""
     found: list[Outcome] = []
     for seed in range(count):
         found += outcomes([discs(seed)], [chain], copies=4)
@@ -178,11 +178,9 @@ def test_no_reflection_shows_an_object_without_label(size: tuple[int, int]) -> N
 def test_a_partly_visible_object_does_not_excuse_a_reflected_one() -> None:
     """Fixed settings, under which one thing is cut and another is seen twice, make no variant."""
     corners = np.array([(0.0, 0), (30, 0), (30, 20), (0, 20)])
-    picture = paint(
-        "cut and twice", (200, 120), [("convex", (at(corners, 170, 0),)), ("convex", (at(corners, 40, 2),))]
-    )
+    image = paint("cut and twice", (200, 120), [("convex", (at(corners, 170, 0),)), ("convex", (at(corners, 40, 2),))])
     turn = step("rotate", degrees=30, direction="clockwise", fill="reflect")
-    (planned,) = plans(picture, [VariantSpec("turn", (turn,))])
+    (planned,) = plans(image, [VariantSpec("turn", (turn,))])
     assert isinstance(planned, Refused)
     assert "reflected" in planned.reason
 
@@ -210,11 +208,11 @@ def test_what_a_hole_hides_is_what_keypoints_say() -> None:
 def test_visibility_counts_from_the_whole_object(cut: int, expected: str) -> None:
     """A square of 100 px, cut so that exactly a share stays: kept at 40 %, neither kept nor dropped between."""
     square = np.array([(0.0, 0), (100, 0), (100, 100), (0, 100)])
-    picture = paint(f"cut {cut}", (300, 120), [("convex", (at(square, 10, 10),)), ("convex", (at(square, 180, 10),))])
+    image = paint(f"cut {cut}", (300, 120), [("convex", (at(square, 10, 10),)), ("convex", (at(square, 180, 10),))])
     window = {"x_min": 10 + cut, "x_max": 300, "y_min": 0, "y_max": 120}
     # Two draws, so that the rule for settings that leave nothing to draw does not come in.
     chain = (step("albumentations.Crop", **window), step("rotate", degrees=[0.1, 0.11]))
-    (planned,) = plans(picture, [VariantSpec("cut", chain)])
+    (planned,) = plans(image, [VariantSpec("cut", chain)])
     if expected == "refused":
         assert isinstance(planned, Refused)
         return
@@ -226,9 +224,9 @@ def test_visibility_counts_from_the_whole_object(cut: int, expected: str) -> Non
 def test_fixed_settings_keep_a_partly_visible_object(cut: int, labels: int, partial: int) -> None:
     """Where nothing is drawn, what is between the thresholds keeps its label and is counted."""
     square = np.array([(0.0, 0), (100, 0), (100, 100), (0, 100)])
-    picture = paint(f"cut {cut}", (300, 120), [("convex", (at(square, 10, 10),)), ("convex", (at(square, 180, 10),))])
+    image = paint(f"cut {cut}", (300, 120), [("convex", (at(square, 10, 10),)), ("convex", (at(square, 180, 10),))])
     window = step("albumentations.Crop", x_min=10 + cut, x_max=300, y_min=0, y_max=120)
-    (planned,) = plans(picture, [VariantSpec("cut", (window,))])
+    (planned,) = plans(image, [VariantSpec("cut", (window,))])
     assert isinstance(planned, Planned)
     assert (len(planned.judged.annotations), planned.judged.partial) == (labels, partial)
 
@@ -236,9 +234,9 @@ def test_fixed_settings_keep_a_partly_visible_object(cut: int, labels: int, part
 def test_a_horseshoe_cut_by_the_border_becomes_two_parts() -> None:
     """A real clipper: two parts, no repeated point, no edge along the border between them."""
     shape = np.array([(20.0, 10), (80, 10), (80, 70), (60, 70), (60, 30), (40, 30), (40, 70), (20, 70)])
-    picture = paint("horseshoe", (100, 80), [("convex", (shape,))])
+    image = paint("horseshoe", (100, 80), [("convex", (shape,))])
     lower = step("albumentations.Crop", x_min=0, x_max=100, y_min=35, y_max=80)
-    (planned,) = plans(picture, [VariantSpec("cut", (lower,))])
+    (planned,) = plans(image, [VariantSpec("cut", (lower,))])
     assert isinstance(planned, Planned)
     (label,) = planned.judged.annotations
     assert len(label.polygons) == 2

@@ -55,15 +55,15 @@ def test_order_company_and_history_do_not_matter(order: list[int], seed: int, ot
     assert sorted(map(told, maker.plan_all(source))) == sorted(expected)
 
 
-def test_pictures_are_pure_as_well() -> None:
+def test_images_are_pure_as_well() -> None:
     """Two makers render the same bytes."""
     source = original(discs(1))
-    pictures = []
+    images = []
     for _ in range(2):
         planned = VariantMaker(Recipe(7, SPECS), REGISTRY).plan_all(source)
-        pictures.append([render(source.image, p).tobytes() for p in planned if isinstance(p, Planned)])
-    assert pictures[0] == pictures[1]
-    assert len(set(pictures[0])) == len(pictures[0]) > 5
+        images.append([render(source.image, p).tobytes() for p in planned if isinstance(p, Planned)])
+    assert images[0] == images[1]
+    assert len(set(images[0])) == len(images[0]) > 5
 
 
 def test_seed_source_and_copy_each_change_the_draw() -> None:
@@ -91,17 +91,17 @@ def test_changing_one_kind_changes_no_other() -> None:
 
 def test_copies_differ_from_the_source_and_each_other() -> None:
     """Three flips are all there are; a fourth copy is refused, not repeated."""
-    (picture,) = scenes(1)
-    found = list(plans(picture, [VariantSpec("flip", (step("flip", how="any"),), copies=4)], attempts=60))
+    (image,) = scenes(1)
+    found = list(plans(image, [VariantSpec("flip", (step("flip", how="any"),), copies=4)], attempts=60))
     made = [p for p in found if isinstance(p, Planned)]
-    assert len({render(picture.image, p).tobytes() for p in made} | {picture.image.tobytes()}) == 4
-    assert [p.reason for p in found if isinstance(p, Refused)] == ["the picture would equal another copy"]
+    assert len({render(image.image, p).tobytes() for p in made} | {image.image.tobytes()}) == 4
+    assert [p.reason for p in found if isinstance(p, Refused)] == ["the image would equal another copy"]
 
 
 @given(seed=st.integers(0, 30))
 @settings(max_examples=10)
 def test_pixel_filters_leave_labels_byte_for_byte(seed: int) -> None:
-    """Labels of pictures whose places do not change are the very objects of the source."""
+    """Labels of images whose places do not change are the very objects of the source."""
     noise = np.random.default_rng(seed).integers(60, 200, (90, 120, 3), dtype=np.uint8)
     source = replace(original(discs(seed)), image=noise)
     chain = (step("blur"), step("brightness"), step("noise"), step("albumentations.CLAHE"))
@@ -145,7 +145,7 @@ def test_a_chain_gives_the_labels_of_its_steps(seed: int) -> None:
 
 
 def labelled(names: Sequence[str], keypoints: np.ndarray | None = None) -> Original:
-    """A picture with one box for each category."""
+    """A image with one box for each category."""
     boxes = [
         Annotation(name, (10.0 + 40 * i, 20, 40.0 + 40 * i, 70), keypoints=keypoints) for i, name in enumerate(names)
     ]
@@ -213,8 +213,8 @@ def test_oriented_boxes_keep_their_angle(degrees: int) -> None:
     chain = [step("rotate", degrees=degrees, direction="clockwise")]
     upright = np.array([(0.0, 0), (60, 0), (60, 20), (0, 20)])
     places = [np.array([70, 65]), np.array([3, 5])]
-    picture = paint("oriented", (200, 150), [("oriented box", (upright + place,)) for place in places])
-    for outcome in outcomes([picture], [chain, [*chain, step("flip")]], min_visibility=0.1):
+    image = paint("oriented", (200, 150), [("oriented box", (upright + place,)) for place in places])
+    for outcome in outcomes([image], [chain, [*chain, step("flip")]], min_visibility=0.1):
         for label in outcome.planned.judged.annotations:
             assert label.corners is not None
             across, down = label.corners[1] - label.corners[0], label.corners[3] - label.corners[0]

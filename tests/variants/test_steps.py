@@ -11,7 +11,7 @@ from amp_datasets.variants.steps import Original
 @pytest.mark.parametrize(
     "size", [(1, 5000), (5000, 1), (105, 5000), (191, 97), (97, 97), (96, 96), (3, 2), (1000, 750), (1333, 1037)]
 )
-def test_a_thumbnail_shows_the_whole_picture(size: tuple[int, int]) -> None:
+def test_a_thumbnail_shows_the_whole_image(size: tuple[int, int]) -> None:
     """At most 96 pixels a side, of the same shape, and of a twentieth of a side at most nothing is seen."""
     width, height = size
     ramp = np.zeros((height, width, 3), np.uint8)

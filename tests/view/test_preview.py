@@ -17,7 +17,7 @@ MANIFEST = "name: p\nsources: [set]\nsplits: {train: 1.0}\nfilters: {flip: , gra
 
 
 def prepared(folder: Path, demo_folder: Path, text: str = MANIFEST) -> Prepared:
-    """A manifest of a few filters over the demo pictures."""
+    """A manifest of a few filters over the demo images."""
     path = folder / "amp.yaml"
     path.write_text(text)
     return prepare(path, sources=[demo_folder])
@@ -43,19 +43,19 @@ def test_a_variant_that_cannot_be_made_says_why(tmp_path: Path, demo_folder: Pat
 
 def test_a_wrong_ending_is_told(tmp_path: Path, demo_folder: Path) -> None:
     """No file is left."""
-    with pytest.raises(BuildError, match=r"no picture format has the ending `\.nope`"):
+    with pytest.raises(BuildError, match=r"no image format has the ending `\.nope`"):
         preview(prepared(tmp_path, demo_folder), tmp_path / "sheet.nope")
     assert not (tmp_path / "sheet.nope").exists()
 
 
 def test_nothing_to_augment_is_told(tmp_path: Path, demo_folder: Path) -> None:
-    """All pictures are in a split that gets no variants."""
+    """All images are in a split that gets no variants."""
     with pytest.raises(BuildError, match="no source image gets variants"):
         preview(prepared(tmp_path, demo_folder, MANIFEST + "augment: [test]\n"), tmp_path / "sheet.png")
 
 
 def test_labels_are_drawn_where_they_are() -> None:
-    """The box's line is on its edges; inside and outside the picture is untouched."""
+    """The box's line is on its edges; inside and outside the image is untouched."""
     image = np.full((60, 80, 3), 50, np.uint8)
     shown = np.asarray(drawn(image, [Annotation("cat", (20.0, 10.0, 60.0, 40.0))]))
     assert (shown[10, 20:60] != 50).any(axis=1).all()

@@ -61,7 +61,7 @@ def run(
 ) -> None:
     """Make all tasks; their ledger rows are then in `shard_files(work)`, in the order of the tasks.
 
-    Pictures go below `images`; without it only rows are made, and with `plan_only` not even the pictures' digests.
+    Images go below `images`; without it only rows are made, and with `plan_only` not even the images' digests.
 
     Raises BuildError if a worker dies or a file cannot be written. Finished shards stay for the next run.
     """
@@ -111,7 +111,7 @@ def _make_shard(setup: _Setup, tasks: Sequence[Task], path: Path) -> int:
     }
     table = InMemoryTable.from_pydict(rows, schema=_TASK_FEATURES.arrow_schema)
     # Not by `Dataset.from_list`: it pickles and hashes the whole table for a fingerprint, and forgets the bytes of a
-    # picture in memory if a file has its name.
+    # image in memory if a file has its name.
     source = Dataset(table, DatasetInfo(features=_TASK_FEATURES), fingerprint=path.stem)
     try:
         source.map(
@@ -182,7 +182,7 @@ def _collect(submitted: Iterable[Future[int]], pool: ProcessPoolExecutor, progre
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep up to 128 MB of freed memory, where it gives every picture's arrays back to the system at once.
+    """Let glibc keep up to 128 MB of freed memory, where it gives every image's arrays back to the system at once.
 
     Getting them again, page by page, is a third of the system time of a build. Workers inherit the setting.
     """

@@ -52,7 +52,7 @@ def build(
 @command
 def preview(
     manifest: Manifest = Path("amp.yaml"),
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path("preview.jpg"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The image to write.")] = Path("preview.jpg"),
     images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
     source: Sources = None,
     settings: Settings = None,
@@ -66,9 +66,9 @@ def preview(
     prepared = prepare(manifest, sources=source or (), settings=settings or (), plugin_dirs=plugin_dirs or ())
     tiles = run(prepared, out, images)
     if json_:
-        emit_json({"out": str(out), "pictures": tiles})
+        emit_json({"out": str(out), "images": tiles})
         return
-    say(f"wrote {out} with {tiles} pictures")
+    say(f"wrote {out} with {tiles} images")
     next_step(f"amp build {manifest}")
 
 
@@ -78,7 +78,7 @@ def export(
     to: Annotated[str, typer.Option("--to", help="The format to write (amp env lists all).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A new folder.")],
     options: Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="An option.")] = None,
-    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures instead of linking them.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the images instead of linking them.")] = False,
     format_: Format = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,

@@ -57,7 +57,7 @@ def check(
         emit_json(report.to_json())
     else:
         emit(as_text(report, verbose))
-        next_step("mend the findings, or see how each is treated in docs/quirks.md" if report.failed else "amp build")
+        next_step("repair the findings, or see how each is treated in docs/quirks.md" if report.failed else "amp build")
     if report.failed:
         raise typer.Exit(EXIT_PROBLEMS)
 

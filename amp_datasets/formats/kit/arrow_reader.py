@@ -1,4 +1,4 @@
-"""Rows of Hugging Face datasets on disk: parquet, saved Arrow files, and metadata files beside pictures.
+"""Rows of Hugging Face datasets on disk: parquet, saved Arrow files, and metadata files beside images.
 
 `datasets` takes half a second to import, so it is imported where a set of its kind is at hand.
 """
@@ -114,7 +114,7 @@ def saved_files(folder: Folder) -> list[str]:
 
 
 def spool(data: bytes, suffix: str) -> Path:
-    """A picture's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
+    """A image's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
     from datasets import config
 
     digest = hashlib.sha256(data).hexdigest()
@@ -123,7 +123,7 @@ def spool(data: bytes, suffix: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(data)
-        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes spool the same picture
+        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes spool the same image
     return path
 
 

@@ -1,6 +1,6 @@
-"""Labels brought inside their picture: what is not usable is dropped and counted, what is a hair outside is clipped.
+"""Labels brought inside their image: what is not usable is dropped and counted, what is a hair outside is clipped.
 
-A box-only label inside its picture, which is nearly every label, passes in a microsecond and without an array.
+A box-only label inside its image, which is nearly every label, passes in a microsecond and without an array.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from amp_datasets.geometry.warp import Affine, Warp, resample_mask
 from amp_datasets.model import Annotation, Box, FloatArray, Mask, Polygon, Size
 
 _TOLERANCE = 1e-6
-"""What rounding in a label file may put outside, as a share of the picture's longer side."""
+"""What rounding in a label file may put outside, as a share of the image's longer side."""
 
 
 class Report(Protocol):
@@ -26,10 +26,10 @@ class Report(Protocol):
         """Count something that is set aside."""
 
     def repair(self, name: str, rule: str, detail: str = "") -> None:
-        """Count a mistake that was mended."""
+        """Count a mistake that was repaired."""
 
 
-def clean(picture: str, annotations: Iterable[Annotation], size: Size, report: Report) -> list[Annotation]:
+def clean(image: str, annotations: Iterable[Annotation], size: Size, report: Report) -> list[Annotation]:
     """Labels that lie inside the image and have an area; the others are dropped, repeated ones merged."""
     width, height = size
     kept: list[Annotation] = []
@@ -39,12 +39,12 @@ def clean(picture: str, annotations: Iterable[Annotation], size: Size, report: R
         if _is_plain(annotation) and 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height:
             cleaned: Annotation | None = annotation
         else:
-            cleaned = _clean_one(f"{picture}#{number}", annotation, size, report)
+            cleaned = _clean_one(f"{image}#{number}", annotation, size, report)
         if cleaned is None:
             continue
         identity = _identity(cleaned)
         if identity in seen:
-            report.repair(f"{picture}#{number}", "duplicate label removed", cleaned.category)
+            report.repair(f"{image}#{number}", "duplicate label removed", cleaned.category)
             continue
         seen.add(identity)
         kept.append(cleaned)
@@ -95,7 +95,7 @@ def _clean_one(label: str, annotation: Annotation, size: Size, report: Report) -
     annotation = _clean_keypoints(label, _clean_polygons(label, annotation, report), size, report)
     inside = geometry.clip_box(annotation.xyxy, size)
     if geometry.box_area(inside) <= 0:
-        report.drop(label, "box is outside the picture", f"{annotation.category} {annotation.xyxy}")
+        report.drop(label, "box is outside the image", f"{annotation.category} {annotation.xyxy}")
         return None
     return annotation if inside == annotation.xyxy else _clip(label, annotation, inside, size, report)
 
@@ -112,14 +112,14 @@ def _problem(annotation: Annotation, size: Size) -> str | None:
     if geometry.box_area(annotation.xyxy) <= 0:
         return "box has no area"
     if annotation.mask is not None and annotation.mask.size != size:
-        return "mask has another size than the picture"
+        return "mask has another size than the image"
     return None
 
 
 def _clip(label: str, annotation: Annotation, inside: Box, size: Size, report: Report) -> Annotation | None:
     beyond = max(abs(a - b) for a, b in zip(annotation.xyxy, inside, strict=True))
     if beyond > _TOLERANCE * max(size):
-        report.repair(label, "box clipped to the picture", f"{annotation.category}: {beyond:.3f} px outside")
+        report.repair(label, "box clipped to the image", f"{annotation.category}: {beyond:.3f} px outside")
     if annotation.polygons:
         polygons = _inside(annotation.polygons, size)
     elif annotation.corners is not None:
@@ -127,14 +127,14 @@ def _clip(label: str, annotation: Annotation, inside: Box, size: Size, report: R
     else:
         return replace(annotation, xyxy=inside)
     if not polygons:
-        report.drop(label, "polygon is outside the picture", annotation.category)
+        report.drop(label, "polygon is outside the image", annotation.category)
         return None
     box = geometry.bounds(p.exterior for p in polygons)
     return replace(annotation, xyxy=box, polygons=polygons if annotation.polygons else ())
 
 
 def _inside(polygons: Sequence[Polygon], size: Size) -> tuple[Polygon, ...]:
-    """The part of some polygons inside the picture; a rounding error beyond its edge moves points, but cuts nothing."""
+    """The part of some polygons inside the image; a rounding error beyond its edge moves points, but cuts nothing."""
     rings = [ring for polygon in polygons for ring in polygon.rings]
     if all(np.abs(ring - np.clip(ring, 0, size)).max() <= _TOLERANCE * max(size) for ring in rings):
         return tuple(Polygon(*_clamped(polygon, size)) for polygon in polygons)
@@ -164,7 +164,7 @@ def _clean_polygons(label: str, annotation: Annotation, report: Report) -> Annot
 
 
 def _clean_keypoints(label: str, annotation: Annotation, size: Size, report: Report) -> Annotation:
-    """Labelled points outside the picture become unlabelled ones; a hair outside is moved to the border."""
+    """Labelled points outside the image become unlabelled ones; a hair outside is moved to the border."""
     points = annotation.keypoints
     if points is None:
         return annotation
@@ -176,7 +176,7 @@ def _clean_keypoints(label: str, annotation: Annotation, size: Size, report: Rep
     far = (beyond > _TOLERANCE * max(size)) & (points[:, 2] > 0)
     moved[far] = 0.0
     if far.any():
-        report.repair(label, "keypoint outside the picture removed", f"{annotation.category}: {int(far.sum())} points")
+        report.repair(label, "keypoint outside the image removed", f"{annotation.category}: {int(far.sum())} points")
     return replace(annotation, keypoints=moved)
 
 

@@ -1,4 +1,4 @@
-"""One category or annotation of a COCO JSON, with the mistakes that tools make in it mended or counted."""
+"""One category or annotation of a COCO JSON, with the mistakes that tools make in it repaired or counted."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LabelReader:
             iscrowd = self._iscrowd(raw)
             polygons, mask = self._outline(raw.get("segmentation"), label)
             if mask is not None and declared is not None and mask.size != declared:
-                raise ValueError(f"the mask is {mask.size[0]}x{mask.size[1]}, its picture {declared[0]}x{declared[1]}")
+                raise ValueError(f"the mask is {mask.size[0]}x{mask.size[1]}, its image {declared[0]}x{declared[1]}")
             box = self._box(raw.get("bbox"), polygons, mask, label)
         except (ValueError, TypeError) as error:
             self.reading.drop(label, "label cannot be read", str(error))
@@ -104,7 +104,7 @@ class LabelReader:
         )
 
     def finish(self, file: str) -> None:
-        """Report what was mended so often that it is counted by file."""
+        """Report what was repaired so often that it is counted by file."""
         for rule, count in self._silent.items():
             self.reading.repair(file, rule, f"{count} labels")
 

@@ -1,4 +1,4 @@
-"""Finding the picture that a label file means, by the many ways in which tools name it."""
+"""Finding the image that a label file means, by the many ways in which tools name it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from amp_datasets.storage.folder import Folder
 _ROBOFLOW = re.compile(r"^(.+)\.rf\.[0-9a-f]{32}$", re.IGNORECASE)
 
 
-class Pictures:
-    """The pictures of a folder, found by the many ways in which label files name them."""
+class ImageLookup:
+    """The images of a folder, found by the many ways in which label files name them."""
 
     def __init__(self, folder: Folder) -> None:
         found = folder.with_suffix(*IMAGE_SUFFIXES)
@@ -27,10 +27,10 @@ class Pictures:
         return name in self._known
 
     def find(self, reference: str, near: str = "") -> str | None:
-        """The picture that a label file means: by relative path, then by bare name, then without its ending.
+        """The image that a label file means: by relative path, then by bare name, then without its ending.
 
-        Windows and percent-encoded paths are understood. `near` is the folder of the label file: of several pictures
-        of one name the one in or below it is meant. None if there is no such picture, or no telling which.
+        Windows and percent-encoded paths are understood. `near` is the folder of the label file: of several images
+        of one name the one in or below it is meant. None if there is no such image, or no telling which.
         """
         near = "" if near == "." else near.rstrip("/")
         direct = f"{near}/{reference}" if near else reference
@@ -46,7 +46,7 @@ class Pictures:
         """The reason to count where `find` knows no answer."""
         bare = reference.replace("\\", "/").rpartition("/")[2]
         several = any(self._keyed(comparable(name)) for name in (bare, unquote(bare), _without_suffix(bare)))
-        return "picture name is not unique in the set" if several else "picture is missing"
+        return "image name is not unique in the set" if several else "image is missing"
 
     def _find_spelled(self, path: str, near: str) -> str | None:
         joined = posixpath.normpath(posixpath.join(near, path))
@@ -72,11 +72,11 @@ class Pictures:
         return self._by_key.get(key, [])
 
 
-def roboflow_group(picture: str) -> str | None:
-    """What the copies that Roboflow made of one picture have in common: the name before `.rf.` and its 32 digits."""
-    if ".rf." not in picture:
+def roboflow_group(image: str) -> str | None:
+    """What the copies that Roboflow made of one image have in common: the name before `.rf.` and its 32 digits."""
+    if ".rf." not in image:
         return None
-    found = _ROBOFLOW.match(_without_suffix(picture.rpartition("/")[2]))
+    found = _ROBOFLOW.match(_without_suffix(image.rpartition("/")[2]))
     return found.group(1) if found else None
 
 
@@ -92,5 +92,5 @@ def _is_text(name: str) -> bool:
 
 
 def _without_suffix(name: str) -> str:
-    """A file name without the ending of a picture; other dots belong to the name."""
+    """A file name without the ending of a image; other dots belong to the name."""
     return next((name[: -len(suffix)] for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), name)

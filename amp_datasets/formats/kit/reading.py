@@ -1,4 +1,4 @@
-"""One reading of a set: opens pictures' headers, takes in labels, and counts everything that was lost or mended.
+"""One reading of a set: opens images' headers, takes in labels, and counts everything that was lost or repaired.
 
 What readers of formats need besides (`parse_json`, `finite`, `split_of` ...) is offered here too.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.formats.kit.cleaning import clean, transform
-from amp_datasets.formats.kit.image_lookup import Pictures, roboflow_group
+from amp_datasets.formats.kit.image_lookup import ImageLookup, roboflow_group
 from amp_datasets.formats.kit.parsing import (
     brief,
     category_name,
@@ -31,7 +31,7 @@ from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSe
 from amp_datasets.storage.folder import Folder
 
 __all__ = [
-    "Pictures",
+    "ImageLookup",
     "Reading",
     "brief",
     "category_name",
@@ -55,7 +55,7 @@ CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
 
 @dataclass
 class Reading:
-    """One reading of a set: opens pictures' headers, cleans labels, and keeps the list of what was lost or mended."""
+    """One reading of a set: opens images' headers, cleans labels, and keeps the list of what was lost or repaired."""
 
     folder: Folder
     limits: Limits = field(default_factory=Limits)
@@ -63,9 +63,9 @@ class Reading:
     repairs: list[Repair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.pictures = Pictures(self.folder)
+        self.images = ImageLookup(self.folder)
         self._samples: dict[str, Sample] = {}
-        for name in self.pictures.unusable:
+        for name in self.images.unusable:
             self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
 
     def drop(self, name: str, reason: str, detail: str = "") -> None:
@@ -73,24 +73,24 @@ class Reading:
         self.dropped.append(Dropped(name, reason, detail))
 
     def repair(self, name: str, rule: str, detail: str = "") -> None:
-        """Count a mistake that was mended without doubt about its meaning."""
+        """Count a mistake that was repaired without doubt about its meaning."""
         self.repairs.append(Repair(name, rule, detail))
 
-    def header(self, picture: str) -> Header | None:
-        """The header of a picture of the folder; None, and counted as dropped, if it is not usable."""
-        return self.header_of(picture, self.folder.image(picture))
+    def header(self, image: str) -> Header | None:
+        """The header of a image of the folder; None, and counted as dropped, if it is not usable."""
+        return self.header_of(image, self.folder.image(image))
 
     def header_of(self, source_id: str, file: ImageFile) -> Header | None:
-        """The header of a picture wherever it is; None, and counted as dropped, if it is not usable."""
+        """The header of a image wherever it is; None, and counted as dropped, if it is not usable."""
         try:
             return probe(file, self.limits)
         except (ImageError, SourceError) as error:
-            self.drop(source_id, "picture cannot be read", error.what)
+            self.drop(source_id, "image cannot be read", error.what)
             return None
 
     def add(
         self,
-        picture: str,
+        image_name: str,
         annotations: Iterable[Annotation],
         *,
         header: Header | None = None,
@@ -102,51 +102,53 @@ class Reading:
     ) -> None:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
-        `declared` is the size that the label file states; it tells whether labels refer to the picture as stored or
-        as shown (EXIF). Without it they refer to the upright picture, as annotation tools show it. Without a `group`
-        the copies that Roboflow made of one picture form one.
+        `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
+        as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
+        the copies that Roboflow made of one image form one.
         """
-        image = file or self.folder.image(picture)
-        header = header or self.header_of(picture, image)
+        image = file or self.folder.image(image_name)
+        header = header or self.header_of(image_name, image)
         if header is None:
             return
-        if picture in self._samples:
-            self.drop(picture, "picture is listed twice", "the first entry is kept")
+        if image_name in self._samples:
+            self.drop(image_name, "image is listed twice", "the first entry is kept")
             return
-        upright = self._upright(picture, list(annotations), header, declared)
+        upright = self._upright(image_name, list(annotations), header, declared)
         if upright is None:
             return
-        kept = clean(picture, upright, header.size, self)
+        kept = clean(image_name, upright, header.size, self)
         if upright and not kept:
-            self.drop(picture, "no usable label", f"all {len(upright)} labels were dropped")
+            self.drop(image_name, "no usable label", f"all {len(upright)} labels were dropped")
             return
-        group = group or roboflow_group(picture)
+        group = group or roboflow_group(image_name)
         turned = header.orientation != 1
-        self._samples[picture] = Sample(picture, image, header.size, tuple(kept), labelled, split, group, turned=turned)
+        self._samples[image_name] = Sample(
+            image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned
+        )
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
-        """The set, with pictures that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
+        """The set, with images that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
         gone = {item.id for item in self.dropped}
-        for picture in self.pictures.names:
-            if picture not in self._samples and picture not in gone:
-                self.add(picture, (), labelled=unlisted_is_empty, split=split_of(picture))
+        for image in self.images.names:
+            if image not in self._samples and image not in gone:
+                self.add(image, (), labelled=unlisted_is_empty, split=split_of(image))
         samples = tuple(self._samples[name] for name in sorted(self._samples))
         kept = tuple(self._judged(categories, samples))
         return LabelSet(kept, samples, tuple(self.dropped), tuple(self.repairs), name)
 
     def _upright(
-        self, picture: str, annotations: list[Annotation], header: Header, declared: Size | None
+        self, image: str, annotations: list[Annotation], header: Header, declared: Size | None
     ) -> list[Annotation] | None:
-        """Labels in the frame of the upright picture; None if the declared size fits neither frame."""
+        """Labels in the frame of the upright image; None if the declared size fits neither frame."""
         if declared is None or declared == header.size:
             return annotations
         if declared == header.stored:
-            self.repair(picture, "labels turned upright", f"EXIF orientation {header.orientation}")
+            self.repair(image, "labels turned upright", f"EXIF orientation {header.orientation}")
             return [transform(a, Affine(orientation_matrix(header))) for a in annotations]
         self.drop(
-            picture,
-            "label file contradicts the picture's size",
-            f"label file says {declared[0]}x{declared[1]}, the picture is {header.size[0]}x{header.size[1]}",
+            image,
+            "label file contradicts the image's size",
+            f"label file says {declared[0]}x{declared[1]}, the image is {header.size[0]}x{header.size[1]}",
         )
         return None
 

@@ -1,6 +1,6 @@
 """Rows of YOLO label files, to and from labels in pixels.
 
-https://docs.ultralytics.com/datasets: a class number, then shares of the picture's width and height.
+https://docs.ultralytics.com/datasets: a class number, then shares of the image's width and height.
 
     detect   class cx cy w h
     segment  class x1 y1 x2 y2 x3 y3 ...
@@ -24,9 +24,9 @@ Task = Literal["detect", "segment", "pose", "obb"]
 
 _STEP = 1e-9
 _EDGE = 1e-8
-"""Sides that are further inside the picture than this share stay inside, however a row is rounded."""
+"""Sides that are further inside the image than this share stay inside, however a row is rounded."""
 _FAR = 0.5
-"""A coordinate this far outside the picture, as a share of it, is no share but pixels or nonsense."""
+"""A coordinate this far outside the image, as a share of it, is no share but pixels or nonsense."""
 
 
 class RowError(ValueError):
@@ -106,7 +106,7 @@ def _check_shares(values: Iterable[float]) -> None:
         if not math.isfinite(value):
             raise RowError("row has a value that is not a finite number", str(value))
         if not -_FAR <= value <= 1 + _FAR:
-            raise RowError("coordinates are not shares of the picture", f"{value} is not within 0 and 1")
+            raise RowError("coordinates are not shares of the image", f"{value} is not within 0 and 1")
 
 
 def looks_oriented(rows: Iterable[tuple[FloatArray, Size]]) -> bool:
@@ -127,7 +127,7 @@ def looks_oriented(rows: Iterable[tuple[FloatArray, Size]]) -> bool:
 
 
 def box_text(xyxy: Box, size: Size) -> str:
-    """Centre and size as shares; read back, no side of the box lies outside the picture."""
+    """Centre and size as shares; read back, no side of the box lies outside the image."""
     width, height = size
     x0, y0, x1, y1 = xyxy[0] / width, xyxy[1] / height, xyxy[2] / width, xyxy[3] / height
     if _EDGE < x0 <= x1 < 1 - _EDGE and _EDGE < y0 <= y1 < 1 - _EDGE:
@@ -137,7 +137,7 @@ def box_text(xyxy: Box, size: Size) -> str:
 
 
 def points_text(points: FloatArray, size: Size) -> str:
-    """Points as shares, none outside the picture."""
+    """Points as shares, none outside the image."""
     return " ".join(_text(min(max(value, 0.0), 1.0)) for value in (points / size).ravel().tolist())
 
 

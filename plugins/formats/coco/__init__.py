@@ -6,7 +6,7 @@ https://cocodataset.org/#format-data
     images/train/a.jpg                train/a.jpg
 
 Coordinates are pixel edges from the top left corner, boxes [x, y, width, height]; keypoint skeletons count from 1.
-Pictures without annotations are confirmed empty; a file without `annotations` leaves its pictures unlabelled.
+Images without annotations are confirmed empty; a file without `annotations` leaves its images unlabelled.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CocoOptions(Options):
 
 
 class CocoSource(Source[CocoOptions]):
-    """Reads every COCO JSON of a folder and finds its pictures wherever they are below it."""
+    """Reads every COCO JSON of a folder and finds its images wherever they are below it."""
 
     name: ClassVar[str] = "coco"
     title: ClassVar[str] = "COCO JSON (boxes, polygons, masks, keypoints)"
@@ -95,7 +95,7 @@ class CocoSource(Source[CocoOptions]):
             self._read_image(file, entry, labels.pop(key, []), reader, "annotations" in document)
         for key, orphans in labels.items():
             if key not in self._ambiguous:
-                self.reading.drop(f"{file}: image_id {key}", "label of an unknown picture", f"{len(orphans)} labels")
+                self.reading.drop(f"{file}: image_id {key}", "label of an unknown image", f"{len(orphans)} labels")
         reader.finish(file)
 
     def _read_categories(self, file: str, entries: list[Any]) -> dict[str, str]:
@@ -122,7 +122,7 @@ class CocoSource(Source[CocoOptions]):
         return names
 
     def _images(self, file: str, entries: list[Any]) -> dict[str, dict[str, Any]]:
-        """Image ids to entries; two pictures under one id are both set aside, for no label can be told to be whose."""
+        """Image ids to entries; two images under one id are both set aside, for no label can be told to be whose."""
         found: dict[str, dict[str, Any]] = {}
         self._ambiguous: set[str] = set()
         for entry in entries:
@@ -160,40 +160,40 @@ class CocoSource(Source[CocoOptions]):
         self, file: str, entry: dict[str, Any], labels: list[dict[str, Any]], reader: LabelReader, labelled: bool
     ) -> None:
         reference = str(entry.get("file_name") or entry["coco_url"])
-        picture = self._find(reference)
-        if picture is None:
-            self.reading.drop(reference, "picture is missing", f"named in {file}")
+        image = self._find(reference)
+        if image is None:
+            self.reading.drop(reference, "image is missing", f"named in {file}")
             return
-        declared = self._declared(picture, entry)
-        annotations = [a for n, raw in enumerate(labels, 1) if (a := reader.read(raw, f"{picture}#{n}", declared))]
+        declared = self._declared(image, entry)
+        annotations = [a for n, raw in enumerate(labels, 1) if (a := reader.read(raw, f"{image}#{n}", declared))]
         self._used.update(annotation.category for annotation in annotations)
         if labels and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
+            self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
         if declared is None:
             declared = next((a.mask.size for a in annotations if a.mask is not None), None)
-        split = self._split or split_of(picture)
-        self.reading.add(picture, annotations, declared=declared, labelled=labelled, split=split)
+        split = self._split or split_of(image)
+        self.reading.add(image, annotations, declared=declared, labelled=labelled, split=split)
 
     def _find(self, reference: str) -> str | None:
-        """The picture that the present file means: looked for beside it, then in the folders of its split."""
+        """The image that the present file means: looked for beside it, then in the folders of its split."""
         for near in self._near:
-            picture = self.reading.pictures.find(reference, near)
-            if picture is not None and (self._split is None or split_of(picture) in {None, self._split}):
-                return picture
+            image = self.reading.images.find(reference, near)
+            if image is not None and (self._split is None or split_of(image) in {None, self._split}):
+                return image
         return None
 
     def _folders_by_split(self) -> dict[str | None, list[str]]:
-        """The folders that hold pictures of each split."""
+        """The folders that hold images of each split."""
         folders: dict[str | None, list[str]] = {}
-        for parent in sorted({posixpath.dirname(name) for name in self.reading.pictures.names}):
+        for parent in sorted({posixpath.dirname(name) for name in self.reading.images.names}):
             split = split_of(f"{parent}/picture")
             if split is not None:
                 folders.setdefault(split, []).append(parent)
         return folders
 
-    def _declared(self, picture: str, entry: dict[str, Any]) -> Size | None:
-        """The size that the file states, if it does; it tells whether labels are for the picture as stored."""
+    def _declared(self, image: str, entry: dict[str, Any]) -> Size | None:
+        """The size that the file states, if it does; it tells whether labels are for the image as stored."""
         if entry.get("width") is None or entry.get("height") is None:
             return None
         try:
@@ -201,7 +201,7 @@ class CocoSource(Source[CocoOptions]):
         except ValueError:
             width = height = 0
         if width < 1 or height < 1 or width % 1 or height % 1:
-            self.reading.repair(picture, "unusable picture size ignored", f"{entry['width']} x {entry['height']}"[:60])
+            self.reading.repair(image, "unusable image size ignored", f"{entry['width']} x {entry['height']}"[:60])
             return None
         return int(width), int(height)
 
@@ -224,7 +224,7 @@ class CocoExporter(Exporter[CocoExportOptions]):
     shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures and label files, one pass over the samples."""
+        """Write images and label files, one pass over the samples."""
         with ExitStack() as stack:
             files: dict[str, CocoFile] = {}
             for sample in labels.samples:
@@ -234,14 +234,14 @@ class CocoExporter(Exporter[CocoExportOptions]):
                 if split not in files:
                     files[split] = stack.enter_context(self._file(self.label_file(split), labels))
                 files[split].add(sample)
-                self.place(sample, self.picture_folder(split) / sample.source_id)
+                self.place(sample, self.image_folder(split) / sample.source_id)
 
     def label_file(self, split: str) -> Path:
         """Where a split's labels go."""
         return self.target / "annotations" / f"{split}.json"
 
-    def picture_folder(self, split: str) -> Path:
-        """Where a split's pictures go."""
+    def image_folder(self, split: str) -> Path:
+        """Where a split's images go."""
         return self.target / "images" / split
 
     def _file(self, path: Path, labels: LabelSet) -> CocoFile:
@@ -249,7 +249,7 @@ class CocoExporter(Exporter[CocoExportOptions]):
 
 
 class RoboflowCocoExporter(CocoExporter):
-    """Writes `train/`, `valid/`, `test/` with `_annotations.coco.json` beside the pictures, as RF-DETR reads them."""
+    """Writes `train/`, `valid/`, `test/` with `_annotations.coco.json` beside the images, as RF-DETR reads them."""
 
     name: ClassVar[str] = "coco-roboflow"
     title: ClassVar[str] = "COCO JSON in Roboflow's layout (RF-DETR)"
@@ -257,10 +257,10 @@ class RoboflowCocoExporter(CocoExporter):
 
     def label_file(self, split: str) -> Path:
         """Where a split's labels go."""
-        return self.picture_folder(split) / "_annotations.coco.json"
+        return self.image_folder(split) / "_annotations.coco.json"
 
-    def picture_folder(self, split: str) -> Path:
-        """Where a split's pictures go."""
+    def image_folder(self, split: str) -> Path:
+        """Where a split's images go."""
         return self.target / ("valid" if split == "validation" else split)
 
 

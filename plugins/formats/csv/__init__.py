@@ -4,7 +4,7 @@
     path,x1,y1,x2,y2,class                               keras-retinanet: no header; `path,,,,,` is an empty image
     image,xmin,ymin,xmax,ymax,label                      VoTT
     image_id,width,height,bbox,source                    Kaggle's wheat heads: bbox is "[x, y, w, h]", one class
-    ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,...   OpenImages, shares of the picture
+    ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,...   OpenImages, shares of the image
 
 Values are pixels, or shares where none of a file is above 1. A table cannot list an image without objects (except the
 second form), so images of the folder that it does not name are taken as unlabelled.
@@ -54,7 +54,7 @@ class CsvExportOptions(Options):
 
 
 class CsvSource(Source[CsvOptions]):
-    """Reads every table of a folder whose columns are known; each names pictures beside itself."""
+    """Reads every table of a folder whose columns are known; each names images beside itself."""
 
     name: ClassVar[str] = "csv"
     title: ClassVar[str] = "CSV, one row an object (TensorFlow, Roboflow, keras-retinanet, VoTT, OpenImages ...)"
@@ -62,14 +62,14 @@ class CsvSource(Source[CsvOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A table with columns for a picture and a box."""
+        """A table with columns for a image and a box."""
         for file in folder.with_suffix(".csv"):
             try:
                 table = parse_table(first_lines(folder.head(file, 65536)), file)
             except AmpError:
                 continue
             if table is not None:
-                return Detection(f"{file} has columns for a picture and a box", 70)
+                return Detection(f"{file} has columns for a image and a box", 70)
         return None
 
     def read(self) -> LabelSet:
@@ -94,30 +94,30 @@ class CsvSource(Source[CsvOptions]):
             if reference:
                 by_image.setdefault(reference, []).append((line, row))
             else:
-                self.reading.drop(f"{file}:{line}", "row names no picture")
+                self.reading.drop(f"{file}:{line}", "row names no image")
         shares = self.options.values == "shares" or (self.options.values == "auto" and are_shares(table))
         for reference, rows in by_image.items():
-            picture = self.reading.pictures.find(reference, posixpath.dirname(file))
-            if picture is None:
-                self.reading.drop(reference, self.reading.pictures.why_missing(reference), f"named in {file}")
+            image = self.reading.images.find(reference, posixpath.dirname(file))
+            if image is None:
+                self.reading.drop(reference, self.reading.images.why_missing(reference), f"named in {file}")
                 continue
-            self._read_picture(picture, rows, table, shares, known, names)
+            self._read_image(image, rows, table, shares, known, names)
 
-    def _read_picture(
+    def _read_image(
         self,
-        picture: str,
+        image: str,
         rows: list[tuple[int, list[str]]],
         table: Table,
         shares: bool,
         known: Mapping[str, str],
         names: dict[str, None],
     ) -> None:
-        header = self.reading.header(picture)
+        header = self.reading.header(image)
         if header is None:
             return
         declared = declared_size(table, rows)
         if declared is None and any(table.value(row, "width") for _, row in rows):
-            self.reading.repair(picture, "unusable picture size ignored", table.value(rows[0][1], "width")[:40])
+            self.reading.repair(image, "unusable image size ignored", table.value(rows[0][1], "width")[:40])
         scale = (declared or header.size) if shares else (1, 1)
         labels = [(line, row) for line, row in rows if not is_background(table, row)]
         annotations = []
@@ -125,12 +125,12 @@ class CsvSource(Source[CsvOptions]):
             try:
                 annotations.append(self._annotation(table, row, scale, known))
             except ValueError as error:
-                self.reading.drop(f"{picture}#{line}", "label cannot be read", str(error)[:100])
+                self.reading.drop(f"{image}#{line}", "label cannot be read", str(error)[:100])
         names.update(dict.fromkeys(a.category for a in annotations))
         if labels and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(labels)} labels were dropped")
+            self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(picture, annotations, header=header, declared=declared, split=split_of(picture))
+        self.reading.add(image, annotations, header=header, declared=declared, split=split_of(image))
 
     def _annotation(self, table: Table, row: list[str], scale: Size, known: Mapping[str, str]) -> Annotation:
         name = table.value(row, "class") if "class" in table.columns else self.options.category
@@ -145,7 +145,7 @@ class CsvSource(Source[CsvOptions]):
 
 
 class CsvExporter(Exporter[CsvExportOptions]):
-    """Writes one folder a split with the pictures and `_annotations.csv`, coordinates as exact decimals."""
+    """Writes one folder a split with the images and `_annotations.csv`, coordinates as exact decimals."""
 
     name: ClassVar[str] = "csv"
     title: ClassVar[str] = "CSV, one row an object, as TensorFlow and Roboflow have it"
@@ -153,7 +153,7 @@ class CsvExporter(Exporter[CsvExportOptions]):
     holds: ClassVar[frozenset[Feature]] = frozenset({"unlabelled", "split", "classes"})
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures, tables and the list of classes."""
+        """Write images, tables and the list of classes."""
         rows: dict[str, list[tuple[object, ...]]] = {}
         for sample in labels.samples:
             split = str(sample.split)

@@ -66,7 +66,7 @@ def parse_table(data: bytes, where: str) -> Table | None:
 
 
 def _header(row: list[str]) -> dict[str, int] | None:
-    """Where each known column stands, if there are columns for a picture and for a box."""
+    """Where each known column stands, if there are columns for a image and for a box."""
     names = [cell.strip().lower().replace("_", "").replace(" ", "") for cell in row]
     columns = {
         column: min(names.index(alias) for alias in aliases if alias in names)
@@ -87,7 +87,7 @@ def _is_headerless(row: list[str]) -> bool:
 
 
 def is_background(table: Table, row: list[str]) -> bool:
-    """Whether a row names a picture and no box."""
+    """Whether a row names a image and no box."""
     return not any(table.value(row, column) for column in (*_SIDES, "bbox"))
 
 
@@ -118,7 +118,7 @@ def are_shares(table: Table) -> bool:
 
 
 def declared_size(table: Table, rows: list[tuple[int, list[str]]]) -> Size | None:
-    """The size that a picture's first row states; None if it states none that can be."""
+    """The size that a image's first row states; None if it states none that can be."""
     try:
         width, height = (finite(table.value(rows[0][1], side)) for side in ("width", "height"))
     except ValueError:

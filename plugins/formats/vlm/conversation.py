@@ -23,17 +23,17 @@ NOTHING = "none"
 """The answer where there is nothing to find or count."""
 
 _DETECT = (
-    "Find every {classes} in the picture.",
+    "Find every {classes} in the image.",
     "Detect all objects of these classes: {classes}.",
     "Where are the objects of the classes {classes}?",
     "Locate each {classes} that you can see.",
 )
 _COUNT = (
-    "How many objects of the class {name} are in the picture?",
+    "How many objects of the class {name} are in the image?",
     "Count the objects of the class {name}.",
     "What is the number of {name} objects here?",
 )
-_UNITS = {"pixels": "pixels", "thousand": "thousandths of the picture's width and height (0 to 1000)"}
+_UNITS = {"pixels": "pixels", "thousand": "thousandths of the image's width and height (0 to 1000)"}
 _CORNERS = {"xyxy": "x_min, y_min, x_max, y_max", "yxyx": "y_min, x_min, y_max, x_max"}
 
 

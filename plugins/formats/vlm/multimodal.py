@@ -53,7 +53,7 @@ class MultimodalExporter(Exporter[MultimodalOptions]):
     shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures and one JSONL a split."""
+        """Write images and one JSONL a split."""
         files: dict[str, IO[str]] = {}
         with ExitStack() as stack:
             for sample in labels.samples:
@@ -61,14 +61,14 @@ class MultimodalExporter(Exporter[MultimodalOptions]):
                 if not sample.labelled or not names:
                     continue
                 split = str(sample.split)
-                picture = self.target / "images" / split / sample.source_id
-                self.place(sample, picture)
+                image = self.target / "images" / split / sample.source_id
+                self.place(sample, image)
                 if split not in files:
                     path = self.target / f"{split}.jsonl"
                     files[split] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
                 for question, answer in self._turns(sample, names):
                     messages = [user_message(question), assistant_message(answer)]
-                    row = {"messages": messages, "images": [picture.relative_to(self.target).as_posix()]}
+                    row = {"messages": messages, "images": [image.relative_to(self.target).as_posix()]}
                     files[split].write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def _turns(self, sample: Sample, names: list[str]) -> Iterator[tuple[str, str]]:

@@ -65,7 +65,7 @@ class PreferenceExporter(Exporter[PreferenceOptions]):
     shares_images: ClassVar[bool] = True
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures and one JSONL a split."""
+        """Write images and one JSONL a split."""
         files: dict[str, IO[str]] = {}
         with ExitStack() as stack:
             for sample in labels.samples:
@@ -73,12 +73,12 @@ class PreferenceExporter(Exporter[PreferenceOptions]):
                 if row is None:
                     continue
                 split = str(sample.split)
-                picture = self.target / "images" / split / sample.source_id
-                self.place(sample, picture)
+                image = self.target / "images" / split / sample.source_id
+                self.place(sample, image)
                 if split not in files:
                     path = self.target / f"{split}.preference.jsonl"
                     files[split] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-                row["images"] = [picture.relative_to(self.target).as_posix()]
+                row["images"] = [image.relative_to(self.target).as_posix()]
                 files[split].write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def _row(self, sample: Sample, names: list[str]) -> dict[str, object] | None:

@@ -27,7 +27,7 @@ _PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 @dataclass(frozen=True)
 class YoloYaml:
-    """What a `data.yaml` says. `splits` maps a split to the folders, lists or pictures it names, as written."""
+    """What a `data.yaml` says. `splits` maps a split to the folders, lists or images it names, as written."""
 
     file: str
     names: tuple[str, ...]

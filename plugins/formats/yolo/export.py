@@ -39,7 +39,7 @@ class YoloExporter(Exporter[Options]):
     task: ClassVar[str] = "detect"
 
     def write(self, labels: LabelSet) -> None:
-        """Write pictures, rows and data.yaml."""
+        """Write images, rows and data.yaml."""
         self.prepare(labels.categories)
         numbers = {category.name: number for number, category in enumerate(labels.categories)}
         folders: dict[str, tuple[Path, Path]] = {}
@@ -60,7 +60,7 @@ class YoloExporter(Exporter[Options]):
         (self.target / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
 
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
-        """Also the pictures that the trainer would skip, and rows that it would merge."""
+        """Also the images that the trainer would skip, and rows that it would merge."""
         own: Counter[str] = Counter()
 
         def watched() -> Iterator[Sample]:
@@ -72,9 +72,9 @@ class YoloExporter(Exporter[Options]):
 
     def _own_losses(self, sample: Sample) -> Iterator[str]:
         if splitext(sample.source_id)[1].lower() not in _SUFFIXES:
-            yield "picture format that the trainer skips"
+            yield "image format that the trainer skips"
         if min(sample.size) < _MIN_SIDE_PX:
-            yield "picture too small for the trainer"
+            yield "image too small for the trainer"
         if any(_alike(a, b) for a, b in combinations(sample.annotations, 2)):  # else no two rows can be the same
             rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
             yield from ["repeated row"] * (len(sample.annotations) - len(rows))
@@ -183,7 +183,7 @@ def _one_ring(polygons: Iterable[Polygon]) -> FloatArray:
 
 
 def _corners(annotation: Annotation, size: Size) -> FloatArray:
-    """Four corners inside the picture; an oriented box that reaches out is fitted to what is inside."""
+    """Four corners inside the image; an oriented box that reaches out is fitted to what is inside."""
     corners = annotation.corners
     if corners is None:
         outline = _outline(annotation)

@@ -1,4 +1,4 @@
-"""YOLO sets: text files with one row an object beside the pictures, in any of the layouts that tools write.
+"""YOLO sets: text files with one row an object beside the images, in any of the layouts that tools write.
 
 https://docs.ultralytics.com/datasets; the rows are described in `amp_datasets.formats.kit.yolo_rows`.
 
@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.base import Detection, Options, Source
-from amp_datasets.formats.kit.image_lookup import Pictures, comparable
+from amp_datasets.formats.kit.image_lookup import ImageLookup, comparable
 from amp_datasets.formats.kit.reading import (
     CLASS_LISTS,
     checked_names,
@@ -57,7 +57,7 @@ class YoloSource(Source[YoloOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A data.yaml with class names and splits, or label files beside pictures."""
+        """A data.yaml with class names and splits, or label files beside images."""
         try:
             file = find_yaml(folder)
         except AmpError as error:
@@ -65,10 +65,10 @@ class YoloSource(Source[YoloOptions]):
         if file is not None:
             return Detection(f"{file} names classes and splits", 85)
         finder = LabelFiles(folder)
-        for picture in Pictures(folder).names[: 50 * _SAMPLE]:
-            label = finder.find(picture)
+        for image in ImageLookup(folder).names[: 50 * _SAMPLE]:
+            label = finder.find(image)
             if label is not None and _has_rows(folder, label):
-                return Detection(f"{label} has rows of a class number and shares of the picture", 60)
+                return Detection(f"{label} has rows of a class number and shares of the image", 60)
         return None
 
     def read(self) -> LabelSet:
@@ -76,25 +76,25 @@ class YoloSource(Source[YoloOptions]):
         file = find_yaml(self.folder)
         yaml = None if file is None else read_yaml(self.folder, file)
         finder = LabelFiles(self.folder)
-        pairs = [(picture, finder.find(picture)) for picture in self.reading.pictures.names]
+        pairs = [(image, finder.find(image)) for image in self.reading.images.names]
         names = self._names(yaml, [label for _, label in pairs if label is not None])
         splits = YoloSplits(yaml, self.reading)
         shape = None if yaml is None else yaml.keypoints
         rows = RowReader(names, self._task(yaml, pairs), shape)
         used: dict[str, str] = {}
-        for picture, label in pairs:
+        for image, label in pairs:
             if label is None:
-                self.reading.add(picture, (), labelled=False, split=splits.of(picture))
+                self.reading.add(image, (), labelled=False, split=splits.of(image))
                 continue
-            other = used.setdefault(label, picture)
-            if other != picture:
-                self.reading.repair(picture, "two pictures share one label file", f"{label}, also of {other}")
-            self._read_picture(picture, label, rows, splits.of(picture))
+            other = used.setdefault(label, image)
+            if other != image:
+                self.reading.repair(image, "two images share one label file", f"{label}, also of {other}")
+            self._read_image(image, label, rows, splits.of(image))
         self._count_orphans(used, splits)
         return self.reading.finish(_categories(names, yaml))
 
-    def _read_picture(self, picture: str, label: str, rows: RowReader, split: str | None) -> None:
-        header = self.reading.header(picture)
+    def _read_image(self, image: str, label: str, rows: RowReader, split: str | None) -> None:
+        header = self.reading.header(image)
         if header is None:
             return
         lines = self._rows(label)
@@ -105,11 +105,11 @@ class YoloSource(Source[YoloOptions]):
             except RowError as error:
                 self.reading.drop(f"{label}#{number}", error.reason, str(error))
         if lines and not annotations:
-            self.reading.drop(picture, "no usable label", f"all {len(lines)} rows of {label} were dropped")
+            self.reading.drop(image, "no usable label", f"all {len(lines)} rows of {label} were dropped")
             return
         if len(annotations) > 1 and rows.task != "pose" and _mixed(annotations):
             self.reading.repair(label, "box and polygon rows in one file", "each row is read for what it is")
-        self.reading.add(picture, annotations, header=header, split=split)
+        self.reading.add(image, annotations, header=header, split=split)
 
     def _rows(self, label: str) -> list[list[str]]:
         """The rows that hold something, split at spaces (or commas, where there are no spaces)."""
@@ -139,38 +139,38 @@ class YoloSource(Source[YoloOptions]):
         if yaml is not None and yaml.task is not None:
             return yaml.task
         rings: list[tuple[FloatArray, Size]] = []
-        for picture, label in islice(((p, x) for p, x in pairs if x is not None), _SAMPLE):
+        for image, label in islice(((p, x) for p, x in pairs if x is not None), _SAMPLE):
             for parts in self._rows(label):
                 if len(parts) > 5 and len(parts) != 9:
                     return None
                 if len(parts) == 9:
                     try:
-                        size = probe(self.folder.image(picture), self.reading.limits).size
+                        size = probe(self.folder.image(image), self.reading.limits).size
                         rings.append((points(parts[1:]), size))
                     except (AmpError, ValueError):
                         continue
         return "obb" if looks_oriented(rings) else None
 
     def _count_orphans(self, used: dict[str, str], splits: YoloSplits) -> None:
-        """Label files whose picture is not there: each is a lost picture."""
+        """Label files whose image is not there: each is a lost image."""
         folders = {posixpath.dirname(label) for label in used}
         for file in self.folder.with_suffix(".txt"):
             folder, _, bare = file.rpartition("/")
             in_place = folder in folders or "labels" in folder.split("/")
             is_list = file in splits.lists or split_name(bare[:-4]) is not None
             if in_place and file not in used and not is_list and not _is_no_label(bare):
-                self.reading.drop(file, "picture is missing", "only its label file is there")
+                self.reading.drop(file, "image is missing", "only its label file is there")
 
 
 class LabelFiles:
-    """Finds the label file of a picture."""
+    """Finds the label file of a image."""
 
     def __init__(self, folder: Folder) -> None:
         self._known = {comparable(file): file for file in folder.with_suffix(".txt")}
 
-    def find(self, picture: str) -> str | None:
-        """The picture's label file, if there is one."""
-        for candidate in _candidates(comparable(picture.rpartition(".")[0] + ".txt")):
+    def find(self, image: str) -> str | None:
+        """The image's label file, if there is one."""
+        for candidate in _candidates(comparable(image.rpartition(".")[0] + ".txt")):
             found = self._known.get(candidate)
             if found is not None and not _is_no_label(found.rpartition("/")[2]):
                 return found
@@ -178,7 +178,7 @@ class LabelFiles:
 
 
 def _candidates(beside: str) -> Iterator[str]:
-    """Where a label file may lie, given its path beside the picture."""
+    """Where a label file may lie, given its path beside the image."""
     at = f"/{beside}".rfind("/images/")
     if at >= 0:
         yield f"{beside[:at]}labels/{beside[at + len('images/') :]}"

@@ -1,4 +1,4 @@
-"""Which split a picture of a YOLO set belongs to, by what its `data.yaml` names."""
+"""Which split a image of a YOLO set belongs to, by what its `data.yaml` names."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class YoloSplits:
             for entry in entries:
                 self._take(entry, split, yaml, folders)
 
-    def of(self, picture: str) -> str | None:
-        """The split of a picture; None if nothing tells."""
-        if picture in self._listed:
-            return self._listed[picture]
-        folder = picture.rpartition("/")[0]
+    def of(self, image: str) -> str | None:
+        """The split of a image; None if nothing tells."""
+        if image in self._listed:
+            return self._listed[image]
+        folder = image.rpartition("/")[0]
         while self._folders:
             if folder in self._folders:
                 return self._folders[folder]
             if not folder:
                 break
             folder = folder.rpartition("/")[0]
-        return split_of(picture)
+        return split_of(image)
 
     def _take(self, entry: str, split: str, yaml: YoloYaml, folders: frozenset[str]) -> None:
         for place in _places(entry, yaml):
@@ -55,9 +55,9 @@ class YoloSplits:
         self._reading.repair(yaml.file, "split without a folder ignored", f"{split}: {entry}"[:100])
 
     def _take_list(self, file: str, split: str, yaml: YoloYaml) -> None:
-        """A picture, or a text file with one picture a line."""
+        """A image, or a text file with one image a line."""
         self.lists.add(file)
-        if file in self._reading.pictures:
+        if file in self._reading.images:
             self._listed.setdefault(file, split)
             return
         where = self._reading.folder.path(file)
@@ -66,12 +66,12 @@ class YoloSplits:
             if not reference:
                 continue
             near = posixpath.dirname(file) if reference.startswith("./") else yaml.folder
-            picture = self._reading.pictures.find(reference, near)
-            if picture is None:
-                reason = self._reading.pictures.why_missing(reference)
+            image = self._reading.images.find(reference, near)
+            if image is None:
+                reason = self._reading.images.why_missing(reference)
                 self._reading.drop(reference, reason, f"named in {file}")
-            elif self._listed.setdefault(picture, split) != split:
-                self._reading.repair(picture, "picture is in two splits, the first is kept", f"named in {file}")
+            elif self._listed.setdefault(image, split) != split:
+                self._reading.repair(image, "image is in two splits, the first is kept", f"named in {file}")
 
 
 def _names_one_place(yaml: YoloYaml, reading: Reading) -> bool:

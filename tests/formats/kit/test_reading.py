@@ -1,4 +1,4 @@
-"""What all readers of sets share: finding pictures, judging their headers, cleaning labels, parsing text."""
+"""What all readers of sets share: finding images, judging their headers, cleaning labels, parsing text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import picture_bytes, write_files, write_picture
+from builders import image_bytes, write_files, write_image
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from amp_datasets.errors import AmpError, ImageError, SourceError
 from amp_datasets.formats.kit.reading import (
-    Pictures,
+    ImageLookup,
     Reading,
     category_name,
     finite,
@@ -35,13 +35,13 @@ from amp_datasets.storage.folder import Folder, open_folder
 SQUARE = geometry.rectangle((10, 10, 20, 20))
 
 
-def reading_of(folder: Path, *pictures: str) -> Reading:
-    """A reading of a folder with some small pictures of 64x48."""
-    return Reading(open_folder(write_files(folder, dict.fromkeys(pictures or ("a.jpg",), ""))))
+def reading_of(folder: Path, *images: str) -> Reading:
+    """A reading of a folder with some small images of 64x48."""
+    return Reading(open_folder(write_files(folder, dict.fromkeys(images or ("a.jpg",), ""))))
 
 
 def cleaned(folder: Path, *annotations: Annotation) -> tuple[Sample | None, Reading]:
-    """What is left of labels in a picture of 64x48."""
+    """What is left of labels in a image of 64x48."""
     reading = reading_of(folder)
     reading.add("a.jpg", annotations)
     return next(iter(reading.finish([Category("x")]).samples), None), reading
@@ -68,7 +68,7 @@ def cleaned(folder: Path, *annotations: Annotation) -> tuple[Sample | None, Read
         ("nothing.jpg", "", None),
     ],
 )
-def test_pictures_are_found_as_tools_name_them(reference: str, near: str, found: str | None, tmp_path: Path) -> None:
+def test_images_are_found_as_tools_name_them(reference: str, near: str, found: str | None, tmp_path: Path) -> None:
     """By path, by bare name, without ending, from Windows, percent-encoded; never by guess."""
     names = [
         "train/a.jpg",
@@ -78,16 +78,16 @@ def test_pictures_are_found_as_tools_name_them(reference: str, near: str, found:
         "train/v1.2.jpg",
         "train/café.jpg",
     ]
-    pictures = Pictures(open_folder(write_files(tmp_path, dict.fromkeys([*names, "train/v1.jpg"], ""))))
-    assert pictures.find(reference, near) == found
+    images = ImageLookup(open_folder(write_files(tmp_path, dict.fromkeys([*names, "train/v1.jpg"], ""))))
+    assert images.find(reference, near) == found
     if found is None:
         ambiguous = reference == "a.jpg"
-        reason = "picture name is not unique in the set" if ambiguous else "picture is missing"
-        assert pictures.why_missing(reference) == reason
+        reason = "image name is not unique in the set" if ambiguous else "image is missing"
+        assert images.why_missing(reference) == reason
 
 
 def encoded(kind: str, orientation: int, mode: str = "RGB", **options: Any) -> bytes:
-    """A picture's file with an EXIF orientation."""
+    """A image's file with an EXIF orientation."""
     exif = PillowImage.Exif()
     if orientation:
         exif[0x0112] = orientation
@@ -119,7 +119,7 @@ def test_the_quick_look_reads_files_and_members_alike(kind: str, tmp_path: Path)
 
 def test_metadata_before_the_frame_may_be_long(tmp_path: Path) -> None:
     """A JPEG whose frame comes after the part that is looked at first is still read."""
-    data = picture_bytes((64, 48))
+    data = image_bytes((64, 48))
     comment = b"\xff\xfe\xff\xff" + b"c" * 65533
     (tmp_path / "a.jpg").write_bytes(data[:2] + comment * 2 + data[2:])
     assert probe(ImageFile(tmp_path / "a.jpg"), Limits()).size == (64, 48)
@@ -127,7 +127,7 @@ def test_metadata_before_the_frame_may_be_long(tmp_path: Path) -> None:
 
 def test_limits_hold_for_the_quick_look(tmp_path: Path) -> None:
     """Pixels and bytes."""
-    file = ImageFile(write_picture(tmp_path / "a.jpg", (64, 48)))
+    file = ImageFile(write_image(tmp_path / "a.jpg", (64, 48)))
     assert probe(file, Limits(max_pixels=64 * 48)).size == (64, 48)
     with pytest.raises(ImageError, match="outside the limit"):
         probe(file, Limits(max_pixels=64 * 48 - 1))
@@ -136,8 +136,8 @@ def test_limits_hold_for_the_quick_look(tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_damaged_pictures_raise_only_errors_of_ours(data: st.DataObject) -> None:
-    """Cut or changed at any place, a picture is judged or refused."""
+def test_damaged_images_raise_only_errors_of_ours(data: st.DataObject) -> None:
+    """Cut or changed at any place, a image is judged or refused."""
     content = bytearray(encoded(data.draw(st.sampled_from(["JPEG", "PNG"])), 6))
     for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
         content[at] = data.draw(st.integers(0, 255))
@@ -156,11 +156,11 @@ def test_damaged_pictures_raise_only_errors_of_ours(data: st.DataObject) -> None
         ((1, 1, float("inf"), 9), "label has a coordinate that is not a finite number"),
         ((9, 1, 1, 9), "box has a negative width or height"),
         ((9, 1, 9, 9), "box has no area"),
-        ((70, 1, 90, 9), "box is outside the picture"),
+        ((70, 1, 90, 9), "box is outside the image"),
     ],
 )
 def test_unusable_boxes_are_dropped(xyxy: tuple[float, float, float, float], why: str, tmp_path: Path) -> None:
-    """One by one; a picture that keeps no label is dropped too, not taken for an empty one."""
+    """One by one; a image that keeps no label is dropped too, not taken for an empty one."""
     good = Annotation("x", (1, 1, 9, 9))
     sample, reading = cleaned(tmp_path, Annotation("x", xyxy), good)
     assert sample is not None
@@ -176,11 +176,11 @@ def test_boxes_a_hair_outside_are_clipped(tmp_path: Path) -> None:
     sample, reading = cleaned(tmp_path, Annotation("x", (-1e-9, 0, 9, 9)), Annotation("x", (1, 1, 70, 9)))
     assert sample is not None
     assert [a.xyxy for a in sample.annotations] == [(0, 0, 9, 9), (1, 1, 64, 9)]
-    assert [item.rule for item in reading.repairs] == ["box clipped to the picture"]
+    assert [item.rule for item in reading.repairs] == ["box clipped to the image"]
 
 
 def test_outlines_are_clipped_and_the_box_follows(tmp_path: Path) -> None:
-    """Polygons and oriented boxes: the box is that of what is inside the picture."""
+    """Polygons and oriented boxes: the box is that of what is inside the image."""
     triangle = np.array([(50.0, 0.0), (78.0, 14.0), (50.0, 28.0)])
     outlines = [
         Annotation("x", geometry.bounds([triangle]), polygons=(Polygon(triangle),)),
@@ -191,7 +191,7 @@ def test_outlines_are_clipped_and_the_box_follows(tmp_path: Path) -> None:
     assert sample is not None
     assert [a.xyxy for a in sample.annotations] == [(50, 0, 64, 28)] * 2
     np.testing.assert_array_equal(sample.annotations[1].corners, outlines[1].corners)
-    assert [item.reason for item in reading.dropped] == ["polygon is outside the picture"]
+    assert [item.reason for item in reading.dropped] == ["polygon is outside the image"]
 
 
 def test_polygons_lose_repeated_points_and_empty_parts(tmp_path: Path) -> None:
@@ -215,15 +215,15 @@ def test_keypoints_outside_become_unlabelled(tmp_path: Path) -> None:
     assert sample is not None
     expected = [(5, 5, 2), (0, 0, 0), (64, 5, 1), (0, 0, 0)]
     np.testing.assert_array_equal(sample.annotations[0].keypoints, expected)
-    assert [item.rule for item in reading.repairs] == ["keypoint outside the picture removed"]
+    assert [item.rule for item in reading.repairs] == ["keypoint outside the image removed"]
 
 
-def test_masks_must_have_the_size_of_their_picture(tmp_path: Path) -> None:
-    """A mask of another size says nothing about this picture."""
+def test_masks_must_have_the_size_of_their_image(tmp_path: Path) -> None:
+    """A mask of another size says nothing about this image."""
     mask = geometry.encode_mask(np.ones((48, 63), dtype=np.bool_))
     sample, reading = cleaned(tmp_path, Annotation("x", (0, 0, 9, 9), mask=Mask(mask.size, mask.counts)))
     assert sample is None
-    assert reading.dropped[0].reason == "mask has another size than the picture"
+    assert reading.dropped[0].reason == "mask has another size than the image"
 
 
 def test_repeated_labels_are_merged(tmp_path: Path) -> None:
@@ -244,26 +244,26 @@ def test_repeated_labels_are_merged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_declared_size_tells_the_frame_of_the_labels(orientation: int, tmp_path: Path) -> None:
-    """Labels of the stored pixels are turned with them where its sides tell; labels of another picture are refused."""
+    """Labels of the stored pixels are turned with them where its sides tell; labels of another image are refused."""
     reading = reading_of(tmp_path)
-    write_picture(tmp_path / "a.jpg", (64, 48), orientation)
+    write_image(tmp_path / "a.jpg", (64, 48), orientation)
     reading.add("a.jpg", [Annotation("x", (0, 0, 16, 12))], declared=(64, 48))
     (sample,) = reading.finish([Category("x")]).samples
     assert sample.size == ((48, 64) if orientation >= 5 else (64, 48))
     width, height = sample.size
     x, y = (16, 12) if orientation < 5 else (12, 16)
-    right, low = orientation in (6, 7), orientation in (7, 8)  # 2 to 4 keep the sides: tools show the upright picture
+    right, low = orientation in (6, 7), orientation in (7, 8)  # 2 to 4 keep the sides: tools show the upright image
     corner = (width - x if right else 0, height - y if low else 0)
     assert sample.annotations[0].xyxy == (*corner, corner[0] + x, corner[1] + y)
     other = Reading(Folder(tmp_path))
     other.add("a.jpg", [Annotation("x", (0, 0, 16, 12))], declared=(64, 50))
-    assert [item.reason for item in other.dropped] == ["label file contradicts the picture's size"]
+    assert [item.reason for item in other.dropped] == ["label file contradicts the image's size"]
 
 
 def test_nothing_disappears(tmp_path: Path) -> None:
-    """Every picture of the folder is a sample or counted: unmentioned ones are unlabelled, damaged ones dropped."""
+    """Every image of the folder is a sample or counted: unmentioned ones are unlabelled, damaged ones dropped."""
     reading = reading_of(tmp_path, "train/a.jpg", "val/b.JPG", "c.png")
-    write_files(tmp_path, {"broken.jpg": "no picture"})
+    write_files(tmp_path, {"broken.jpg": "no image"})
     reading = Reading(Folder(tmp_path))
     reading.add("train/a.jpg", [], split="train")
     reading.add("train/a.jpg", [])
@@ -274,16 +274,16 @@ def test_nothing_disappears(tmp_path: Path) -> None:
         ("val/b.JPG", False, "validation"),
     ]
     assert [(item.id, item.reason) for item in labels.dropped] == [
-        ("train/a.jpg", "picture is listed twice"),
-        ("broken.jpg", "picture cannot be read"),
+        ("train/a.jpg", "image is listed twice"),
+        ("broken.jpg", "image cannot be read"),
     ]
     assert [c.name for c in labels.categories] == ["x"]
 
 
 def test_names_that_are_no_text_are_counted(tmp_path: Path) -> None:
-    """A name in another encoding cannot be written into any index; the picture is counted, not passed on."""
-    write_picture(tmp_path / "a.jpg")
-    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture_bytes())
+    """A name in another encoding cannot be written into any index; the image is counted, not passed on."""
+    write_image(tmp_path / "a.jpg")
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(image_bytes())
     labels = Reading(Folder(tmp_path)).finish([])
     assert [s.source_id for s in labels.samples] == ["a.jpg"]
     assert [(item.id, item.reason) for item in labels.dropped] == [("caf\\udce9.jpg", "file name is not UTF-8")]

@@ -72,7 +72,7 @@ def test_geometry_is_usable_only_where_it_moves_whole_pixels() -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_keep_shape_and_equal_the_library(name: str) -> None:
-    """A pixel transform with default settings gives the library's own picture, size and type; the source stays."""
+    """A pixel transform with default settings gives the library's own image, size and type; the source stays."""
     image = IMAGE.copy()
     image.setflags(write=False)
     transform = make(name)
@@ -86,7 +86,7 @@ def test_values_keep_shape_and_equal_the_library(name: str) -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_apply_is_pure(name: str) -> None:
-    """All chance is in the draw: applying it twice gives the same picture."""
+    """All chance is in the draw: applying it twice gives the same image."""
     transform = make(name)
     choice = draw(transform, IMAGE, BOXES)
     first = transform.apply(IMAGE, **choice, shape=IMAGE.shape)
@@ -167,7 +167,7 @@ def test_mirror_images_at_the_border_are_refused(name: str, mode: int) -> None:
         FAMILY.resolve(name)(border_mode=mode, **settings)
 
 
-def test_crop_larger_than_the_picture_is_a_reason() -> None:
+def test_crop_larger_than_the_image_is_a_reason() -> None:
     """What the library raises in its own words becomes a reason to count."""
     for name in ("RandomCrop", "CenterCrop"):
         with pytest.raises(CannotApply):

@@ -98,7 +98,7 @@ def test_strengths_are_those_of_the_manifest() -> None:
 @pytest.mark.parametrize("mode", ["negative", "both"])
 def test_nothing_left_is_refused(name: str, mode: str) -> None:
     """-100 percent would be one flat colour: labels on nothing."""
-    with pytest.raises(ValueError, match="nothing of the picture is left"):
+    with pytest.raises(ValueError, match="nothing of the image is left"):
         FILTERS[name](percent=(50, 100), mode=mode)
     FILTERS[name](percent=100, mode="positive")
 
@@ -132,7 +132,7 @@ def test_color_matrix_is_rgb_times_transpose() -> None:
 
 
 @pytest.mark.parametrize("matrix", [np.eye(3).tolist(), (np.eye(3) + 0.001).tolist(), np.zeros((3, 3)).tolist()])
-def test_color_matrix_without_effect_or_picture_is_refused(matrix: list[list[float]]) -> None:
+def test_color_matrix_without_effect_or_image_is_refused(matrix: list[list[float]]) -> None:
     """Neither the identity nor blackness is a variant."""
     with pytest.raises(ValueError, match="the matrix is"):
         FILTERS["color_matrix"](matrix=matrix)
@@ -159,7 +159,7 @@ def test_saturation_multiplies_s(factor: float) -> None:
 
 
 def test_saturation_is_the_same_in_strips() -> None:
-    """A picture larger than a strip has no seams."""
+    """A image larger than a strip has no seams."""
     image = np.random.default_rng(1).integers(0, 256, (300, 700, 3), dtype=np.uint8)
     whole = FILTERS["saturation"]().apply(image, factor=1.7)
     parts = [FILTERS["saturation"]().apply(image[:, a : a + 7], factor=1.7) for a in range(0, 700, 7)]

@@ -1,4 +1,4 @@
-"""The crop window: around the objects, on whole pixels, inside the picture."""
+"""The crop window: around the objects, on whole pixels, inside the image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_margin_is_a_share_of_each_side() -> None:
     assert window([(60, 40, 80, 50)], margin=0.5) == [50, 35, 90, 55]
 
 
-def test_window_is_clipped_to_the_picture() -> None:
+def test_window_is_clipped_to_the_image() -> None:
     """A margin that reaches beyond the edge ends at it."""
     assert window([(5, 10, 45, 60)], margin=0.5) == [0, 0, 65, 85]
     assert window([(150, 60, 190, 95)], margin=0.5) == [130, 42, 200, 100]
@@ -67,7 +67,7 @@ def test_whole_pixels_survive_32_bits(box: tuple[int, int, int, int]) -> None:
 
 @given(st.lists(st.tuples(*[st.floats(-20, 220)] * 4), max_size=4), st.floats(0, 2))
 def test_window_is_never_empty_and_never_outside(boxes: list[tuple[float, ...]], margin: float) -> None:
-    """Whatever the boxes: whole pixels, at least one each way, inside the picture, or a reason."""
+    """Whatever the boxes: whole pixels, at least one each way, inside the image, or a reason."""
     try:
         x0, y0, x1, y1 = window(boxes, margin=margin)
     except CannotApply:
@@ -86,16 +86,16 @@ def test_no_object_is_a_reason() -> None:
         window([(-30, -30, -5, -5)])
 
 
-def test_margin_that_would_keep_the_whole_picture_is_halved() -> None:
+def test_margin_that_would_keep_the_whole_image_is_halved() -> None:
     """A window that cuts nothing off is no variant: half the margin, and half again, until something goes."""
     assert window([(10, 10, 190, 90)], margin=0.1) == [0, 2, 200, 98]
     assert window([(10, 10, 190, 90)], margin=0.2) == [0, 2, 200, 98]
     assert window([(10, 10, 190, 90)], margin=0.8) == [0, 2, 200, 98]
 
 
-def test_objects_that_fill_the_picture_are_a_reason() -> None:
+def test_objects_that_fill_the_image_are_a_reason() -> None:
     """Where no margin cuts anything off, that is said."""
-    with pytest.raises(CannotApply, match="the objects fill the whole picture"):
+    with pytest.raises(CannotApply, match="the objects fill the whole image"):
         window([(0, 0, 200, 50), (0, 40, 120, 100)], margin=0.5)
 
 

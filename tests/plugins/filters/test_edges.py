@@ -25,7 +25,7 @@ def make_image(width: int = 71, height: int = 53) -> np.ndarray:
 
 
 def correlate(image: np.ndarray, kernel: Any, border: str) -> np.ndarray:
-    """A sum over a small window, by shifting the padded picture."""
+    """A sum over a small window, by shifting the padded image."""
     kernel = np.asarray(kernel, dtype=float)
     reach = len(kernel) // 2
     padded = np.pad(image.astype(float), [(reach, reach)] * 2, mode=border)
@@ -70,7 +70,7 @@ def test_sobel_is_the_magnitude_of_each_channel(height: int) -> None:
 
 @pytest.mark.parametrize("threshold", [10.0, 90.0, 200.0])
 def test_selective_blur_keeps_steep_pixels(threshold: float) -> None:
-    """Where the scaled gradient of the grey picture reaches the threshold nothing changes; elsewhere it is blurred."""
+    """Where the scaled gradient of the grey image reaches the threshold nothing changes; elsewhere it is blurred."""
     image = np.repeat(make_image()[:, :, :1], 3, axis=2)
     steepness = np.hypot(*gradient(grey_of(image)))
     scaled = (steepness - steepness.min()) / (steepness.max() - steepness.min()) * 255
@@ -85,7 +85,7 @@ def test_selective_blur_keeps_steep_pixels(threshold: float) -> None:
     assert np.abs(result - blurred)[~steep & clear].max() < 1
 
 
-def test_selective_blur_of_a_flat_picture_is_flat() -> None:
+def test_selective_blur_of_a_flat_image_is_flat() -> None:
     """No gradient at all divides nothing by zero."""
     flat = np.full((20, 20, 3), 77, np.uint8)
     np.testing.assert_array_equal(FILTERS["selective_blur"]().apply(flat, threshold=90.0), flat)

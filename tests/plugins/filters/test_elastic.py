@@ -68,7 +68,7 @@ def test_components_are_independent() -> None:
 
 
 @pytest.mark.parametrize(("alpha", "sigma"), [(100.0, 10.0), (173.0, 10.0), (15.6, 3.0), (1.7, 1.0)])
-def test_picture_never_folds(alpha: float, sigma: float) -> None:
+def test_image_never_folds(alpha: float, sigma: float) -> None:
     """Also at the limit of alpha the determinant of the map is positive between all pixels, with room to spare."""
     for seed in range(10):
         field = np.stack(displacement(alpha, sigma, seed, (640, 480)).full()).astype(float)
@@ -94,7 +94,7 @@ def test_usual_strengths_are_never_weakened(alpha: float, sigma: float) -> None:
 )
 def test_folding_settings_are_refused(settings: dict[str, Any]) -> None:
     """The worst pair of the ranges decides, and the message says how far one may go."""
-    with pytest.raises(ValueError, match=r"would fold the picture at sigma .*: take an alpha below"):
+    with pytest.raises(ValueError, match=r"would fold the image at sigma .*: take an alpha below"):
         ELASTIC(**settings)
 
 
@@ -106,7 +106,7 @@ def test_stated_limit_is_the_limit() -> None:
 
 
 def test_nothing_crosses_the_edge() -> None:
-    """Points on an edge stay on it, and the picture shows nothing from beyond: no mirror image of an object."""
+    """Points on an edge stay on it, and the image shows nothing from beyond: no mirror image of an object."""
     warp = ELASTIC().warp(SIZE, alpha=150.0, sigma=10.0, seed=3)
     along = np.linspace(0, 1, 200)
     for axis, side in ((0, 0.0), (0, 400.0), (1, 0.0), (1, 300.0)):
@@ -122,7 +122,7 @@ def test_nothing_crosses_the_edge() -> None:
 
 
 def test_moves_are_visible_at_the_edge_too() -> None:
-    """Only the movement across an edge fades; along it the picture moves as anywhere."""
+    """Only the movement across an edge fades; along it the image moves as anywhere."""
     field = np.stack(displacement(100, 10, 1, (2000, 300)).full())
     across = np.concatenate([np.stack(displacement(100, 10, seed, (2000, 300)).full())[0, 0] for seed in range(5)])
     assert across.std() == pytest.approx(100 / np.sqrt(3) / (20 * np.sqrt(np.pi)), rel=0.1)
@@ -130,7 +130,7 @@ def test_moves_are_visible_at_the_edge_too() -> None:
 
 
 def test_pixels_follow_the_field() -> None:
-    """The picture is the source looked up at p + d(p), bilinearly."""
+    """The image is the source looked up at p + d(p), bilinearly."""
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8), (0, 0), 3)
     choice = {"alpha": 100.0, "sigma": 10.0, "seed": 5}
     dx, dy = displacement(**choice).full()
@@ -144,12 +144,12 @@ def test_pixels_follow_the_field() -> None:
     assert np.abs(result - (upper * (1 - v) + lower * v))[2:-2, 2:-2].max() < 2  # remap counts in 32nds of a pixel
 
 
-def test_small_pictures_are_a_reason() -> None:
+def test_small_images_are_a_reason() -> None:
     """Where not even one wave fits nothing would move: said, with what to do."""
     transform = ELASTIC(alpha=100, sigma=10)
     with pytest.raises(CannotApply, match="smaller than the waves") as caught:
         draw(transform, np.zeros((19, 50, 3), np.uint8), np.zeros((0, 4)))
-    assert caught.value.fix == "take a `sigma` below 9.5, or larger pictures"
+    assert caught.value.fix == "take a `sigma` below 9.5, or larger images"
 
 
 def test_draw_is_small() -> None:

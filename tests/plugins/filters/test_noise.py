@@ -43,7 +43,7 @@ def test_values_are_independent(amount: float) -> None:
 
 
 def test_untouched_values_stay() -> None:
-    """What is neither salt nor pepper is the picture's own."""
+    """What is neither salt nor pepper is the image's own."""
     image = np.random.default_rng(0).integers(1, 255, SHAPE, dtype=np.uint8)
     noisy = NOISE().apply(image, amount=0.3, seed=1)
     kept = (noisy != 0) & (noisy != 255)

@@ -27,7 +27,7 @@ DONUT = Polygon(
 PERSON = Category("person", "", ("nose", "left_eye", "right_eye"), ((0, 1), (0, 2)), ((1, 2),))
 
 
-def picture(path: Path, size: tuple[int, int] = SIZE, orientation: int = 1) -> Path:
+def write_image(path: Path, size: tuple[int, int] = SIZE, orientation: int = 1) -> Path:
     """A small JPEG, whose EXIF tag turns it if asked to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = PillowImage.new("RGB", size, (90, 120, 60))
@@ -38,7 +38,7 @@ def picture(path: Path, size: tuple[int, int] = SIZE, orientation: int = 1) -> P
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """A COCO file of one picture `a.jpg` with one square of category `cat`."""
+    """A COCO file of one image `a.jpg` with one square of category `cat`."""
     return {
         "images": [{"id": 1, "file_name": "a.jpg", "width": SIZE[0], "height": SIZE[1]}],
         "annotations": [label()],
@@ -54,9 +54,9 @@ def label(**changes: Any) -> dict[str, Any]:
 
 
 def write(root: Path, content: object, name: str = "annotations.json") -> Path:
-    """A label file beside the picture `a.jpg`."""
+    """A label file beside the image `a.jpg`."""
     if not (root / "a.jpg").exists():
-        picture(root / "a.jpg")
+        write_image(root / "a.jpg")
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(json.dumps(content), encoding="utf-8")
     return root
@@ -70,14 +70,14 @@ def read(root: Path, **options: Any) -> LabelSet:
 
 
 def only(labels: LabelSet) -> Annotation:
-    """The one annotation of a set of one picture."""
+    """The one annotation of a set of one image."""
     (sample,) = labels.samples
     (annotation,) = sample.annotations
     return annotation
 
 
 def rules(labels: LabelSet) -> set[str]:
-    """What was mended."""
+    """What was repaired."""
     return {repair.rule for repair in labels.repairs}
 
 
@@ -87,7 +87,7 @@ def reasons(labels: LabelSet) -> set[str]:
 
 
 def export(target: Path, labels: LabelSet, name: str = "coco", **options: Any) -> Path:
-    """The folder that an exporter writes, with pictures copied."""
+    """The folder that an exporter writes, with images copied."""
     exporter = load_registry().exporter(name)
 
     def place(sample: Sample, path: Path) -> None:
@@ -99,8 +99,8 @@ def export(target: Path, labels: LabelSet, name: str = "coco", **options: Any) -
 
 
 def a_set(root: Path, *annotations: Annotation, categories: tuple[Category, ...] = (Category("cat"),)) -> LabelSet:
-    """One labelled and one confirmed empty picture."""
-    files = [ImageFile(picture(root / name)) for name in ("a.jpg", "b ü.jpg")]
+    """One labelled and one confirmed empty image."""
+    files = [ImageFile(write_image(root / name)) for name in ("a.jpg", "b ü.jpg")]
     samples = (
         Sample("a.jpg", files[0], SIZE, annotations, split="train"),
         Sample("b ü.jpg", files[1], SIZE, (), split="train"),

@@ -24,13 +24,13 @@ ROW = {"bbox": [[10.0, 12.0, 20.0, 15.0]], "category": [1]}
 
 
 def jpeg(colour: int = 90) -> bytes:
-    """A small picture's file."""
+    """A small image's file."""
     stream = io.BytesIO()
     PillowImage.new("RGB", SIZE, (colour, 120, 60)).save(stream, "JPEG")
     return stream.getvalue()
 
 
-def picture(path: Path, colour: int = 90) -> Path:
+def write_image(path: Path, colour: int = 90) -> Path:
     """A small JPEG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(jpeg(colour))
@@ -63,7 +63,7 @@ def export(target: Path, labels: LabelSet, name: str, **options: Any) -> Path:
 
 
 def a_set(root: Path) -> LabelSet:
-    """Every kind of label in train; a validation split of background only; an unlabelled picture."""
+    """Every kind of label in train; a validation split of background only; an unlabelled image."""
     polygon = Polygon(
         np.array([(4.5, 4.0), (40.0, 4.0), (40.0, 40.0)]), (np.array([(20.0, 10.0), (30.0, 10.0), (30.0, 20.0)]),)
     )
@@ -81,7 +81,7 @@ def a_set(root: Path) -> LabelSet:
     origin = Origin("мышь 1.jpg", "blur", '[{"filter":"blur"}]')
 
     def sample(name: str, split: str, *labels: Annotation, **more: Any) -> Sample:
-        return Sample(name, ImageFile(picture(root / name, len(name))), SIZE, labels, split=split, **more)
+        return Sample(name, ImageFile(write_image(root / name, len(name))), SIZE, labels, split=split, **more)
 
     return LabelSet(
         categories,
@@ -96,8 +96,8 @@ def a_set(root: Path) -> LabelSet:
 
 
 def metadata(root: Path, *rows: Any) -> Path:
-    """A folder of one picture `a.jpg` with these lines of metadata."""
-    picture(root / "a.jpg")
+    """A folder of one image `a.jpg` with these lines of metadata."""
+    write_image(root / "a.jpg")
     (root / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     return root
 
@@ -116,7 +116,7 @@ TYPES = Features(
 
 
 def a_dataset() -> Dataset:
-    """Two rows with the pictures inside, one of them empty."""
+    """Two rows with the images inside, one of them empty."""
     rows = [
         {"image": {"bytes": jpeg(), "path": "a.jpg"}, "objects": ROW},
         {"image": {"bytes": jpeg(4), "path": None}, "objects": {"bbox": [], "category": []}},

@@ -1,4 +1,4 @@
-"""COCO sets as tools leave them: files, pictures, ids and categories are understood, or counted."""
+"""COCO sets as tools leave them: files, images, ids and categories are understood, or counted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from coco_sets import (
     document,
     label,
     only,
-    picture,
     read,
     reasons,
     rules,
     write,
+    write_image,
 )
 from PIL import Image as PillowImage
 from PIL import ImageOps
@@ -63,10 +63,10 @@ def test_split_comes_from_the_label_file_in_any_spelling(tmp_path: Path, file: s
     assert sample.split == "validation"
 
 
-def test_one_name_in_two_splits_means_each_split_its_own_picture(tmp_path: Path) -> None:
+def test_one_name_in_two_splits_means_each_split_its_own_image(tmp_path: Path) -> None:
     """`a.jpg` of train.json is the one in images/train, although images/val has one too."""
     for split, width in (("train", 64), ("val", 32)):
-        picture(tmp_path / f"images/{split}/a.jpg", (width, 48))
+        write_image(tmp_path / f"images/{split}/a.jpg", (width, 48))
         entry = {"id": 1, "file_name": "a.jpg", "width": width, "height": 48}
         path = tmp_path / f"annotations/{split}.json"
         path.parent.mkdir(exist_ok=True)
@@ -79,38 +79,38 @@ def test_one_name_in_two_splits_means_each_split_its_own_picture(tmp_path: Path)
     assert not labels.dropped
 
 
-def test_a_picture_of_another_split_never_stands_in_for_a_missing_one(tmp_path: Path) -> None:
-    """train.json names a picture that only val has: it is missing."""
-    picture(tmp_path / "images/val/a.jpg")
+def test_a_image_of_another_split_never_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    """train.json names a image that only val has: it is missing."""
+    write_image(tmp_path / "images/val/a.jpg")
     (tmp_path / "train.json").write_text(json.dumps(document()))
     labels = read(tmp_path)
-    assert reasons(labels) == {"picture is missing"}
+    assert reasons(labels) == {"image is missing"}
     assert not any(sample.annotations for sample in labels.samples)
 
 
 @pytest.mark.parametrize(
     "name", ["a.jpg", "some/folder/a.jpg", r"C:\data\a.jpg", "/root/a.jpg", "../../a.jpg", "a%2Ejpg"]
 )
-def test_pictures_are_found_by_whatever_path_and_only_inside_the_set(tmp_path: Path, name: str) -> None:
-    """Foreign, absolute and climbing paths mean the picture of that name in the set, never one outside."""
-    picture(tmp_path / "a.jpg", (8, 8))
+def test_images_are_found_by_whatever_path_and_only_inside_the_set(tmp_path: Path, name: str) -> None:
+    """Foreign, absolute and climbing paths mean the image of that name in the set, never one outside."""
+    write_image(tmp_path / "a.jpg", (8, 8))
     root = write(tmp_path / "set", document(images=[{"id": 1, "file_name": name, "width": 64, "height": 48}]))
     (sample,) = read(root).samples
     assert sample.source_id == "a.jpg"
     assert sample.size == SIZE
 
 
-def test_a_picture_outside_the_set_is_missing(tmp_path: Path) -> None:
+def test_a_image_outside_the_set_is_missing(tmp_path: Path) -> None:
     """`..` does not escape."""
-    picture(tmp_path / "secret.jpg")
+    write_image(tmp_path / "secret.jpg")
     root = write(tmp_path / "set", document(images=[{"id": 1, "file_name": "../secret.jpg"}]))
-    assert reasons(read(root)) == {"picture is missing"}
+    assert reasons(read(root)) == {"image is missing"}
 
 
-def test_the_three_states_of_a_picture_are_told_apart(tmp_path: Path) -> None:
+def test_the_three_states_of_a_image_are_told_apart(tmp_path: Path) -> None:
     """Labelled, confirmed empty (an entry without annotations), and unlabelled (no entry at all)."""
     for name in ("b.jpg", "c.jpg"):
-        picture(tmp_path / name)
+        write_image(tmp_path / name)
     images = [*document()["images"], {"id": 2, "file_name": "b.jpg", "width": 64, "height": 48}]
     states = {
         s.source_id: (s.labelled, len(s.annotations)) for s in read(write(tmp_path, document(images=images))).samples
@@ -118,8 +118,8 @@ def test_the_three_states_of_a_picture_are_told_apart(tmp_path: Path) -> None:
     assert states == {"a.jpg": (True, 1), "b.jpg": (True, 0), "c.jpg": (False, 0)}
 
 
-def test_a_file_without_annotations_key_leaves_its_pictures_unlabelled(tmp_path: Path) -> None:
-    """COCO's `image_info_test` files say nothing about what is in a picture."""
+def test_a_file_without_annotations_key_leaves_its_images_unlabelled(tmp_path: Path) -> None:
+    """COCO's `image_info_test` files say nothing about what is in a image."""
     content = document()
     del content["annotations"]
     (sample,) = read(write(tmp_path, content)).samples
@@ -159,7 +159,7 @@ def test_an_annotated_parent_category_is_kept(tmp_path: Path, used_in: str) -> N
     """Whichever file annotates it."""
     categories = [{"id": 0, "name": "cat", "supercategory": "none"}, {"id": 1, "name": "lynx", "supercategory": "cat"}]
     for file in ("train.json", "test.json"):
-        picture(tmp_path / file.removesuffix(".json") / "a.jpg")
+        write_image(tmp_path / file.removesuffix(".json") / "a.jpg")
         own = [label(category_id=0 if file == used_in else 1)]
         (tmp_path / file).write_text(json.dumps(document(categories=categories, annotations=own)))
     labels = read(tmp_path)
@@ -185,9 +185,9 @@ def test_one_category_id_with_two_names_is_refused(tmp_path: Path) -> None:
         read(write(tmp_path, document(categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])))
 
 
-def test_two_pictures_under_one_id_are_set_aside(tmp_path: Path) -> None:
-    """Whose the labels are cannot be told; neither picture becomes background."""
-    picture(tmp_path / "b.jpg")
+def test_two_images_under_one_id_are_set_aside(tmp_path: Path) -> None:
+    """Whose the labels are cannot be told; neither image becomes background."""
+    write_image(tmp_path / "b.jpg")
     images = [{"id": 1, "file_name": name} for name in ("a.jpg", "b.jpg")]
     labels = read(write(tmp_path, document(images=images)))
     assert not labels.samples
@@ -198,7 +198,7 @@ def test_two_pictures_under_one_id_are_set_aside(tmp_path: Path) -> None:
 
 
 def test_repeated_ids_and_entries_are_mended(tmp_path: Path) -> None:
-    """The same entry twice is one picture; two labels of one id are two labels."""
+    """The same entry twice is one image; two labels of one id are two labels."""
     content = document(
         images=document()["images"] * 2, annotations=[label(), label(bbox=[0, 0, 5, 5]), label(bbox=[0, 0, 5, 5])]
     )
@@ -213,7 +213,7 @@ def test_repeated_ids_and_entries_are_mended(tmp_path: Path) -> None:
 
 
 def painted(path: Path, box: list[int], orientation: int) -> tuple[int, int, int, int]:
-    """A picture with a white box at a place of the stored file; where it is found in the upright one, by its pixels."""
+    """A image with a white box at a place of the stored file; where it is found in the upright one, by its pixels."""
     image = PillowImage.new("RGB", SIZE)
     image.paste("white", (box[0], box[1], box[0] + box[2], box[1] + box[3]))
     exif = image.getexif()
@@ -229,7 +229,7 @@ def painted(path: Path, box: list[int], orientation: int) -> tuple[int, int, int
     ("orientation", "declared"), [*((n, "shown") for n in range(1, 9)), *((n, "stored") for n in (5, 6, 7, 8))]
 )
 def test_labels_sit_on_the_object_for_every_exif_orientation(tmp_path: Path, orientation: int, declared: str) -> None:
-    """Width and height in the file tell whether its labels are for the picture as stored or as shown."""
+    """Width and height in the file tell whether its labels are for the image as stored or as shown."""
     stored = [8, 16, 32, 8]
     x0, y0, x1, y1 = painted(tmp_path / "a.jpg", stored, orientation)
     shown = [x0, y0, x1 - x0, y1 - y0]
@@ -254,10 +254,10 @@ def test_labels_sit_on_the_object_for_every_exif_orientation(tmp_path: Path, ori
     assert geometry.mask_box(masked.mask) == (x0, y0, x1, y1)
 
 
-def test_another_size_than_the_pictures_is_a_contradiction(tmp_path: Path) -> None:
-    """The labels are for another version of the picture."""
+def test_another_size_than_the_images_is_a_contradiction(tmp_path: Path) -> None:
+    """The labels are for another version of the image."""
     labels = read(write(tmp_path, document(images=[{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}])))
-    assert reasons(labels) == {"label file contradicts the picture's size"}
+    assert reasons(labels) == {"label file contradicts the image's size"}
 
 
 @pytest.mark.parametrize("width", ["64", 64.0, None])
@@ -276,7 +276,7 @@ def test_a_byte_order_mark_is_understood(tmp_path: Path) -> None:
 
 
 def test_of_cocos_own_files_the_instances_are_read(tmp_path: Path) -> None:
-    """Captions and keypoints of the same pictures are named as not read, and can be chosen."""
+    """Captions and keypoints of the same images are named as not read, and can be chosen."""
     write(tmp_path, document(), "annotations/instances_train2017.json")
     person = document(categories=[{"id": 1, "name": "person"}])
     write(tmp_path, person, "annotations/person_keypoints_train2017.json")

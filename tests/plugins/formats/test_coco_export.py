@@ -19,9 +19,9 @@ from coco_sets import (
     a_set,
     export,
     loaded,
-    picture,
     read,
     self_evaluation,
+    write_image,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -61,12 +61,12 @@ def test_ids_count_from_1_and_every_required_key_is_there(tmp_path: Path) -> Non
         ("coco-roboflow", "valid/_annotations.coco.json", "valid/a.jpg"),
     ],
 )
-def test_each_layout_puts_labels_and_pictures_where_its_readers_look(
+def test_each_layout_puts_labels_and_images_where_its_readers_look(
     tmp_path: Path, exporter: str, file: str, image: str
 ) -> None:
-    """RF-DETR wants `valid` and the labels beside the pictures; nothing else is left in the folder."""
-    sample = Sample("a.jpg", ImageFile(picture(tmp_path / "a.jpg")), SIZE, split="validation")
-    unlabelled = Sample("u.jpg", ImageFile(picture(tmp_path / "u.jpg")), SIZE, labelled=False, split="validation")
+    """RF-DETR wants `valid` and the labels beside the images; nothing else is left in the folder."""
+    sample = Sample("a.jpg", ImageFile(write_image(tmp_path / "a.jpg")), SIZE, split="validation")
+    unlabelled = Sample("u.jpg", ImageFile(write_image(tmp_path / "u.jpg")), SIZE, labelled=False, split="validation")
     target = export(tmp_path / "out", LabelSet((Category("cat"),), (sample, unlabelled)), exporter)
     assert sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) == sorted([file, image])
     categories = json.loads((target / file).read_text())["categories"]
@@ -184,7 +184,7 @@ def _annotations(draw: st.DrawFn) -> Annotation:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_annotations(), max_size=4, unique_by=lambda a: (a.category, a.xyxy, len(a.polygons))))
 def test_round_trip_keeps_every_label(tmp_path_factory: pytest.TempPathFactory, annotations: list[Annotation]) -> None:
-    """Boxes to 1e-6, polygons exactly, attributes and order as they were; and never beyond the picture."""
+    """Boxes to 1e-6, polygons exactly, attributes and order as they were; and never beyond the image."""
     root = tmp_path_factory.mktemp("set")
     labels = a_set(root / "in", *annotations, categories=(Category("dög"), Category("cat", "animal")))
     target = export(root / "out", labels)
@@ -215,7 +215,7 @@ print([(image.size, len(found)) for image, found in CocoDetection(*sys.argv[1:])
 
 
 def test_torchvision_reads_the_export(tmp_path: Path) -> None:
-    """CocoDetection finds every picture and its labels."""
+    """CocoDetection finds every image and its labels."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         pytest.skip("torch and torchvision are not installed")
     target = export(tmp_path / "out", a_set(tmp_path / "in", Annotation("cat", (1.0, 2.0, 9.0, 8.0))))

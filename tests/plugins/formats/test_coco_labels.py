@@ -1,4 +1,4 @@
-"""COCO annotations as tools leave them: each mistake is mended or counted, the good label beside it stays."""
+"""COCO annotations as tools leave them: each mistake is repaired or counted, the good label beside it stays."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_an_unreadable_outline_is_counted_and_the_box_stays(tmp_path: Path, segm
     assert reasons(labels) == {"outline cannot be read"}
 
 
-def test_a_mask_of_another_size_than_its_picture_is_dropped(tmp_path: Path) -> None:
-    """It belongs to another version of the picture."""
+def test_a_mask_of_another_size_than_its_image_is_dropped(tmp_path: Path) -> None:
+    """It belongs to another version of the image."""
     other = label(segmentation={"size": [24, 32], "counts": [100, 668]})
     labels = read(write(tmp_path, document(annotations=[other])))
     assert reasons(labels) == {"label cannot be read", "no usable label"}
@@ -152,19 +152,19 @@ def test_unusable_labels_are_dropped_one_by_one(tmp_path: Path, changes: dict[st
     assert reasons(labels) == {"label cannot be read"}
 
 
-def test_a_picture_that_lost_every_label_is_no_background(tmp_path: Path) -> None:
+def test_a_image_that_lost_every_label_is_no_background(tmp_path: Path) -> None:
     """It is dropped and counted."""
     labels = read(write(tmp_path, document(annotations=[label(category_id=7)])))
     assert not labels.samples
     assert reasons(labels) == {"label cannot be read", "no usable label"}
 
 
-def test_labels_of_unknown_pictures_are_counted(tmp_path: Path) -> None:
-    """An orphan names the id that no picture has."""
+def test_labels_of_unknown_images_are_counted(tmp_path: Path) -> None:
+    """An orphan names the id that no image has."""
     labels = read(
         write(tmp_path, document(annotations=[label(), label(id=2, image_id=99), label(id=3, image_id=None)]))
     )
-    assert reasons(labels) == {"label of an unknown picture", "label cannot be read"}
+    assert reasons(labels) == {"label of an unknown image", "label cannot be read"}
 
 
 def test_keypoints_come_with_names_skeleton_and_mirror_pairs(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ _fields = ("id", "image_id", "category_id", "bbox", "segmentation", "iscrowd", "
 def test_whatever_the_json_only_our_errors_come_out(
     tmp_path: Path, data: dict[str, Any], image: dict[str, Any], category: dict[str, Any], whole: dict[str, Any]
 ) -> None:
-    """Wrong types anywhere are dropped, mended or a SourceError; the good label next to them is never changed."""
+    """Wrong types anywhere are dropped, repaired or a SourceError; the good label next to them is never changed."""
     content = document(
         annotations=[{**label(), **data}],
         images=[{**document()["images"][0], **image}],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import by_name, make_sample, make_set, place_picture, read_set, reasons, rules, write_files
+from builders import by_name, make_sample, make_set, place_image, read_set, reasons, rules, write_files
 
 from amp_datasets.errors import SourceError
 from amp_datasets.model import Annotation
@@ -19,12 +19,12 @@ BOX = (24.0, 12.0, 40.0, 36.0)
 
 
 def one(folder: Path, *entries: Any) -> Path:
-    """A set of one picture of 64x48 and a label file."""
+    """A set of one image of 64x48 and a label file."""
     return write_files(folder, {"train/a.jpg": "", "train/_annotations.createml.json": json.dumps(list(entries))})
 
 
 def entry(*labels: Any, image: Any = "a.jpg") -> dict[str, Any]:
-    """A picture with its labels."""
+    """A image with its labels."""
     return {"image": image, "annotations": list(labels)}
 
 
@@ -81,11 +81,11 @@ def test_bad_labels_are_dropped_one_by_one(label: Any, tmp_path: Path) -> None:
 def test_numbers_of_thirty_digits_are_counted(tmp_path: Path) -> None:
     """A number that is finite but absurd is no error of the program."""
     far = {**LABEL, "coordinates": {**LABEL["coordinates"], "x": 10**30, "width": 10**20}}
-    assert reasons(read_set(CREATEML, one(tmp_path, entry(LABEL, far)))) == {"box is outside the picture"}
+    assert reasons(read_set(CREATEML, one(tmp_path, entry(LABEL, far)))) == {"box is outside the image"}
 
 
 def test_bad_entries_are_dropped_one_by_one(tmp_path: Path) -> None:
-    """Entries of other shapes, missing pictures, a picture listed twice."""
+    """Entries of other shapes, missing images, a image listed twice."""
     deep: Any = []
     for _ in range(900):
         deep = [deep]
@@ -94,8 +94,8 @@ def test_bad_entries_are_dropped_one_by_one(tmp_path: Path) -> None:
     assert len(labels.samples) == 1
     assert sorted(item.reason for item in labels.dropped) == [
         *["entry has no image or no list of annotations"] * 5,
-        "picture is listed twice",
-        "picture is missing",
+        "image is listed twice",
+        "image is missing",
     ]
 
 
@@ -117,11 +117,11 @@ def test_what_is_no_list_refuses_the_set(text: str, tmp_path: Path) -> None:
 
 
 def test_empty_is_not_unlabelled_and_classes_keep_their_order(tmp_path: Path) -> None:
-    """An empty list confirms an empty picture; classes.txt gives the order, also of classes without labels."""
+    """An empty list confirms an empty image; classes.txt gives the order, also of classes without labels."""
     box = Annotation("b", (1.0, 2.0, 30.0, 40.0))
     samples = [make_sample("a.jpg", [box]), make_sample("e.jpg"), make_sample("u.jpg", labelled=False)]
     exporter = load_registry().exporter("createml")
-    exporter(tmp_path, exporter.options_type(), place_picture).write(make_set(samples, ["z", "b"]))
+    exporter(tmp_path, exporter.options_type(), place_image).write(make_set(samples, ["z", "b"]))
     write_files(tmp_path, {"train/u.jpg": ""})
     labels = read_set(CREATEML, tmp_path)
     assert [(s.labelled, len(s.annotations)) for s in labels.samples] == [(True, 1), (True, 0), (False, 0)]

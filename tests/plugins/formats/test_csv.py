@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import by_name, make_sample, make_set, place_picture, read_set, reasons, rules, write_files, write_picture
+from builders import by_name, make_sample, make_set, place_image, read_set, reasons, rules, write_files, write_image
 
 from amp_datasets.errors import SourceError
 from amp_datasets.model import Annotation
@@ -18,7 +18,7 @@ BOX = (24.0, 12.0, 40.0, 36.0)
 
 
 def table(folder: Path, text: str | bytes, name: str = "train/_annotations.csv") -> Path:
-    """A set of two pictures of 64x48 with one table."""
+    """A set of two images of 64x48 with one table."""
     return write_files(folder, {"train/a.jpg": "", "train/b.jpg": "", name: text})
 
 
@@ -48,8 +48,8 @@ def test_known_tables_say_the_same(text: str | bytes, tmp_path: Path) -> None:
     assert detection.certainty == 70
 
 
-def test_background_and_unlisted_pictures_differ(tmp_path: Path) -> None:
-    """keras-retinanet's empty row confirms an empty picture; a picture that no row names is unlabelled, unless told."""
+def test_background_and_unlisted_images_differ(tmp_path: Path) -> None:
+    """keras-retinanet's empty row confirms an empty image; a image that no row names is unlabelled, unless told."""
     table(tmp_path, "a.jpg,24,12,40,36,cat\nb.jpg,,,,,\n")
     write_files(tmp_path, {"train/c.jpg": ""})
     assert [s.labelled for s in read_set(CSV, tmp_path).samples] == [True, True, False]
@@ -98,7 +98,7 @@ def test_values_can_be_told(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_dropped_one_by_one(tmp_path: Path) -> None:
-    """Each row that cannot be used is counted, the picture keeps the others; repeated rows are merged."""
+    """Each row that cannot be used is counted, the image keeps the others; repeated rows are merged."""
     rows = [
         "a.jpg,64,48,cat,24,12,40,36",
         "a.jpg,64,48,cat,24,12,40,36",
@@ -118,30 +118,30 @@ def test_bad_rows_are_dropped_one_by_one(tmp_path: Path) -> None:
     assert reasons(labels) == {
         "label cannot be read",
         "box has a negative width or height",
-        "row names no picture",
-        "picture is missing",
-        "label file contradicts the picture's size",
+        "row names no image",
+        "image is missing",
+        "label file contradicts the image's size",
     }
     assert len(labels.dropped) == 9
     assert rules(labels) == {"duplicate label removed"}
 
 
-def test_labels_of_the_stored_picture_are_turned(tmp_path: Path) -> None:
-    """The stated size tells that the labels are of the picture before its EXIF orientation."""
+def test_labels_of_the_stored_image_are_turned(tmp_path: Path) -> None:
+    """The stated size tells that the labels are of the image before its EXIF orientation."""
     table(tmp_path, HEADER + "a.jpg,64,48,cat,24,12,40,36\n")
-    write_picture(tmp_path / "train/a.jpg", (64, 48), orientation=6)
+    write_image(tmp_path / "train/a.jpg", (64, 48), orientation=6)
     sample = by_name(read_set(CSV, tmp_path))["a.jpg"]
     assert (sample.size, sample.annotations[0].xyxy) == ((48, 64), (12.0, 24.0, 36.0, 40.0))
 
 
 def test_same_name_in_two_folders(tmp_path: Path) -> None:
-    """A table means the picture beside it; a table that could mean either is counted, not guessed."""
+    """A table means the image beside it; a table that could mean either is counted, not guessed."""
     for split, name in (("train", "cat"), ("valid", "dog")):
         write_files(tmp_path, {f"{split}/x.jpg": "", f"{split}/t.csv": HEADER + f"x.jpg,64,48,{name},24,12,40,36\n"})
     write_files(tmp_path, {"all.csv": HEADER + "x.jpg,64,48,bird,1,1,9,9\n"})
     labels = read_set(CSV, tmp_path)
     assert [(s.split, s.annotations[0].category) for s in labels.samples] == [("train", "cat"), ("validation", "dog")]
-    assert reasons(labels) == {"picture name is not unique in the set"}
+    assert reasons(labels) == {"image name is not unique in the set"}
 
 
 @pytest.mark.parametrize("text", [b"\xff" * 40, b"a,\xe9\n", HEADER.encode() + b'"' + b"x" * 200_000])
@@ -167,6 +167,6 @@ def test_integers_are_an_option(tmp_path: Path) -> None:
     for integers, row in ((False, "1,2.25,30.5,40.75"), (True, "1,2,30,41")):
         folder = tmp_path / str(integers)
         folder.mkdir()
-        exporter(folder, exporter.options_type(integers=integers), place_picture).write(labels)
+        exporter(folder, exporter.options_type(integers=integers), place_image).write(labels)
         text = (folder / "train/_annotations.csv").read_bytes().decode()
         assert text == f'{HEADER}"a,b.jpg",64,48,"c""d",{row}\n'

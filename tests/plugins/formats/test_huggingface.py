@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import DatasetDict
-from hf_sets import NAMES, ROW, a_dataset, metadata, picture, read, reasons, row
+from hf_sets import NAMES, ROW, a_dataset, metadata, read, reasons, row, write_image
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.usefixtures("_quiet")
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 @pytest.mark.parametrize("category", ["category", "categories", "label"])
-def test_metadata_beside_pictures(tmp_path: Path, kind: str, category: str) -> None:
-    """In each split folder, of any of the three kinds; pictures without a row are unlabelled."""
+def test_metadata_beside_images(tmp_path: Path, kind: str, category: str) -> None:
+    """In each split folder, of any of the three kinds; images without a row are unlabelled."""
     for split in ("train", "val"):
-        picture(tmp_path / split / "a b.jpg")
+        write_image(tmp_path / split / "a b.jpg")
         objects = {"bbox": ROW["bbox"], category: ["cat"]}
         path = tmp_path / split / f"metadata.{kind}"
         if kind == "jsonl":
@@ -46,7 +46,7 @@ def test_metadata_beside_pictures(tmp_path: Path, kind: str, category: str) -> N
             path.write_text(f'file_name,objects\r\na b.jpg,"{text}"\r\n')
         else:
             pq.write_table(pa.Table.from_pylist([{"file_name": "a b.jpg", "objects": objects}]), path)
-    picture(tmp_path / "train/unknown.jpg")
+    write_image(tmp_path / "train/unknown.jpg")
     labels = read(tmp_path)
     assert [(s.source_id, s.split, s.labelled) for s in labels.samples] == [
         ("train/a b.jpg", "train", True),
@@ -59,11 +59,11 @@ def test_metadata_beside_pictures(tmp_path: Path, kind: str, category: str) -> N
 
 
 def test_metadata_speaks_of_its_own_folder_only(tmp_path: Path) -> None:
-    """A picture that only another split has is missing, and does not change sides."""
+    """A image that only another split has is missing, and does not change sides."""
     metadata(tmp_path / "train", {"file_name": "only in val.jpg", "objects": ROW})
-    picture(tmp_path / "val/only in val.jpg")
+    write_image(tmp_path / "val/only in val.jpg")
     labels = read(tmp_path)
-    assert reasons(labels) == {"picture is missing"}
+    assert reasons(labels) == {"image is missing"}
     assert not any(sample.labelled for sample in labels.samples)
 
 
@@ -107,16 +107,16 @@ def test_objects_as_a_list_of_mappings(tmp_path: Path) -> None:
         (row(category=[1, 2]), "row cannot be read"),
         ({"file_name": "a.jpg", "objects": [3]}, "row cannot be read"),
         ({"file_name": "a.jpg", "objects": 3}, "row cannot be read"),
-        ({"file_name": "missing.jpg", "objects": ROW}, "picture is missing"),
-        ({"file_name": "../secret.jpg", "objects": ROW}, "picture is missing"),
-        ({"file_name": None, "objects": ROW}, "picture is missing"),
-        ({**row(), "width": 640, "height": 480}, "label file contradicts the picture's size"),
+        ({"file_name": "missing.jpg", "objects": ROW}, "image is missing"),
+        ({"file_name": "../secret.jpg", "objects": ROW}, "image is missing"),
+        ({"file_name": None, "objects": ROW}, "image is missing"),
+        ({**row(), "width": 640, "height": 480}, "label file contradicts the image's size"),
     ],
 )
 def test_bad_rows_are_dropped_and_counted(tmp_path: Path, bad: dict[str, Any], reason: str) -> None:
-    """The good row in the other picture stays."""
-    picture(tmp_path / "secret.jpg")
-    picture(tmp_path / "set/good.jpg")
+    """The good row in the other image stays."""
+    write_image(tmp_path / "secret.jpg")
+    write_image(tmp_path / "set/good.jpg")
     labels = read(metadata(tmp_path / "set", bad, {"file_name": "good.jpg", "objects": ROW}))
     assert reason in reasons(labels)
     assert [s.source_id for s in labels.samples if s.annotations] == ["good.jpg"]
@@ -138,7 +138,7 @@ def test_saved_datasets(tmp_path: Path, splits: bool) -> None:
 
 
 def test_parquet_shards_of_others_also_in_a_zip(tmp_path: Path) -> None:
-    """Pictures of one name in one split stay two; the same bytes are spooled once."""
+    """Images of one name in one split stay two; the same bytes are spooled once."""
     (tmp_path / "set/data").mkdir(parents=True)
     for number in range(2):
         a_dataset().to_parquet(str(tmp_path / f"set/data/train-0000{number}-of-00002.parquet"))

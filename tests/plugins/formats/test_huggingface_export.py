@@ -73,7 +73,7 @@ def test_our_own_folder_reads_back_exactly(tmp_path: Path, exporter: str) -> Non
             np.testing.assert_array_equal(other, mine)
 
 
-def test_pictures_inside_parquet_are_the_very_files(tmp_path: Path) -> None:
+def test_images_inside_parquet_are_the_very_files(tmp_path: Path) -> None:
     """Byte for byte, and so they come back."""
     labels = a_set(tmp_path / "in")
     target = export(tmp_path / "out", labels, "parquet")
@@ -86,7 +86,7 @@ def test_pictures_inside_parquet_are_the_very_files(tmp_path: Path) -> None:
 
 
 def test_shards_are_cut_by_size_and_counted_in_their_names(tmp_path: Path) -> None:
-    """No file holds more pictures than asked for, unless one alone does; no row is lost."""
+    """No file holds more images than asked for, unless one alone does; no row is lost."""
     noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
     samples = []
     for number in range(4):
@@ -110,7 +110,7 @@ def test_no_file_of_this_machine_is_named_in_an_export(tmp_path: Path) -> None:
 
 
 def test_an_amp_build_is_recognised_as_such(tmp_path: Path) -> None:
-    """With the lock file the certainty is above that of the other formats lying around the same pictures."""
+    """With the lock file the certainty is above that of the other formats lying around the same images."""
     target = export(tmp_path / "out", a_set(tmp_path / "in"), "huggingface")
     source = load_registry().source("huggingface")
     detection = source.detect(Folder(target))
@@ -123,7 +123,7 @@ def test_an_amp_build_is_recognised_as_such(tmp_path: Path) -> None:
 
 
 def test_a_forged_file_of_ours_never_reaches_the_mask_code(tmp_path: Path) -> None:
-    """Run lengths that do not fill their picture drop the row."""
+    """Run lengths that do not fill their image drop the row."""
     target = export(tmp_path / "out", a_set(tmp_path / "in"), "huggingface")
     path = target / "images/train/metadata.parquet"
     table = pq.read_table(path)

@@ -1,4 +1,4 @@
-"""LabelMe sets: every type of shape, pictures inside the label file, and the usual mistakes."""
+"""LabelMe sets: every type of shape, images inside the label file, and the usual mistakes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import by_name, make_sample, make_set, picture_bytes, place_picture, read_set, reasons, rules, write_files
+from builders import by_name, image_bytes, make_sample, make_set, place_image, read_set, reasons, rules, write_files
 
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Polygon
@@ -22,13 +22,13 @@ BOX = (24.0, 12.0, 40.0, 36.0)
 
 
 def document(*shapes: Any, **more: Any) -> str:
-    """A label file of a picture of 64x48."""
+    """A label file of a image of 64x48."""
     size = {"imageWidth": 64, "imageHeight": 48, "imagePath": "a.jpg", "imageData": None}
     return json.dumps({"version": "5.0.1", "flags": {}, "shapes": list(shapes), **size, **more})
 
 
 def one(folder: Path, text: str | bytes) -> Path:
-    """A set of one picture with its label file."""
+    """A set of one image with its label file."""
     return write_files(folder, {"a.jpg": "", "a.json": text})
 
 
@@ -76,7 +76,7 @@ def test_a_mask_lies_at_its_first_point(tmp_path: Path) -> None:
     exporter = load_registry().exporter("labelme")
     mask = geometry.encode_mask(pixels)
     sample = make_sample("a.jpg", [Annotation("cat", (20, 10, 24, 13), mask=mask)])
-    exporter(tmp_path, exporter.options_type(), place_picture).write(make_set([sample]))
+    exporter(tmp_path, exporter.options_type(), place_image).write(make_set([sample]))
     shape = json.loads((tmp_path / "train/a.json").read_text())["shapes"][0]
     assert (shape["shape_type"], shape["points"]) == ("mask", [[20, 10], [23, 12]])
     (annotation,) = by_name(read_set(LABELME, tmp_path))["a.jpg"].annotations
@@ -102,21 +102,21 @@ def test_a_group_is_one_object_of_several_parts(tmp_path: Path) -> None:
     assert (dog.category, dog.xyxy, single.category) == ("dog", BOX, "cat")
 
 
-def test_the_picture_inside_is_used_where_the_file_is_missing(tmp_path: Path) -> None:
-    """Counted as a repair; bytes that are no picture are counted as dropped."""
-    data = base64.b64encode(picture_bytes((64, 48))).decode()
+def test_the_image_inside_is_used_where_the_file_is_missing(tmp_path: Path) -> None:
+    """Counted as a repair; bytes that are no image are counted as dropped."""
+    data = base64.b64encode(image_bytes((64, 48))).decode()
     text = document(RECTANGLE, imageData=data, imagePath="..\\photos\\inside.jpg")
     labels = read_set(LABELME, write_files(tmp_path, {"x.json": text, "y.json": text.replace(data, "AAAA")}))
-    assert rules(labels) == {"picture taken from the label file"}
-    assert by_name(labels)["inside.jpg"].image.data == picture_bytes((64, 48))
+    assert rules(labels) == {"image taken from the label file"}
+    assert by_name(labels)["inside.jpg"].image.data == image_bytes((64, 48))
     assert by_name(labels)["inside.jpg"].annotations[0].xyxy == BOX
-    assert reasons(labels) == {"picture cannot be read"}
+    assert reasons(labels) == {"image cannot be read"}
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png")])
-def test_a_picture_inside_that_has_no_name_gets_one(tmp_path: Path, kind: str, suffix: str) -> None:
+def test_a_image_inside_that_has_no_name_gets_one(tmp_path: Path, kind: str, suffix: str) -> None:
     """That of its label file, with the ending of what it is."""
-    data = base64.b64encode(picture_bytes((64, 48), kind)).decode()
+    data = base64.b64encode(image_bytes((64, 48), kind)).decode()
     labels = read_set(LABELME, write_files(tmp_path, {"x.json": document(RECTANGLE, imageData=data, imagePath="")}))
     assert [sample.source_id for sample in labels.samples] == [f"x{suffix}"]
 
@@ -125,7 +125,7 @@ def test_a_picture_inside_that_has_no_name_gets_one(tmp_path: Path, kind: str, s
     "path", ["..\\images\\é 1%.jpg", "C:\\x\\é 1%.jpg", "../images/e\u0301 1%.jpg", "gone.jpg", ""]
 )
 def test_paths_of_other_machines(path: str, tmp_path: Path) -> None:
-    """Windows paths, accents in two characters, a name that was changed later: the picture is found."""
+    """Windows paths, accents in two characters, a name that was changed later: the image is found."""
     name = "é 1%"
     labels = read_set(
         LABELME, write_files(tmp_path, {f"{name}.jpg": "", f"{name}.json": document(RECTANGLE, imagePath=path)})
@@ -182,7 +182,7 @@ def test_broken_files_are_counted(text: str, why: str, tmp_path: Path) -> None:
 
 
 def test_empty_unlabelled_flags_and_order(tmp_path: Path) -> None:
-    """No shape confirms an empty picture, no file says nothing; labels.txt orders the classes; flags are attributes."""
+    """No shape confirms an empty image, no file says nothing; labels.txt orders the classes; flags are attributes."""
     shape = {**RECTANGLE, "flags": {"blurred": True}, "attributes": {"age": 3}}
     one(tmp_path, document(shape).encode("utf-8-sig"))
     files = {"e.jpg": "", "e.json": document(imagePath="e.jpg"), "u.JPG": "", "labels.txt": "__ignore__\ndog\r\ncat\n"}
@@ -196,8 +196,8 @@ def test_empty_unlabelled_flags_and_order(tmp_path: Path) -> None:
     assert [c.name for c in labels.categories] == ["dog", "cat"]
 
 
-def test_large_picture_data_first_is_still_recognised(tmp_path: Path) -> None:
-    """Some writers put the picture before the shapes."""
+def test_large_image_data_first_is_still_recognised(tmp_path: Path) -> None:
+    """Some writers put the image before the shapes."""
     text = '{"imageData": "' + "A" * 100_000 + '", "imagePath": "a.jpg", "shapes": []}'
     detection = LABELME.detect(open_folder(one(tmp_path, text)))
     assert detection is not None
@@ -210,7 +210,7 @@ def test_parts_and_attributes_come_back(tmp_path: Path) -> None:
     pair = Annotation("cat", (1, 1, 25, 9), polygons=halves, attributes={"a": 1})
     other = Annotation("cat", (1, 20, 25, 40), polygons=tuple(Polygon(np.add(p.exterior, (0, 19))) for p in halves))
     exporter = load_registry().exporter("labelme")
-    exporter(tmp_path, exporter.options_type(), place_picture).write(make_set([make_sample("a.jpg", [pair, other])]))
+    exporter(tmp_path, exporter.options_type(), place_image).write(make_set([make_sample("a.jpg", [pair, other])]))
     found = by_name(read_set(LABELME, tmp_path))["a.jpg"].annotations
     assert [len(a.polygons) for a in found] == [2, 2]
     assert dict(found[0].attributes) == {"a": 1}

@@ -228,7 +228,7 @@ def test_one_class_cannot_be_wrong(tmp_path: Path) -> None:
     assert export(tmp_path / "b", *samples, **only_wrong) == {}
 
 
-def test_a_box_that_fills_the_picture_cannot_be_moved(tmp_path: Path) -> None:
+def test_a_box_that_fills_the_image_cannot_be_moved(tmp_path: Path) -> None:
     """Another error is made instead."""
     samples = [sample(f"{n}.jpg", cat(0, 0, *SIZE)) for n in range(10)]
     rows = export(tmp_path, *samples, exporter="preference")["train"]

@@ -34,7 +34,7 @@ def sample(stem: str, variant: str, steps: list[tuple[str, dict[str, Any]]], box
 
 
 def export(target: Path, samples: list[Sample], *names: str, **options: Any) -> list[str]:
-    """The files that the exporter writes; each picture holds the name of its sample."""
+    """The files that the exporter writes; each image holds the name of its sample."""
     kind = load_registry().exporter("seed")
     categories = tuple(Category(name) for name in names or ("Accordion",))
 
@@ -71,7 +71,7 @@ def test_other_settings_keep_the_variants_own_name(tmp_path: Path, steps: list[t
 
 
 def test_numbering_is_by_set_then_source_and_does_not_depend_on_order(tmp_path: Path) -> None:
-    """The original's order of sets, then the others by name; pictures, labels and numbers belong together."""
+    """The original's order of sets, then the others by name; images, labels and numbers belong together."""
     samples = [sample(stem, folder, steps) for stem in ("b", "a") for folder, steps in ORIGINALS.items()]
     samples += [sample("a", "zoom", []), sample("a", "fog", [], boxes=2)]
     export(tmp_path / "1", samples)

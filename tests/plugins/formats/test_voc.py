@@ -10,12 +10,12 @@ from builders import (
     by_name,
     make_sample,
     make_set,
-    place_picture,
+    place_image,
     read_set,
     reasons,
     rules,
     write_files,
-    write_picture,
+    write_image,
 )
 
 from amp_datasets.model import Annotation
@@ -37,7 +37,7 @@ def thing(name: str = "cat", box: str = BOX) -> str:
 
 
 def one(folder: Path, xml: str | bytes) -> Path:
-    """A set of one picture with its file beside it, as Roboflow lays it out."""
+    """A set of one image with its file beside it, as Roboflow lays it out."""
     return write_files(folder, {"train/a.jpg": "", "train/a.xml": xml})
 
 
@@ -56,7 +56,7 @@ def test_numbers_are_taken_as_they_are_unless_told(origin: int, box: tuple[int, 
         ((0, 1, 64, 48), 0, set()),
         ((1, 1, 63, 47), 0, set()),
         ((1, 1.5, 64, 48), 0, set()),
-        ((0, 1, 64, 48), 1, {"boxes counted from 1 moved to pixel edges", "box clipped to the picture"}
+        ((0, 1, 64, 48), 1, {"boxes counted from 1 moved to pixel edges", "box clipped to the image"}
          | {"boxes look counted from 0, read from 1 as asked"}),
     ],
 )  # fmt: skip
@@ -82,8 +82,8 @@ def test_where_pixels_are_counted_from_is_only_hinted(
         "<a>" * 2000,
     ],
 )
-def test_dangerous_or_broken_xml_drops_its_picture(xml: str | bytes, tmp_path: Path) -> None:
-    """No entity is ever expanded; the picture is counted, not taken for an unlabelled one."""
+def test_dangerous_or_broken_xml_drops_its_image(xml: str | bytes, tmp_path: Path) -> None:
+    """No entity is ever expanded; the image is counted, not taken for an unlabelled one."""
     one(tmp_path, xml)
     write_files(tmp_path, {"train/b.jpg": "", "train/b.xml": document(thing(), "b.jpg")})
     labels = read_set(VOC, tmp_path)
@@ -112,12 +112,12 @@ def test_encodings(xml: bytes, tmp_path: Path) -> None:
         ("a", set()),
         ("C:\\photos\\a.png", set()),
         ("", set()),
-        ("renamed.jpg", {"label file names another picture"}),
-        ("other.jpg", {"label file names another picture"}),
+        ("renamed.jpg", {"label file names another image"}),
+        ("other.jpg", {"label file names another image"}),
     ],
 )
 def test_stale_file_names(filename: str, noted: set[str], tmp_path: Path) -> None:
-    """The picture of the XML's own name is meant, whatever name was written into it before renaming."""
+    """The image of the XML's own name is meant, whatever name was written into it before renaming."""
     write_files(tmp_path, {"train/other.jpg": ""})
     labels = read_set(VOC, one(tmp_path, document(thing(), filename)))
     assert by_name(labels)["a.jpg"].annotations
@@ -125,12 +125,12 @@ def test_stale_file_names(filename: str, noted: set[str], tmp_path: Path) -> Non
     assert rules(labels) == noted
 
 
-def test_the_stated_picture_is_found_where_names_differ(tmp_path: Path) -> None:
-    """Without a picture of its own name, an XML means the one that it states; without either it is counted."""
+def test_the_stated_image_is_found_where_names_differ(tmp_path: Path) -> None:
+    """Without a image of its own name, an XML means the one that it states; without either it is counted."""
     write_files(tmp_path, {"p/x.jpg": "", "l/1.xml": document(thing(), "x.jpg"), "l/2.xml": document(thing(), "y.jpg")})
     labels = read_set(VOC, tmp_path)
     assert by_name(labels)["x.jpg"].annotations
-    assert [(item.id, item.reason) for item in labels.dropped] == [("l/2.xml", "picture is missing")]
+    assert [(item.id, item.reason) for item in labels.dropped] == [("l/2.xml", "image is missing")]
 
 
 def test_official_layout_and_same_names(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_official_layout_and_same_names(tmp_path: Path) -> None:
 
 
 def test_empty_unlabelled_and_bad_objects(tmp_path: Path) -> None:
-    """No object confirms an empty picture, no XML says nothing; bad objects are dropped one by one."""
+    """No object confirms an empty image, no XML says nothing; bad objects are dropped one by one."""
     bad = [
         thing(""),
         thing(box=""),
@@ -175,17 +175,17 @@ def test_empty_unlabelled_and_bad_objects(tmp_path: Path) -> None:
     ("size", "dropped", "noted"),
     [
         ("", set(), set()),
-        ("<size><width>0</width><height>0</height></size>", set(), {"unusable picture size ignored"}),
-        (SIZE.replace("64", "640"), {"label file contradicts the picture's size"}, set()),
-        (SIZE.replace("64", "9" * 31), {"label file contradicts the picture's size"}, set()),
+        ("<size><width>0</width><height>0</height></size>", set(), {"unusable image size ignored"}),
+        (SIZE.replace("64", "640"), {"label file contradicts the image's size"}, set()),
+        (SIZE.replace("64", "9" * 31), {"label file contradicts the image's size"}, set()),
         (SIZE.replace("64", "48").replace("<height>48", "<height>64"), set(), {"labels turned upright"}),
     ],
 )
 def test_stated_sizes(size: str, dropped: set[str], noted: set[str], tmp_path: Path) -> None:
-    """No size is fine, an impossible one is ignored, one of the picture before turning turns the labels, others lie."""
+    """No size is fine, an impossible one is ignored, one of the image before turning turns the labels, others lie."""
     one(tmp_path, document(thing(box=BOX.replace("40", "30")), size=size))
     if "labels turned upright" in noted:
-        write_picture(tmp_path / "train/a.jpg", (48, 64), orientation=8)
+        write_image(tmp_path / "train/a.jpg", (48, 64), orientation=8)
     labels = read_set(VOC, tmp_path)
     assert (reasons(labels), rules(labels)) == (dropped, noted)
 
@@ -210,7 +210,7 @@ def test_export_keeps_flags_and_says_what_is_lost(tmp_path: Path) -> None:
     known, other = {"truncated": 1, "difficult": 1}, {"colour": "red"}
     sample = make_sample("a b.jpg", [Annotation("x", (1, 2, 30, 40), attributes=known)])
     more = make_sample("c.jpg", [Annotation("y", (1, 2, 30, 40), attributes=known | other)])
-    exporter = load_registry().exporter("voc")(tmp_path, VOC.options_type(voc_origin=1), place_picture)
+    exporter = load_registry().exporter("voc")(tmp_path, VOC.options_type(voc_origin=1), place_image)
     exporter.write(make_set([sample, more], ["y", "unused", "x"]))
     assert exporter.losses([sample, more]) == {"attributes": 1}
     assert "<xmin>2</xmin>" in (tmp_path / "Annotations/a b.xml").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from amp_plugins.formats.yolo.data_yaml import quoted
-from builders import by_name, read_set, reasons, rules, write_files, write_picture
+from builders import by_name, read_set, reasons, rules, write_files, write_image
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,12 +20,12 @@ from amp_datasets.storage.folder import open_folder
 YOLO = load_registry().source("yolo")
 ROW = "0 0.5 0.5 0.25 0.5\n"
 BOX = (24.0, 12.0, 40.0, 36.0)
-"""ROW in a picture of 64x48."""
+"""ROW in a image of 64x48."""
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
 
 
 def one(folder: Path, label: str | bytes, yaml: str = YAML) -> Path:
-    """A set of one picture with a label file."""
+    """A set of one image with a label file."""
     return write_files(
         folder, {"data.yaml": yaml, "images/train/a.jpg": "", "images/val/v.jpg": "", "labels/train/a.txt": label}
     )
@@ -129,12 +129,12 @@ def test_folders_named_otherwise_get_the_yaml_split(tmp_path: Path) -> None:
         "second/b.jpg": "train",
         "train/c.jpg": "validation",
     }
-    assert reasons(labels) == {"picture is missing"}
+    assert reasons(labels) == {"image is missing"}
     assert rules(labels) == {"split without a folder ignored"}
 
 
 def test_one_folder_for_all_splits_is_no_split(tmp_path: Path) -> None:
-    """`train` and `val` of the same folder say nothing, and no picture is doubled."""
+    """`train` and `val` of the same folder say nothing, and no image is doubled."""
     files = {"data.yaml": "train: images\nval: images\nnames: [cat]\n", "images/a.jpg": "", "labels/a.txt": ROW}
     labels = read_set(YOLO, write_files(tmp_path, files))
     assert [s.split for s in labels.samples] == [None]
@@ -173,7 +173,7 @@ def test_bare_folders(files: dict[str, str], names: list[str], tmp_path: Path) -
         ("0 nan .5 .1 .1", "row has a value that is not a finite number"),
         ("0 1e999 .5 .1 .1", "row has a value that is not a finite number"),
         ("0 x .5 .1 .1", "row has a value that is not a number"),
-        ("0 320 240 64 48", "coordinates are not shares of the picture"),
+        ("0 320 240 64 48", "coordinates are not shares of the image"),
         ("0 .5 .5 .1", "row has a wrong number of values"),
         ("0 .5 .5 .1 .1 .9", "row has a wrong number of values"),
         ("0 .1 .1 .2 .2 .3 .3 .4", "row has a wrong number of values"),
@@ -182,7 +182,7 @@ def test_bare_folders(files: dict[str, str], names: list[str], tmp_path: Path) -
     ],
 )
 def test_a_bad_row_is_dropped_alone(label: str, why: str, tmp_path: Path) -> None:
-    """A row that cannot be used is counted; the rows beside it stay. (The trainer would drop the picture.)"""
+    """A row that cannot be used is counted; the rows beside it stay. (The trainer would drop the image.)"""
     labels = read_set(YOLO, one(tmp_path, ROW + label + "\n"))
     assert [a.xyxy for a in by_name(labels)["a.jpg"].annotations] == [BOX]
     assert reasons(labels) == {why}
@@ -206,7 +206,7 @@ def test_repairs_are_counted(tmp_path: Path) -> None:
     assert rules(labels) == {
         "duplicate label removed",
         "commas between values read as spaces",
-        "box clipped to the picture",
+        "box clipped to the image",
     }
 
 
@@ -220,7 +220,7 @@ def test_mixed_rows_are_read_one_by_one(tmp_path: Path) -> None:
 
 
 def test_empty_is_not_unlabelled(tmp_path: Path) -> None:
-    """An empty label file confirms an empty picture; a missing one says nothing."""
+    """An empty label file confirms an empty image; a missing one says nothing."""
     labels = read_set(YOLO, one(tmp_path, " \r\n"))
     assert {name: (s.labelled, s.annotations) for name, s in by_name(labels).items()} == {
         "a.jpg": (True, ()),
@@ -263,7 +263,7 @@ def test_one_name_in_two_folders_and_odd_names(tmp_path: Path) -> None:
 
 
 def test_roboflow_copies_form_a_group(tmp_path: Path) -> None:
-    """Copies of one picture have one group over all splits; others have none."""
+    """Copies of one image have one group over all splits; others have none."""
     first, second = "a" * 32, "0123456789abcdef" * 2
     files = {
         "data.yaml": YAML,
@@ -276,11 +276,11 @@ def test_roboflow_copies_form_a_group(tmp_path: Path) -> None:
 
 
 def test_shared_and_orphaned_label_files_are_counted(tmp_path: Path) -> None:
-    """Two pictures of one stem share a label file; a label file without a picture is a lost picture."""
+    """Two images of one stem share a label file; a label file without a image is a lost image."""
     write_files(tmp_path, {"images/train/a.png": "", "labels/train/gone.txt": ROW, "labels/train/classes.txt": "x"})
     labels = read_set(YOLO, one(tmp_path, ROW))
-    assert "two pictures share one label file" in rules(labels)
-    assert [(item.id, item.reason) for item in labels.dropped] == [("labels/train/gone.txt", "picture is missing")]
+    assert "two images share one label file" in rules(labels)
+    assert [(item.id, item.reason) for item in labels.dropped] == [("labels/train/gone.txt", "image is missing")]
 
 
 def test_classes_are_noted_not_renumbered(tmp_path: Path) -> None:
@@ -299,10 +299,10 @@ def test_classes_are_noted_not_renumbered(tmp_path: Path) -> None:
     } <= noted
 
 
-def test_labels_refer_to_the_upright_picture(tmp_path: Path) -> None:
-    """Shares are of the picture as shown: a phone photo's sides are swapped."""
+def test_labels_refer_to_the_upright_image(tmp_path: Path) -> None:
+    """Shares are of the image as shown: a phone photo's sides are swapped."""
     one(tmp_path, ROW)
-    write_picture(tmp_path / "images/train/a.jpg", (64, 48), orientation=6)
+    write_image(tmp_path / "images/train/a.jpg", (64, 48), orientation=6)
     sample = by_name(read_set(YOLO, tmp_path))["a.jpg"]
     assert sample.size == (48, 64)
     assert sample.annotations[0].xyxy == (18.0, 16.0, 30.0, 48.0)
@@ -324,7 +324,7 @@ def test_pose_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "kind"),
     [
-        ("0 .5 .25 .75 .5 .5 .75 .25 .5", "polygons"),  # a lozenge in a picture of 64x48
+        ("0 .5 .25 .75 .5 .5 .75 .25 .5", "polygons"),  # a lozenge in a image of 64x48
         ("0 .5 .1666666667 .75 .5 .5 .8333333333 .25 .5", "corners"),  # a square on its tip
         ("0 .25 .25 .75 .25 .75 .75 .25 .75", "polygons"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import KEYPOINTS, make_sample, place_picture, read_set, write_files
+from builders import KEYPOINTS, make_sample, place_image, read_set, write_files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ from pathlib import Path
 from ultralytics.data.utils import check_det_dataset, img2label_paths, verify_image_label
 data = check_det_dataset(sys.argv[1], autodownload=False)
 count, ndim = data.get("kpt_shape", (0, 0))
-result = {"names": list(data["names"].values()), "pictures": {}}
+result = {"names": list(data["names"].values()), "images": {}}
 for split in ("train", "val", "test"):
     if not data.get(split):
         continue
@@ -38,7 +38,7 @@ for split in ("train", "val", "test"):
         (label,) = img2label_paths([str(file)])
         keypoint = data.get("kpt_shape") is not None
         out = verify_image_label((str(file), label, "", keypoint, data["nc"], count, ndim, False))
-        result["pictures"][file.name] = {
+        result["images"][file.name] = {
             "missing": out[5], "found": out[6], "empty": out[7], "corrupt": out[8], "message": out[9],
             "rows": None if out[1] is None else out[1].tolist(), "segments": [s.tolist() for s in out[3] or []],
             "keypoints": None if out[4] is None else out[4].tolist(),
@@ -48,7 +48,7 @@ print(json.dumps(result))
 
 
 def sample_set() -> LabelSet:
-    """Every kind of label, an empty picture, all splits, names that YAML would misread."""
+    """Every kind of label, an empty image, all splits, names that YAML would misread."""
     names = ("no", 'quo"te: #', "ünused", "12")
     categories = tuple(Category(name, keypoints=KEYPOINTS, flip_pairs=((0, 1),)) for name in names)
     box = Annotation("no", (0.0, 0.0, 64.0, 48.0))
@@ -71,7 +71,7 @@ def export(name: str, folder: Path, labels: LabelSet | None = None) -> Path:
     """A set written in a format."""
     folder.mkdir(parents=True)
     exporter = REGISTRY.exporter(name)
-    exporter(folder, exporter.options_type(), place_picture).write(labels or sample_set())
+    exporter(folder, exporter.options_type(), place_image).write(labels or sample_set())
     return folder
 
 
@@ -89,34 +89,34 @@ def judged(folder: Path, cwd: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["yolo", "yolo-segment", "yolo-pose", "yolo-obb"])
-def test_the_trainer_takes_every_picture(name: str, tmp_path: Path) -> None:
-    """No picture corrupt, none ignored, no message, names unchanged; also after the folder has moved."""
+def test_the_trainer_takes_every_image(name: str, tmp_path: Path) -> None:
+    """No image corrupt, none ignored, no message, names unchanged; also after the folder has moved."""
     export(name, tmp_path / "first").rename(tmp_path / "moved")
     found = judged(tmp_path / "moved", tmp_path)
     assert found["names"] == [c.name for c in sample_set().categories]
-    assert set(found["pictures"]) == {"a b (é).jpg", "empty.png", "v.x.jpg", "t.jpg"}
-    for picture, result in found["pictures"].items():
-        assert (result["corrupt"], result["missing"], result["message"]) == (0, 0, ""), (picture, result)
-        assert result["empty"] == (picture == "empty.png")
+    assert set(found["images"]) == {"a b (é).jpg", "empty.png", "v.x.jpg", "t.jpg"}
+    for image, result in found["images"].items():
+        assert (result["corrupt"], result["missing"], result["message"]) == (0, 0, ""), (image, result)
+        assert result["empty"] == (image == "empty.png")
 
 
 def test_the_trainer_reads_the_same_boxes(tmp_path: Path) -> None:
     """Boxes equal to float32, in the same order."""
-    pictures = judged(export("yolo", tmp_path / "set"), tmp_path)["pictures"]
+    images = judged(export("yolo", tmp_path / "set"), tmp_path)["images"]
     for sample in sample_set().samples:
         if sample.labelled and sample.annotations:
-            rows = np.array(pictures[sample.source_id]["rows"])
+            rows = np.array(images[sample.source_id]["rows"])
             boxes = [geometry.cxcywh_to_xyxy(row * (64, 48, 64, 48)) for row in rows[:, 1:]]
             np.testing.assert_allclose(boxes, [a.xyxy for a in sample.annotations], atol=64e-7)
 
 
 def test_the_trainer_reads_the_same_outlines_and_keypoints(tmp_path: Path) -> None:
     """Polygon points and keypoints equal to float32; boxes without an outline become their four corners."""
-    segments = judged(export("yolo-segment", tmp_path / "segment"), tmp_path)["pictures"]["a b (é).jpg"]["segments"]
+    segments = judged(export("yolo-segment", tmp_path / "segment"), tmp_path)["images"]["a b (é).jpg"]["segments"]
     expected = [geometry.rectangle((0, 0, 64, 48)), TRIANGLE.exterior, TILTED]
     for found, ring in zip(segments, expected, strict=True):
         np.testing.assert_allclose(np.array(found) * (64, 48), ring, atol=64e-7)
-    poses = judged(export("yolo-pose", tmp_path / "pose"), tmp_path)["pictures"]["v.x.jpg"]["keypoints"]
+    poses = judged(export("yolo-pose", tmp_path / "pose"), tmp_path)["images"]["v.x.jpg"]["keypoints"]
     np.testing.assert_allclose(np.array(poses[0]) * (64, 48, 1), POINTS, atol=64e-7)
     assert not np.any(poses[1])
 
@@ -125,7 +125,7 @@ def test_the_trainer_reads_the_same_outlines_and_keypoints(tmp_path: Path) -> No
     sides=st.tuples(*[st.floats(0, 1) | st.floats(0, 3e-8) | st.floats(1 - 3e-8, 1)] * 4),
     size=st.tuples(*[st.integers(1, 20000)] * 2),
 )
-def test_no_box_leaves_the_picture_when_it_is_read_back(sides: tuple[float, ...], size: tuple[int, int]) -> None:
+def test_no_box_leaves_the_image_when_it_is_read_back(sides: tuple[float, ...], size: tuple[int, int]) -> None:
     """Also one that lies on the border, or a hair from it; and no side moves by more than the digits that are cut."""
     (x0, x1), (y0, y1) = sorted(sides[:2]), sorted(sides[2:])
     text = box_text((x0 * size[0], y0 * size[1], x1 * size[0], y1 * size[1]), size)
@@ -136,7 +136,7 @@ def test_no_box_leaves_the_picture_when_it_is_read_back(sides: tuple[float, ...]
     assert max(abs(a - b) for a, b in zip(back, (x0, y0, x1, y1), strict=True)) < 4e-9
 
 
-def test_a_row_of_nonsense_stays_in_the_picture() -> None:
+def test_a_row_of_nonsense_stays_in_the_image() -> None:
     """Readers refuse such boxes, and a plugin's may come all the same."""
     for box in ((5.0, 5.0, -100.0, 3.0), (float("inf"), 1.0, 2.0, 3.0)):
         cx, cy, _, _ = map(float, box_text(box, (10, 10)).split())
@@ -173,13 +173,13 @@ def test_data_yaml_has_no_path_and_only_splits_that_exist(tmp_path: Path) -> Non
 
 
 def test_what_the_trainer_would_skip_is_a_loss() -> None:
-    """A GIF, a picture of 8 pixels, and a box that is there twice."""
+    """A GIF, a image of 8 pixels, and a box that is there twice."""
     twin = Annotation("a", (1, 1, 9, 9)), Annotation("a", (1, 1, 9, 9 + 1e-9))
     samples = [make_sample("a.gif"), make_sample("b.jpg", size=(8, 100)), make_sample("c.jpg", twin)]
     exporter = REGISTRY.exporter("yolo")
-    assert exporter(Path("unused"), exporter.options_type(), place_picture).losses(samples) == {
-        "picture format that the trainer skips": 1,
-        "picture too small for the trainer": 1,
+    assert exporter(Path("unused"), exporter.options_type(), place_image).losses(samples) == {
+        "image format that the trainer skips": 1,
+        "image too small for the trainer": 1,
         "repeated row": 1,
     }
 
@@ -196,4 +196,4 @@ def test_the_judge_sees_a_broken_row(tmp_path: Path) -> None:
     """The check above can fail: mixed rows are corrupt for the trainer."""
     folder = export("yolo", tmp_path / "set")
     write_files(folder, {"labels/test/t.txt": "0 .5 .5 .1 .1\n0 .1 .1 .2 .2 .3 .3\n"})
-    assert judged(folder, tmp_path)["pictures"]["t.jpg"]["corrupt"] == 1
+    assert judged(folder, tmp_path)["images"]["t.jpg"]["corrupt"] == 1
