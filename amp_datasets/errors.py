@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class AmpError(Exception):
@@ -66,3 +67,8 @@ class BuildError(AmpError):
 
 class CannotApply(AmpError):  # noqa: N818 - reads as what it says where it is raised
     """A filter that has nothing to do on this sample (no object to crop around); the variant is dropped."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name that a mistyped one most likely means."""
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), None)

@@ -105,7 +105,7 @@ def ours(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], obj
     """The draw and the pixels of a filter, or of a mix: neighbouring tables as one, as a build does it."""
     registry = load_registry()
     steps = MIXES.get(name, (name,))
-    transforms = [create(registry, step, settings(step)) for step in steps]
+    transforms = [create(registry.filter(step), settings(step)) for step in steps]
     for transform in transforms:
         transform.set_random_seed(0)
 
@@ -126,7 +126,7 @@ def direct(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], o
     """The kernel; a crop to the window that the filter takes."""
     if name != "crop":
         return partial(kernels.KERNELS[name], image)
-    transform = create(load_registry(), "crop", settings("crop"))
+    transform = create(load_registry().filter("crop"), settings("crop"))
     return partial(kernels.crop_to, image, tuple(draw(transform, image, boxes)["window"]))
 
 

@@ -89,7 +89,7 @@ class _Filtered:
         registry = load_registry()
         manifest = load_manifest(ways.MANIFEST, registry, sources=[str(folder)])
         self.chains = {
-            spec.name: [create(registry, step.filter, step.settings) for step in spec.steps]
+            spec.name: [create(registry.filter(step.filter), step.settings) for step in spec.steps]
             for spec in manifest.variants()
         }
         self.files, self.variants = files, variants

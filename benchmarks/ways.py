@@ -87,7 +87,8 @@ def own_kernels(folder: Path, out: Path) -> None:
     registry = load_registry()
     manifest = load_manifest(MANIFEST, registry, sources=[str(folder)])
     chains = {
-        spec.name: [create(registry, step.filter, step.settings) for step in spec.steps] for spec in manifest.variants()
+        spec.name: [create(registry.filter(step.filter), step.settings) for step in spec.steps]
+        for spec in manifest.variants()
     }
     cv2.setNumThreads(1)
     measuring.mark()

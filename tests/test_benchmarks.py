@@ -61,7 +61,7 @@ def test_kernel_computes_what_the_filter_does(name: str, kernels: ModuleType) ->
     registry = load_registry()
     given = {"rotate": {"degrees": 15, "direction": "clockwise"}, "color_matrix": {}}
     plugin = registry.filter(name)
-    transform = create(registry, name, complete_settings(plugin, given.get(name, plugin.examples[0])))
+    transform = create(registry.filter(name), complete_settings(plugin, given.get(name, plugin.examples[0])))
     choice = draw(transform, image, np.zeros((0, 4)))
     ours = transform.apply(image, **choice, shape=image.shape)
     direct = kernels.KERNELS[name](image)
@@ -75,7 +75,7 @@ def test_random_kernels_change_as_much_as_the_filters(kernels: ModuleType) -> No
     assert (kernels.noise(image) != 128).mean() == pytest.approx(0.25, abs=0.01)
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (256, 256, 3)).copy()
     registry = load_registry()
-    elastic = create(registry, "elastic", complete_settings(registry.filter("elastic"), {}))
+    elastic = create(registry.filter("elastic"), complete_settings(registry.filter("elastic"), {}))
     elastic.set_random_seed(0)
     ours = elastic.apply(ramp, **draw(elastic, ramp, np.zeros((0, 4))), shape=ramp.shape)
     inner = (slice(48, -48), slice(48, -48))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import PluginError
-from amp_datasets.plugin.registry import Registry, nearest
+from amp_datasets.errors import PluginError, nearest
 
 if TYPE_CHECKING:
     from amp_datasets.filtering.base import Filter
@@ -53,9 +52,8 @@ def complete_settings(plugin: type[Filter], given: Any) -> dict[str, Any]:
     return {name: _plain(getattr(checked, name)) for name in merged}
 
 
-def create(registry: Registry, name: str, settings: dict[str, Any]) -> Filter:
+def create(plugin: type[Filter], settings: dict[str, Any]) -> Filter:
     """A filter with settings that were completed before (JSON lists become tuples again)."""
-    plugin = registry.filter(name)
     checked = plugin.InitSchema.model_validate({**settings, "p": 1.0, "strict": True})
     return plugin(**{key: getattr(checked, key) for key in settings}, p=1.0)
 

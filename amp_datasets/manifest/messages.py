@@ -8,10 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from amp_datasets.errors import AmpError
+from amp_datasets.errors import AmpError, nearest
 from amp_datasets.filtering.settings import SettingsError, union_message
 from amp_datasets.manifest.model import Encode, Hub, Labels, LimitSettings, Manifest, Mix, SourceSettings
-from amp_datasets.plugin.registry import nearest
 from amp_datasets.storage.yaml import KeyPath, YamlFile
 
 _SECTIONS: dict[str, type[BaseModel]] = {

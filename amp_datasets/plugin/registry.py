@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from amp_datasets.errors import PluginError
+from amp_datasets.errors import PluginError, nearest
 
 if TYPE_CHECKING:
     from amp_datasets.filtering.base import Filter
@@ -64,11 +63,6 @@ class Family:
 
     resolve: Callable[[str], type[Filter]]
     names: Callable[[], Iterable[str]]
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that a mistyped one most likely means."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
 
 
 def find(plugins: Mapping[str, _P], name: str, kind: str, otherwise: str) -> _P:

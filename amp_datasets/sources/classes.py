@@ -7,9 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import SourceError, nearest
 from amp_datasets.model import Category, LabelSet, Sample
-from amp_datasets.plugin.registry import nearest
 from amp_datasets.variants.mirror import keypoint_pairs
 
 

@@ -166,7 +166,7 @@ class VariantMaker:
     def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
         """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
         if spec.name not in self._transforms:
-            made = [(step, create(self.registry, step.filter, step.settings)) for step in spec.steps]
+            made = [(step, create(self.registry.filter(step.filter), step.settings)) for step in spec.steps]
             for _, transform in made:
                 transform.set_random_state(self._generators.arrays, self._generators.scalars)
             self._transforms[spec.name] = made

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from albumentations.augmentations.crops.transforms import CropSizeError
 
-from amp_datasets.errors import CannotApply, PluginError
+from amp_datasets.errors import CannotApply, PluginError, nearest
 from amp_datasets.filtering.base import Draw, Filter, GeometricFilter, PixelFilter
 from amp_datasets.geometry.warp import Affine, Fill, Warp
 from amp_datasets.model import Size
-from amp_datasets.plugin.registry import Family, Registry, nearest
+from amp_datasets.plugin.registry import Family, Registry
 
 PREFIX = "albumentations"
 

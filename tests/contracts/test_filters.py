@@ -265,7 +265,7 @@ def test_pairs_must_be_in_order(plugin: type[Filter]) -> None:
 def test_defaults_are_complete(plugin: type[Filter]) -> None:
     """A filter can be named without settings, and its defaults pass its own schema and come through a manifest."""
     completed = json.loads(json.dumps(complete_settings(plugin, {})))
-    assert A.to_dict(create(REGISTRY, plugin.name, completed)) == A.to_dict(plugin())
+    assert A.to_dict(create(REGISTRY.filter(plugin.name), completed)) == A.to_dict(plugin())
     assert settings_schema(plugin)["properties"].keys() == completed.keys()
 
 

@@ -29,7 +29,7 @@ def test_completed_settings_are_complete(name: str) -> None:
     assert complete == complete_settings(plugin, {})
     assert complete == complete_settings(plugin, complete)
     assert set(complete) == set(settings_schema(plugin)["properties"])
-    assert create(REGISTRY, name, complete).name == name
+    assert create(REGISTRY.filter(name), complete).name == name
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -80,4 +80,4 @@ def test_range_reaches_the_filter_as_a_pair() -> None:
     """JSON has lists only; the filter gets the tuple it asks for."""
     complete = complete_settings(REGISTRY.filter("blur"), {"sigma": [1, 4]})
     assert complete == {"sigma": [1.0, 4.0]}
-    assert create(REGISTRY, "blur", complete).sigma == (1.0, 4.0)
+    assert create(REGISTRY.filter("blur"), complete).sigma == (1.0, 4.0)

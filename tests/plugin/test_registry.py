@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from amp_datasets.errors import PluginError
+from amp_datasets.errors import PluginError, nearest
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.plugin.registry import Family, Registry, find, nearest
+from amp_datasets.plugin.registry import Family, Registry, find
 
 BUILT_IN = load_registry()
 ADDERS = {

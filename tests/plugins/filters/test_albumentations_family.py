@@ -37,7 +37,7 @@ def make(name: str, seed: int = 0, **settings: Any) -> Any:
     plugin = REGISTRY.filter(f"albumentations.{name}")
     given = settings or ARGUMENTS.get(name, plugin.examples[0])
     completed = json.loads(json.dumps(complete_settings(plugin, json.loads(json.dumps(given)))))
-    transform = create(REGISTRY, f"albumentations.{name}", completed)
+    transform = create(REGISTRY.filter(f"albumentations.{name}"), completed)
     transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
     return transform
 
