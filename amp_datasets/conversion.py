@@ -62,19 +62,22 @@ def export(
     registry: Registry,
     *,
     source_format: str | None = None,
+    source_options: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     copy: bool = False,
     progress: Progress = silent,
 ) -> ExportReport:
     """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
 
-    Images are hard links where the file system can (`copy` forces copies). Raises AmpError on bad input.
+    Images are hard links where the file system can (`copy` forces copies). `options` are those of the format `to`,
+    `source_options` those of the format that is read. Raises AmpError on bad input.
     """
     plugin = registry.exporter(to)
     settings = checked_options(plugin, options or {})
     target = Path(out)
     _check_target(str(what), target)
-    labels, _ = read_source(SourceSettings(path=str(what), format=source_format), registry, Limits())
+    source = SourceSettings(path=str(what), format=source_format, options=dict(source_options or {}))
+    labels, _ = read_source(source, registry, Limits())
     if not any(sample.labelled for sample in labels.samples):
         raise SourceError("there is not one labelled image to export", where=what)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from amp_datasets.audit.images import class_findings, copy_findings, group_findings, image_findings
 from amp_datasets.audit.labels import label_findings, name_findings
@@ -39,6 +40,7 @@ def audit_path(
     registry: Registry,
     *,
     format: str | None = None,  # noqa: A002 - the word of the manifest and the command line
+    options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     sources: Sequence[str] = (),
     settings: Sequence[str] = (),
@@ -46,8 +48,8 @@ def audit_path(
 ) -> AuditReport:
     """Audit a set (folder, zip, or hf:// address), or all sources of a manifest and what they are when joined.
 
-    A YOLO set may be named by its `data.yaml`. Rules in `ignore` are not reported. Raises AmpError if a single set, or
-    the manifest, cannot be read at all.
+    A YOLO set may be named by its `data.yaml`. `options` are those of the set's format. Rules in `ignore` are not
+    reported. Raises AmpError if a single set, or the manifest, cannot be read at all.
     """
     unknown = [rule for rule in ignore if rule not in RULES]
     if unknown:
@@ -55,9 +57,12 @@ def audit_path(
     report = AuditReport(str(place))
     path = Path(place)
     if is_manifest(path):
+        if options:
+            raise AmpError("a manifest has its own options", where=path, fix="write them under `options:` of a source")
         _audit_manifest(report, load_manifest(path, registry, sources=sources, settings=settings), registry)
     else:
-        source = SourceSettings(path=str(path.parent if _is_document(path) else place), format=format)
+        at = str(path.parent if _is_document(path) else place)
+        source = SourceSettings(path=at, format=format, options=dict(options or {}))
         labels = _read(report, source, registry, limits or Limits())
         report.count(labels.categories, labels.samples)
         report.findings += audit(labels, limits)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from amp_datasets.building.api import build_prepared
 from amp_datasets.building.plan import prepare_manifest
@@ -23,13 +24,20 @@ def merge(
     *,
     like: str | Path | None = None,
     settings: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     plugin_dirs: Sequence[str | Path] = (),
     progress: Progress = silent,
 ) -> BuildReport:
-    """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow."""
+    """Join sets in their order into the folder `out`; `like` is a build whose class ids are kept, new ones follow.
+
+    `options` say how to read the sets, each by the format that it has.
+    """
     registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
     own = {"name": name_after(Path(out)), "near_duplicates": "report"}
     manifest = manifest_of(own, registry, [str(s) for s in sets], settings)
+    if options:
+        read = tuple(source.model_copy(update={"options": dict(options)}) for source in manifest.sources)
+        manifest = manifest.model_copy(update={"sources": read})
     order = class_order(Path(like)) if like is not None else ()
     prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
     return build_prepared(prepared, Path(out), progress=progress)

@@ -10,7 +10,6 @@ The numbers cannot tell which, so they are read as they are unless `voc_origin: 
 
 from __future__ import annotations
 
-import codecs
 import posixpath
 import re
 from collections import Counter
@@ -30,6 +29,7 @@ from amp_datasets.formats.kit.reading import (
     finite,
     looks_like,
     parse_text,
+    parse_xml,
     points,
     split_name,
     split_of,
@@ -195,23 +195,6 @@ class VocExporter(Exporter[VocOptions]):
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
         """The flags of the specification are kept; other attributes are lost."""
         return super().losses(map(_without_flags, samples))
-
-
-def parse_xml(data: bytes, where: str) -> ElementTree.Element:
-    """An XML document without a document type, so that nothing in it can expand or be fetched; else a SourceError."""
-    declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]{1,40})["']""", data[:200])
-    encoding = declared.group(1).decode() if declared else "utf-8"
-    try:
-        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-16", "ascii")
-        text = parse_text(data, where) if is_utf8 else data.decode(encoding)
-    except (LookupError, UnicodeError) as error:
-        raise SourceError(f"this XML is not in the encoding it states ({encoding})", where=where) from error
-    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise SourceError("an XML with a document type or entities is not read", where=where, fix="remove `<!DOCTYPE`")
-    try:
-        return ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - no document type, see above
-    except (ElementTree.ParseError, ValueError) as error:
-        raise SourceError(f"this is not XML: {error}", where=where) from error
 
 
 def _annotation(node: ElementTree.Element, origin: int) -> Annotation:

@@ -251,6 +251,28 @@ def test_settings_and_sources_replace_the_manifests(amp: Amp, drawn: Path, tmp_p
     assert amp(*call, *both, "-s", "originals").code == 2
 
 
+def test_check_export_and_merge_take_the_options_of_the_format_that_they_read(amp: Amp, tmp_path: Path) -> None:
+    """`--option` says the same to all three; one that the format does not know is an error which lists those it has."""
+    xml = (
+        "<annotation><filename>a.jpg</filename><object><name>cat</name><bndbox><xmin>25</xmin><ymin>13</ymin>"
+        "<xmax>40</xmax><ymax>36</ymax></bndbox></object></annotation>"
+    )
+    write_files(tmp_path / "set", {"a.jpg": "", "a.xml": xml})
+    counted = ("--option", "voc_origin=1")
+    found = amp("check", "set", *counted, "--json").document["findings"]
+    assert "boxes counted from 1 moved to pixel edges: as asked" in [each["what"] for each in found]
+    assert amp("export", "set", "--to", "csv", "-o", "table", *counted).code == 0
+    assert "24,12,40,36" in (tmp_path / "table/train/_annotations.csv").read_text()
+    assert amp("merge", "set", "-o", "all", *counted).code == 0
+    (boxes,) = (json.loads(file.read_text())["annotations"] for file in (tmp_path / "all/annotations").glob("*.json"))
+    assert boxes[0]["bbox"] == [24, 12, 16, 24]
+    for command in (("check", "set"), ("export", "set", "--to", "csv", "-o", "x"), ("merge", "set", "-o", "y")):
+        said = amp(*command, "--option", "boxes=xyxy")
+        assert said.code == 2
+        assert "voc_origin" in said.err
+    assert amp("check", "set", "--option", "voc_origin").code == 2
+
+
 def test_a_dry_run_writes_nothing_and_says_what_would_be(amp: Amp, drawn: Path, tmp_path: Path) -> None:
     """Its numbers are those of the build that follows."""
     before = tree(tmp_path)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from amp_datasets.cli.commands.options import Format, Json, Manifest, PluginDirs, Settings, Sources, formats_of
+from amp_datasets.cli.commands.options import (
+    Format,
+    Json,
+    Manifest,
+    PluginDirs,
+    ReadOptions,
+    Settings,
+    Sources,
+    formats_of,
+    key_values,
+    read_options,
+)
 from amp_datasets.cli.console import command, emit, emit_json, next_step, progress_bar, say
-from amp_datasets.errors import AmpError
 
 
 @command
@@ -77,9 +87,12 @@ def export(
     what: Annotated[str, typer.Argument(help="A build, or any set that amp can read.")],
     to: Annotated[str, typer.Option("--to", help="The format to write (amp env lists all).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A new folder.")],
-    options: Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="An option.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="For the new format.")
+    ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the images instead of linking them.")] = False,
     format_: Format = None,
+    option: ReadOptions = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
@@ -93,7 +106,8 @@ def export(
             out,
             formats_of(plugin_dirs),
             source_format=format_,
-            options=_pairs(options or []),
+            source_options=read_options(option),
+            options=key_values(options or (), "-s", "annotation=csv"),
             copy=copy,
             progress=progress,
         )
@@ -110,6 +124,7 @@ def merge(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")],
     like: Annotated[Path | None, typer.Option(help="Keep the class ids of this earlier build.")] = None,
     settings: Settings = None,
+    option: ReadOptions = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
@@ -118,22 +133,17 @@ def merge(
     from amp_datasets.building.report import as_text
 
     with progress_bar(quiet=json_) as progress:
-        report = run(sets, out, like=like, settings=settings or (), plugin_dirs=plugin_dirs or (), progress=progress)
+        report = run(
+            sets,
+            out,
+            like=like,
+            settings=settings or (),
+            options=read_options(option),
+            plugin_dirs=plugin_dirs or (),
+            progress=progress,
+        )
     if json_:
         emit_json(report.to_json())
     else:
         emit(as_text(report))
         next_step(f"amp check {out}")
-
-
-def _pairs(options: list[str]) -> dict[str, Any]:
-    """key=value options, values read as YAML."""
-    from amp_datasets.storage.yaml import parse_yaml
-
-    pairs = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals:
-            raise AmpError(f"`{option}` is not of the form key=value", fix="for example -s annotation=csv")
-        pairs[key.strip()] = parse_yaml(text.encode(), Path(f"-s {option}")).value
-    return pairs

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from amp_datasets.errors import AmpError
 
 Manifest = Annotated[Path, typer.Argument(help="The manifest: a file, or one of ours: seed20, roboflow, quickstart.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also on failure.")]
@@ -17,6 +20,11 @@ Sources = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a setting.")]
 Format = Annotated[str | None, typer.Option("--format", help="The format of the set, if it is not found by itself.")]
+
+ReadOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="How to read the set: an option of its format; repeatable."),
+]
 
 
 def registry_of(plugin_dirs: list[Path] | None) -> Any:
@@ -31,3 +39,21 @@ def formats_of(plugin_dirs: list[Path] | None) -> Any:
     from amp_datasets.plugin.discovery import load_formats
 
     return load_formats(tuple(plugin_dirs or ()))
+
+
+def key_values(options: Iterable[str], flag: str, example: str) -> dict[str, Any]:
+    """`key=value` options by key, values read as YAML; an AmpError that shows `example` for any other form."""
+    from amp_datasets.storage.yaml import parse_yaml
+
+    pairs = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key.strip():
+            raise AmpError(f"`{option}` is not of the form key=value", fix=f"for example {flag} {example}")
+        pairs[key.strip()] = parse_yaml(text.encode(), Path(f"{flag} {option}")).value
+    return pairs
+
+
+def read_options(options: list[str] | None) -> dict[str, Any]:
+    """What `--option` says of the set that is read."""
+    return key_values(options or (), "--option", "boxes=xyxy")

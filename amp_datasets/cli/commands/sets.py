@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from amp_datasets.cli.commands.options import Format, Json, PluginDirs, Settings, Sources, registry_of
+from amp_datasets.cli.commands.options import (
+    Format,
+    Json,
+    PluginDirs,
+    ReadOptions,
+    Settings,
+    Sources,
+    read_options,
+    registry_of,
+)
 from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, next_step, say
 
 
@@ -37,6 +46,7 @@ def check(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also say which format was found, and why.")] = False,
     ignore: Annotated[list[str] | None, typer.Option(help="Leave out this rule, like AMP313; repeatable.")] = None,
     format_: Format = None,
+    option: ReadOptions = None,
     source: Sources = None,
     settings: Settings = None,
     json_: Json = False,
@@ -49,6 +59,7 @@ def check(
         target,
         registry_of(plugin_dirs),
         format=format_,
+        options=read_options(option),
         sources=source or (),
         settings=settings or (),
         ignore=ignore or (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import json
 import math
@@ -10,6 +11,7 @@ import reprlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -122,6 +124,23 @@ def parse_json(data: bytes, where: object) -> Any:
         raise SourceError("this JSON is nested too deeply", where=where) from error
     except ValueError as error:  # an integer of more than 4,300 digits
         raise SourceError(f"this JSON cannot be read: {error}", where=where) from error
+
+
+def parse_xml(data: bytes, where: str) -> ElementTree.Element:
+    """An XML document without a document type, so that nothing in it can expand or be fetched; else a SourceError."""
+    declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]{1,40})["']""", data[:200])
+    encoding = declared.group(1).decode() if declared else "utf-8"
+    try:
+        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-16", "ascii")
+        text = parse_text(data, where) if is_utf8 else data.decode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise SourceError(f"this XML is not in the encoding it states ({encoding})", where=where) from error
+    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise SourceError("an XML with a document type or entities is not read", where=where, fix="remove `<!DOCTYPE`")
+    try:
+        return ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - no document type, see above
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceError(f"this is not XML: {error}", where=where) from error
 
 
 def looks_like(folder: Folder, name: str, words: Sequence[bytes], limit: int = 65536) -> bool:
