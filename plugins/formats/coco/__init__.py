@@ -16,19 +16,18 @@ import functools
 import posixpath
 import re
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key, read_category
 from amp_datasets.formats.kit.reading import finite, parse_json, split_name, split_of
 from amp_datasets.model import Category, LabelSet, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
-from .json_writer import CocoFile
+from .export import CocoExporter, RoboflowCocoExporter
 
 _IMAGE_LIST = re.compile(rb'"images"\s*:\s*\[')
 _OTHER_TASKS = ("person_keypoints_*", "captions_*", "panoptic_*", "stuff_*")
@@ -204,64 +203,6 @@ class CocoSource(Source[CocoOptions]):
             self.reading.repair(image, "unusable image size ignored", f"{entry['width']} x {entry['height']}"[:60])
             return None
         return int(width), int(height)
-
-
-class CocoExportOptions(Options):
-    """`boxes_as_polygons`: give labels that are only a box a four-cornered segmentation, for trainers of masks."""
-
-    boxes_as_polygons: bool = False
-
-
-class CocoExporter(Exporter[CocoExportOptions]):
-    """Writes `images/<split>/` and `annotations/<split>.json`; all ids count from 1."""
-
-    name: ClassVar[str] = "coco"
-    title: ClassVar[str] = "COCO JSON (boxes, polygons, masks, keypoints)"
-    options_type: ClassVar[type[Options]] = CocoExportOptions
-    holds: ClassVar[frozenset[Feature]] = frozenset(
-        {"polygon", "multipart", "hole", "mask", "keypoints", "crowd", "attributes", "empty", "split", "classes"}
-    )
-    shares_images: ClassVar[bool] = True
-
-    def write(self, labels: LabelSet) -> None:
-        """Write images and label files, one pass over the samples."""
-        with ExitStack() as stack:
-            files: dict[str, CocoFile] = {}
-            for sample in labels.samples:
-                if not sample.labelled:
-                    continue
-                split = str(sample.split)
-                if split not in files:
-                    files[split] = stack.enter_context(self._file(self.label_file(split), labels))
-                files[split].add(sample)
-                self.place(sample, self.image_folder(split) / sample.source_id)
-
-    def label_file(self, split: str) -> Path:
-        """Where a split's labels go."""
-        return self.target / "annotations" / f"{split}.json"
-
-    def image_folder(self, split: str) -> Path:
-        """Where a split's images go."""
-        return self.target / "images" / split
-
-    def _file(self, path: Path, labels: LabelSet) -> CocoFile:
-        return CocoFile(path, labels, boxes_as_polygons=self.options.boxes_as_polygons)
-
-
-class RoboflowCocoExporter(CocoExporter):
-    """Writes `train/`, `valid/`, `test/` with `_annotations.coco.json` beside the images, as RF-DETR reads them."""
-
-    name: ClassVar[str] = "coco-roboflow"
-    title: ClassVar[str] = "COCO JSON in Roboflow's layout (RF-DETR)"
-    shares_images: ClassVar[bool] = False
-
-    def label_file(self, split: str) -> Path:
-        """Where a split's labels go."""
-        return self.image_folder(split) / "_annotations.coco.json"
-
-    def image_folder(self, split: str) -> Path:
-        """Where a split's images go."""
-        return self.target / ("valid" if split == "validation" else split)
 
 
 def _label_files(folder: Folder) -> list[str]:
