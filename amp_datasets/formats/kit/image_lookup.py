@@ -1,14 +1,14 @@
-"""Finding the image that a label file means, by the many ways in which tools name it."""
+"""The images of a folder, and which of them a label file means."""
 
 from __future__ import annotations
 
-import posixpath
 import re
-import unicodedata
-from urllib.parse import unquote
 
+from amp_datasets.formats.kit.resolver import MISSING, Resolution, Resolver, comparable, without_suffix
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.storage.folder import Folder
+
+__all__ = ["ImageLookup", "Resolution", "comparable", "roboflow_group"]
 
 _ROBOFLOW = re.compile(r"^(.+)\.rf\.[0-9a-f]{32}$", re.IGNORECASE)
 
@@ -21,76 +21,36 @@ class ImageLookup:
         self.unusable = [name for name in found if not _is_text(name)]
         self.names = [name for name in found if _is_text(name)] if self.unusable else found
         self._known = frozenset(self.names)
-        self._by_key: dict[str, list[str]] | None = None
+        self._resolver = Resolver(self.names, folder.root.name)
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
+    def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
+        """The image that a label file means, and how sure that is: see `resolver`."""
+        return self._resolver.resolve(reference, label_file, split=split, own=own)
+
     def find(self, reference: str, near: str = "") -> str | None:
-        """The image that a label file means: by relative path, then by bare name, then without its ending.
+        """The image that a label file in the folder `near` means; None if there is no such image, or no telling."""
+        return self.resolve(reference, _in_folder(near)).image
 
-        Windows and percent-encoded paths are understood. `near` is the folder of the label file: of several images
-        of one name the one in or below it is meant. None if there is no such image, or no telling which.
-        """
-        near = "" if near == "." else near.rstrip("/")
-        direct = f"{near}/{reference}" if near else reference
-        if direct in self._known:
-            return direct
-        for spelled in dict.fromkeys((reference, unquote(reference))):
-            found = self._find_spelled(spelled.replace("\\", "/"), near)
-            if found is not None:
-                return found
-        return None
-
-    def why_missing(self, reference: str) -> str:
+    def why_missing(self, reference: str, near: str = "") -> str:
         """The reason to count where `find` knows no answer."""
-        bare = reference.replace("\\", "/").rpartition("/")[2]
-        several = any(self._keyed(comparable(name)) for name in (bare, unquote(bare), _without_suffix(bare)))
-        return "image name is not unique in the set" if several else "image is missing"
-
-    def _find_spelled(self, path: str, near: str) -> str | None:
-        joined = posixpath.normpath(posixpath.join(near, path))
-        bare = path.rpartition("/")[2]
-        for key in dict.fromkeys((joined, posixpath.normpath(path), bare, _without_suffix(bare))):
-            found = self._keyed(comparable(key))
-            exact = [name for name in found if name in (path, joined)]
-            alike = [name for name in found if comparable(name) == comparable(joined)]
-            below = [name for name in found if near and name.startswith(near + "/")]
-            same = [name for name in found if name.rpartition("/")[2] == bare]
-            for choice in (exact, alike, [name for name in below if name in same], below, same, found):
-                if len(choice) == 1:
-                    return choice[0]
-        return None
-
-    def _keyed(self, key: str) -> list[str]:
-        if self._by_key is None:
-            self._by_key = {}
-            for name in self.names:
-                bare = name.rpartition("/")[2]
-                for known in {comparable(name), comparable(bare), comparable(_without_suffix(bare))}:
-                    self._by_key.setdefault(known, []).append(name)
-        return self._by_key.get(key, [])
+        return self.resolve(reference, _in_folder(near)).reason or MISSING
 
 
 def roboflow_group(image: str) -> str | None:
     """What the copies that Roboflow made of one image have in common: the name before `.rf.` and its 32 digits."""
     if ".rf." not in image:
         return None
-    found = _ROBOFLOW.match(_without_suffix(image.rpartition("/")[2]))
+    found = _ROBOFLOW.match(without_suffix(image.rpartition("/")[2]))
     return found.group(1) if found else None
 
 
-def comparable(name: str) -> str:
-    """A file name as it is compared: in any case, accents in one or two characters (macOS writes two)."""
-    lowered = name.lower()
-    return lowered if lowered.isascii() else unicodedata.normalize("NFC", lowered)
+def _in_folder(near: str) -> str:
+    return f"{near.rstrip('/')}/labels" if near not in ("", ".") else "labels"
 
 
 def _is_text(name: str) -> bool:
     """Whether a file name is text at all: disks may hold names in bytes that no label file could spell."""
     return name.isascii() or not any(0xD800 <= ord(character) < 0xE000 for character in name)
-
-
-def _without_suffix(name: str) -> str:
-    """A file name without the ending of a image; other dots belong to the name."""
-    return next((name[: -len(suffix)] for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), name)

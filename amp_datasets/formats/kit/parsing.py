@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import functools
 import json
 import math
 import re
@@ -16,8 +15,23 @@ from xml.etree import ElementTree
 import numpy as np
 
 from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.kit.folder_words import split_name, split_of
 from amp_datasets.model import FloatArray
 from amp_datasets.storage.folder import Folder
+
+__all__ = [
+    "brief",
+    "category_name",
+    "finite",
+    "is_prose",
+    "is_readme",
+    "looks_like",
+    "parse_json",
+    "parse_text",
+    "points",
+    "split_name",
+    "split_of",
+]
 
 _MAX_CATEGORY_CHARACTERS = 200
 _MAX_SENTENCE_CHARACTERS = 64
@@ -32,26 +46,6 @@ _PROSE = re.compile(
     r"|\bdataset (includes|was exported)|\bprovided by a roboflow user|^it includes\W*$|^license\W+cc\b",
     re.IGNORECASE,
 )
-
-
-def split_of(name: str) -> str | None:
-    """The split that a path's folders name (train, validation, test), if any."""
-    return _split_of_folder(name.rpartition("/")[0])
-
-
-@functools.lru_cache(maxsize=4096)
-def _split_of_folder(folder: str) -> str | None:
-    return next((split for part in folder.split("/") if (split := split_name(part)) is not None), None)
-
-
-def split_name(word: str) -> str | None:
-    """The split that a folder or key means, in any of the spellings that tools use."""
-    lowered = word.lower()
-    if lowered in {"train", "training", "train2017"}:
-        return "train"
-    if lowered in {"validation", "valid", "val", "dev", "val2017"}:
-        return "validation"
-    return "test" if lowered in {"test", "testing", "test2017"} else None
 
 
 def brief(value: object) -> str:

@@ -25,6 +25,7 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
+from amp_datasets.formats.kit.resolver import BY_MIRROR, without_suffix
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -67,6 +68,7 @@ class Reading:
     def __post_init__(self) -> None:
         self.images = ImageLookup(self.folder)
         self._samples: dict[str, Sample] = {}
+        self._found: dict[tuple[str, str], list[str]] = {}
         for name in self.images.unusable:
             self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
 
@@ -77,6 +79,37 @@ class Reading:
     def repair(self, name: str, rule: str, detail: str = "") -> None:
         """Count a mistake that was repaired without doubt about its meaning."""
         self.repairs.append(Repair(name, rule, detail))
+
+    def image_of(self, reference: str, label_file: str, *, split: str | None = None) -> str | None:
+        """The image that a label file of several images means by `reference`; None, and counted, if there is none.
+
+        `label_file` is its path in the set, `split` the one that it is known to be for. How an image was found that
+        is not at the stated place is counted too.
+        """
+        found = self.images.resolve(reference, label_file, split=split)
+        if found.image is None:
+            self.drop(reference, found.reason, "; ".join(filter(None, (f"named in {label_file}", found.detail))))
+        elif found.reason:
+            self._found.setdefault((label_file, found.reason), []).append(found.image)
+        return found.image
+
+    def image_for(self, label_file: str, stated: str = "") -> str | None:
+        """The image of a label file that is for this image alone; None, and counted, if there is none.
+
+        The image that is called as the label file wins over the one that it states: files are renamed and copied, and
+        what is written in them stays.
+        """
+        stem = label_file.rpartition("/")[2].rpartition(".")[0]
+        own = self.images.resolve(stem, label_file, own=True)
+        named = self.images.resolve(stated, label_file, own=True) if stated else own
+        best = named if own.image is None or (named.image and without_suffix(named.image).endswith(stem)) else own
+        if best.image is None:
+            self.drop(label_file, best.reason, "; ".join(filter(None, (f"it names {stated[:60]!r}", best.detail))))
+        elif stated and best is own and own.image != named.image:
+            self.repair(label_file, "label file names another image", f"{stated[:60]}, read for {own.image}")
+        elif best.reason:
+            self._found.setdefault((label_file, best.reason), []).append(best.image)
+        return best.image
 
     def header(self, image: str) -> Header | None:
         """The header of a image of the folder; None, and counted as dropped, if it is not usable."""
@@ -130,6 +163,7 @@ class Reading:
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
         """The set, with images that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
+        self._say_how_images_were_found()
         gone = {item.id for item in self.dropped}
         for image in self.images.names:
             if image not in self._samples and image not in gone:
@@ -137,6 +171,13 @@ class Reading:
         samples = tuple(self._samples[name] for name in sorted(self._samples))
         kept = tuple(self._judged(categories, samples))
         return LabelSet(kept, samples, tuple(self.dropped), tuple(self.repairs), name)
+
+    def _say_how_images_were_found(self) -> None:
+        """Count what was found elsewhere than stated, once for each label file; a mirrored folder is no surprise."""
+        for (label_file, reason), images in self._found.items():
+            if reason != BY_MIRROR:
+                self.repair(label_file, reason, f"{len(images)} images, such as {images[0]}")
+        self._found.clear()
 
     def _upright(
         self, image: str, annotations: list[Annotation], header: Header, declared: Size | None

@@ -1,0 +1,249 @@
+"""Which image does a label file mean? The one answer for every format, by a stated order of evidence.
+
+1. the path that is stated, from the label file's folder, then from the top of the set;
+2. the file that has most of the stated path's end;
+3. of several, the one in the folder that mirrors the label file's (`labels/x` and `images/x`), or in its split;
+4. the bare name if one image alone can be meant; also without suffix, percent-decoded, an address without `?query`.
+
+A label file whose own folder has images means these. Masks, previews and thumbnails come last. Where a stated folder
+contradicts the only candidate, the image is missing; where several are left, nobody knows which: both are said.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from amp_datasets.formats.kit.folder_words import is_aside, is_for_labels, split_of, telling_parts
+from amp_datasets.images.codec import IMAGE_SUFFIXES
+
+MISSING = "image is missing"
+SEVERAL = "image name is not unique in the set"
+BY_ENDING = "image found by the end of its path"
+BY_MIRROR = "image found in the mirrored folder"
+BY_NAME = "image found by its name alone"
+BY_STEM = "image found under another suffix"
+BY_DECODING = "image found by its decoded name"
+
+_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/]*/|^[a-z]:[\\/]|^/|^\\\\", re.IGNORECASE)
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The image that is meant, or None; `reason` says how it was found where that was not exact, or why it was not."""
+
+    image: str | None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """A reference as it is understood: its folders, its name, whether it is a path of another machine, or decoded."""
+
+    folder: str
+    name: str
+    foreign: bool
+    decoded: bool
+
+
+class Resolver:
+    """Finds images among the names of a set; `root` is what its top folder is called."""
+
+    def __init__(self, names: Sequence[str], root: str = "") -> None:
+        self._names = names
+        self._known = frozenset(names)
+        self._root = root.lower()
+        self._by_stem: dict[str, list[str]] | None = None
+        self._folders: set[str] = set()
+        self._telling: set[str] = set()
+        self._splits: dict[str, set[str]] = {}
+
+    def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
+        """The image that `reference` means in `label_file` (a path in the set).
+
+        `split` is the one that the label file is known to be for. With `own`, the label file is of this image alone,
+        so that its own folder tells which one is meant.
+        """
+        near = label_file.rpartition("/")[0]
+        direct = f"{near}/{reference}" if near else reference
+        if direct in self._known:
+            return Resolution(direct)
+        self._index()
+        home = self._home(near)
+        best = Resolution(None, MISSING)
+        for stated in _readings(reference):
+            found = self._exact(stated, near, home) or self._search(stated, near, home, split, own)
+            if found.image is not None:
+                return found
+            if best.reason == MISSING and found.detail:
+                best = found
+        return best
+
+    def _exact(self, stated: _Stated, near: str, home: str) -> Resolution | None:
+        """The image at the stated path, from the label file's folder, its home, or the top."""
+        path = posixpath.join(stated.folder, stated.name)
+        for base in dict.fromkeys((near, home, "")):
+            place = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
+            if place in self._known and (base or place.startswith(f"{home}/") or not self._is_own(path, home)):
+                return Resolution(place)
+        return None
+
+    def _is_own(self, path: str, home: str) -> bool:
+        """Whether a path's first folder is also one of the label file's home, which is then the one that is meant."""
+        first, slash, _ = path.partition("/")
+        return bool(home) and (not slash or f"{home}/{first}" in self._folders)
+
+    def _search(self, stated: _Stated, near: str, home: str, split: str | None, own: bool) -> Resolution:
+        found = self._candidates(stated.name, home)
+        if not found:
+            return Resolution(None, MISSING)
+        ends = {name: _common_end(_parts(stated.folder), _parts(name.rpartition("/")[0])) for name in found}
+        most = max(ends.values())
+        left = [name for name in found if ends[name] == most]
+        for keep in (
+            lambda name: telling_parts(name.rpartition("/")[0]) == telling_parts(near),
+            lambda name: name.rpartition("/")[0] == near,
+            lambda name: split is not None and split_of(name) == split,
+            lambda name: name.rpartition("/")[2] == stated.name,
+        ):
+            if len(left) > 1:
+                left = [name for name in left if keep(name)] or left
+        agreeing = [name for name in left if not self._contradicts(stated, name, most, near, home, split, own)]
+        if not agreeing:
+            return Resolution(None, MISSING, f"the only one of its name is {', '.join(left[:_SHOWN])}")
+        if len(agreeing) > 1:
+            return Resolution(None, SEVERAL, f"it may be {' or '.join(agreeing[:_SHOWN])}")
+        return Resolution(agreeing[0], _how(stated, agreeing[0], most, near))
+
+    def _candidates(self, name: str, home: str) -> list[str]:
+        """The images of a name: in the label file's home, of the same suffix, and no masks, as far as there are."""
+        found = (self._by_stem or {}).get(comparable(without_suffix(name)), [])
+        if home:
+            found = [each for each in found if each.startswith(f"{home}/")]
+        if len(found) > 1:
+            key = comparable(name)
+            found = [each for each in found if comparable(each.rpartition("/")[2]) == key] or found
+        if len(found) > 1:
+            found = [each for each in found if not is_aside(each.rpartition("/")[0])] or found
+        return found
+
+    def _contradicts(
+        self, stated: _Stated, image: str, matched: int, near: str, home: str, split: str | None, own: bool
+    ) -> bool:
+        """Whether an image's folders are others than those that are stated, or than those of its own label file."""
+        there = _below(image.rpartition("/")[0], home)
+        said = tuple(part for part in telling_parts(stated.folder) if part != self._root)
+        if split is not None and f"<{split}>" not in there and self._other_split(there, split, home):
+            return True
+        if said and not stated.foreign:
+            return not (_ends_with(there, said) or (_ends_with(said, there) and (there or matched)))
+        if said:
+            return not _ends_with(said, there) if there else said[-1] in self._telling
+        mine = _below(near, home)
+        return own and bool(there) and bool(mine) and not (_ends_with(there, mine) or _ends_with(mine, there))
+
+    def _other_split(self, there: tuple[str, ...], split: str, home: str) -> bool:
+        """Whether an image lies in a split's folder while the one that is wanted has a folder of its own."""
+        return any(part[:1] == "<" for part in there) and split in self._splits.get(home, ())
+
+    def _index(self) -> None:
+        if self._by_stem is not None:
+            return
+        self._by_stem = {}
+        for name in self._names:
+            folder, _, bare = name.rpartition("/")
+            self._by_stem.setdefault(comparable(without_suffix(bare)), []).append(name)
+            if folder not in self._folders and not is_aside(folder):
+                self._add_folder(folder)
+
+    def _add_folder(self, folder: str) -> None:
+        """Note a folder with images, all those above it, and the splits that are found below each."""
+        split, above = split_of(f"{folder}/"), folder
+        self._telling.update(telling_parts(folder))
+        while True:
+            self._folders.add(above)
+            if split is not None:
+                self._splits.setdefault(above, set()).add(split)
+            if not above:
+                return
+            above = above.rpartition("/")[0]
+
+    def _home(self, near: str) -> str:
+        """The nearest folder, from the label file's upwards, that has images in or below it."""
+        while near and (near not in self._folders or is_for_labels(near)):
+            near = near.rpartition("/")[0]
+        return near
+
+
+def comparable(name: str) -> str:
+    """A file name as it is compared: in any case, accents in one or two characters (macOS writes two)."""
+    lowered = name.lower()
+    return lowered if lowered.isascii() else unicodedata.normalize("NFC", lowered)
+
+
+def without_suffix(name: str) -> str:
+    """A file name without the ending of an image; other dots belong to the name."""
+    return name[: -len(suffix)] if (suffix := suffix_of(name)) else name
+
+
+def suffix_of(name: str) -> str:
+    """The ending of an image in lower case, empty where a name has none."""
+    lowered = name.lower()
+    return next((suffix for suffix in IMAGE_SUFFIXES if lowered.endswith(suffix)), "")
+
+
+def _readings(reference: str) -> Iterator[_Stated]:
+    """The ways in which a reference can be understood, the plainest first."""
+    plain = reference.replace("\\", "/")
+    spelled = [plain]
+    head, mark, query = plain.partition("?")
+    if mark:
+        values = [part.rpartition("=")[2] for part in query.split("&")]
+        spelled += [head, *(value for value in values if suffix_of(unquote(value)))]
+    spelled += [unquote(each) for each in spelled if "%" in each]
+    foreign = _ADDRESS.match(reference) is not None
+    for each in dict.fromkeys(spelled):
+        folder, _, name = each.rpartition("/")
+        if name:
+            folder = _ADDRESS.sub("", f"{folder}/", count=1) if foreign else folder
+            yield _Stated(folder.strip("/"), name, foreign or ".." in folder.split("/"), each != plain)
+
+
+def _parts(folder: str) -> list[str]:
+    return [part.lower() for part in folder.split("/") if part not in ("", ".", "..")]
+
+
+def _common_end(some: Sequence[str], others: Sequence[str]) -> int:
+    """How many parts two paths share at their ends."""
+    number = 0
+    while number < min(len(some), len(others)) and some[-1 - number] == others[-1 - number]:
+        number += 1
+    return number
+
+
+def _ends_with(parts: tuple[str, ...], end: tuple[str, ...]) -> bool:
+    return parts[len(parts) - len(end) :] == end if len(end) <= len(parts) else False
+
+
+def _below(folder: str, home: str) -> tuple[str, ...]:
+    """What tells a folder from others below the label file's home."""
+    inside = folder == home or folder.startswith(f"{home}/")
+    return telling_parts(folder[len(home) :]) if home and inside else telling_parts(folder)
+
+
+def _how(stated: _Stated, image: str, matched: int, near: str) -> str:
+    """Why an image is the one that is meant; the bare name in the folder that belongs to the label file's is exact."""
+    folder, _, bare = image.rpartition("/")
+    if suffix_of(stated.name) and suffix_of(stated.name) != suffix_of(bare):
+        return BY_STEM
+    if stated.decoded:
+        return BY_DECODING
+    if matched or telling_parts(stated.folder):
+        return BY_ENDING
+    return BY_MIRROR if telling_parts(folder) == telling_parts(near) else BY_NAME
