@@ -1,34 +1,94 @@
 """Small labelled image sets made large, with labels that stay exact.
 
-import amp_datasets as amp
+    import amp_datasets as amp
 
-amp.build("amp.yaml", out="build")
-train = amp.load("build")["train"]
+    recipe = amp.Recipe(filters=[amp.Flip(), amp.Rotate(degrees=(5, 15))], seed=7)
+    amp.build(recipe, sources=["photos"], out="build")
+    train = amp.load("build")["train"]
+
+Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name.
+The program's commands: `build`, `load`.
+What goes wrong raises `AmpError`: what, where, and how to fix it. Everything else in the package is its own matter and
+may change from release to release.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import os as _os
+from typing import TYPE_CHECKING
+from typing import Any as _Any
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
+_os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
 
 if TYPE_CHECKING:
+    from amp_plugins.filters.blur import Blur as Blur
+    from amp_plugins.filters.brightness import Brightness as Brightness
+    from amp_plugins.filters.canny import Canny as Canny
+    from amp_plugins.filters.color_matrix import ColorMatrix as ColorMatrix
+    from amp_plugins.filters.contrast import Contrast as Contrast
+    from amp_plugins.filters.crop import Crop as Crop
+    from amp_plugins.filters.cutout import Cutout as Cutout
+    from amp_plugins.filters.elastic import Elastic as Elastic
+    from amp_plugins.filters.exposure import Exposure as Exposure
+    from amp_plugins.filters.flip import Flip as Flip
+    from amp_plugins.filters.grayscale import Grayscale as Grayscale
+    from amp_plugins.filters.hue import Hue as Hue
+    from amp_plugins.filters.noise import Noise as Noise
+    from amp_plugins.filters.rotate import Rotate as Rotate
+    from amp_plugins.filters.rotate90 import Rotate90 as Rotate90
+    from amp_plugins.filters.saturation import Saturation as Saturation
+    from amp_plugins.filters.selective_blur import SelectiveBlur as SelectiveBlur
+    from amp_plugins.filters.sobel import Sobel as Sobel
+
     from amp_datasets.building.api import build as build
     from amp_datasets.errors import AmpError as AmpError
     from amp_datasets.loading.load import load as load
+    from amp_datasets.manifest.recipe import Encode as Encode
+    from amp_datasets.manifest.recipe import Labels as Labels
+    from amp_datasets.manifest.recipe import Mix as Mix
+    from amp_datasets.manifest.recipe import Recipe as Recipe
+    from amp_datasets.manifest.recipe import Source as Source
 
 __version__ = "0.1.0"
-__all__ = ["AmpError", "__version__", "build", "load"]
 
-_HOMES = {"build": "building.api", "load": "loading.load", "AmpError": "errors"}
+_HOMES = {
+    "AmpError": "errors",
+    "Encode": "manifest.recipe",
+    "Labels": "manifest.recipe",
+    "Mix": "manifest.recipe",
+    "Recipe": "manifest.recipe",
+    "Source": "manifest.recipe",
+    "build": "building.api",
+    "load": "loading.load",
+}
+_FILTERS: tuple[str, ...] = (
+    "Blur",
+    "Brightness",
+    "Canny",
+    "ColorMatrix",
+    "Contrast",
+    "Crop",
+    "Cutout",
+    "Elastic",
+    "Exposure",
+    "Flip",
+    "Grayscale",
+    "Hue",
+    "Noise",
+    "Rotate",
+    "Rotate90",
+    "Saturation",
+    "SelectiveBlur",
+    "Sobel",
+)
+__all__ = ["AmpError", "Encode", "Labels", "Mix", "Recipe", "Source", "__version__", "build", "load"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Public names on first use, filters by their class names: the libraries behind them take seconds to import."""
     if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(_importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     if name[:1].isupper():
         from amp_datasets.plugin.discovery import load_registry
 
@@ -41,4 +101,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """What users call."""
-    return __all__
+    return sorted([*__all__, *_FILTERS])

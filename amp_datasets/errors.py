@@ -61,6 +61,10 @@ class PluginError(AmpError):
     """A plugin that is missing, broken or registered twice."""
 
 
+class ArgumentError(AmpError, ValueError):
+    """A wrong argument of a filter's constructor; a ValueError too, as Albumentations raises for its own."""
+
+
 class BuildError(AmpError):
     """A build that cannot start, go on or be read."""
 

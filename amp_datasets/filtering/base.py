@@ -6,8 +6,9 @@ JSON values: the *draw*. Everything else is a pure function of image and draw, s
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import albumentations as A  # noqa: N812 - the library's own convention
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.class_hints import Meaning
+from amp_datasets.filtering.settings import check_arguments
 from amp_datasets.filtering.types import (
     Colour,
     Draw,
@@ -72,6 +74,25 @@ __all__ = [
 ]
 
 
+class _Strict(type(A.BasicTransform)):  # type: ignore[misc] # the metaclass of Albumentations, which is untyped
+    """Makes a wrong argument of a filter an error; Albumentations warns of it and goes on without."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's own, for `help` and editors: they would show that of `__call__` below."""
+        whole = inspect.signature(type.__getattribute__(cls, "__init__"))
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    if not TYPE_CHECKING:  # editors and mypy are to see each filter's own arguments
+
+        def __call__(cls, *args: Any, **settings: Any) -> Any:
+            """A filter with checked settings. Raises AmpError."""
+            wrong = check_arguments(cls, args, settings)
+            if wrong is not None:
+                raise wrong
+            return super().__call__(*args, **settings)
+
+
 class _Named:
     """What the manifest needs to know of a filter."""
 
@@ -93,7 +114,7 @@ class _Named:
         return {}
 
 
-class PixelFilter(_Named, A.ImageOnlyTransform):  # type: ignore[misc]
+class PixelFilter(_Named, A.ImageOnlyTransform, metaclass=_Strict):  # type: ignore[misc]
     """Changes values, never places: labels are not even looked at. Implement `get_params` and `apply`."""
 
 
@@ -109,7 +130,7 @@ class TableFilter(PixelFilter):
         return look_up(img, self.table(**params))
 
 
-class GeometricFilter(_Named, A.DualTransform):  # type: ignore[misc]
+class GeometricFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
     """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
@@ -149,7 +170,7 @@ class GeometricFilter(_Named, A.DualTransform):  # type: ignore[misc]
         return moved
 
 
-class HidingFilter(_Named, A.DualTransform):  # type: ignore[misc]
+class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
     """Paints over parts of the image. Implement `get_params*` and `holes`; labels keep what stays visible."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import PluginError, nearest
+from amp_datasets.errors import ArgumentError, PluginError, nearest
 
 if TYPE_CHECKING:
     from amp_datasets.filtering.base import Filter
@@ -56,6 +57,32 @@ def create(plugin: type[Filter], settings: dict[str, Any]) -> Filter:
     """A filter with settings that were completed before (JSON lists become tuples again)."""
     checked = plugin.InitSchema.model_validate({**settings, "p": 1.0, "strict": True})
     return plugin(**{key: getattr(checked, key) for key in settings}, p=1.0)
+
+
+def check_arguments(plugin: type[Filter], args: tuple[Any, ...], settings: Mapping[str, Any]) -> ArgumentError | None:
+    """What is wrong with the arguments of a filter's constructor, or None."""
+    try:
+        given = inspect.signature(plugin).bind_partial(*args).arguments
+    except TypeError as error:
+        return ArgumentError(f"`{plugin.__name__}`: {error}")
+    named = {name: value for name, value in {**given, **settings}.items() if name not in _ALBUMENTATIONS_OWN}
+    try:
+        complete_settings(plugin, named)
+    except SettingsError as error:
+        first = error.problems[0]
+        what = first.what if first.name is None else f"`{first.name}`: {first.what}"
+        return ArgumentError(what, where=f"{plugin.__name__}(...)", fix=first.fix)
+    return None
+
+
+def is_filter(value: Any) -> bool:
+    """Whether a value is a filter with its settings: ours, or one of another library that was made usable."""
+    return hasattr(type(value), "InitSchema") and isinstance(getattr(value, "name", None), str)
+
+
+def given_settings(transform: Filter) -> dict[str, Any]:
+    """The settings that a filter was made with, as its constructor takes them."""
+    return {name: getattr(transform, name) for name in _defaults(type(transform))}
 
 
 def settings_schema(plugin: type[Filter]) -> dict[str, Any]:

@@ -18,13 +18,13 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
-def complaints(error: ValidationError, document: YamlFile) -> list[AmpError]:
-    """One error for each wrong value, in the order of the file."""
+def complaints(error: ValidationError, document: YamlFile, root: type[BaseModel] = Manifest) -> list[AmpError]:
+    """One error for each wrong value, in the order of the file; `root` is the model of the whole document."""
     by_place: dict[KeyPath, list[Any]] = {}
     for item in error.errors():
         by_place.setdefault(_place(item, document), []).append(item)
     places = [place for place in by_place if not _is_other_form(place, by_place)]
-    found = [e for place in places for e in _errors(place, by_place[place], document)]
+    found = [e for place in places for e in _errors(place, by_place[place], document, root)]
     return sorted(found, key=lambda e: _line(e.where))
 
 
@@ -47,7 +47,7 @@ def _is_other_form(place: KeyPath, by_place: Mapping[KeyPath, list[Any]]) -> boo
     return deeper and all(item["type"].endswith(("literal_error", "_type", "too_short")) for item in by_place[place])
 
 
-def _errors(place: KeyPath, items: list[Any], document: YamlFile) -> Iterator[AmpError]:
+def _errors(place: KeyPath, items: list[Any], document: YamlFile, root: type[BaseModel]) -> Iterator[AmpError]:
     causes = [item.get("ctx", {}).get("error") for item in items]
     settings = next((cause for cause in causes if isinstance(cause, SettingsError)), None)
     where = document.where(place)
@@ -58,7 +58,7 @@ def _errors(place: KeyPath, items: list[Any], document: YamlFile) -> Iterator[Am
             yield AmpError(what, where=document.where(inner), fix=problem.fix)
         return
     if items[0]["type"] == "extra_forbidden":
-        near = nearest(str(place[-1]), _known(place))
+        near = nearest(str(place[-1]), _known(place, root))
         fix = f"did you mean `{near}`?" if near else "`amp schema` lists all settings"
         yield AmpError(f"`{place[-1]}` is not a setting here", where=where, fix=fix)
         return
@@ -87,8 +87,8 @@ def _inside(place: KeyPath, name: str | None, document: YamlFile) -> KeyPath:
     return next((p for p in document.marks if p[: len(place)] == place and p[-1] == name), direct)
 
 
-def _known(place: KeyPath) -> list[str]:
-    model = _SECTIONS.get(str(place[0]), Manifest) if len(place) > 1 else Manifest
+def _known(place: KeyPath, root: type[BaseModel]) -> list[str]:
+    model = _SECTIONS.get(str(place[0]), root) if len(place) > 1 else root
     return list(model.model_fields)
 
 

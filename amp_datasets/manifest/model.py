@@ -18,8 +18,9 @@ from pydantic import (
 )
 
 from amp_datasets.errors import PluginError
-from amp_datasets.filtering.settings import Problem, SettingsError, complete_settings
+from amp_datasets.filtering.settings import Problem, SettingsError, complete_settings, given_settings, is_filter
 from amp_datasets.images.codec import EncodeSettings, Limits
+from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.variants.recipe import LabelSettings, Step, VariantSpec
 
@@ -96,10 +97,18 @@ class LimitSettings(_Model):
     max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
 
 
+def _registry(info: ValidationInfo) -> Registry:
+    """The plugins that a manifest may name: those that its reader loaded, else all that are installed."""
+    context: dict[str, Registry] = info.context or {}
+    return context.get("registry") or load_registry()
+
+
 def _step(value: Any, info: ValidationInfo) -> Any:
     """`blur`, or `blur: {sigma: 2}`, as a filter with all settings filled in."""
     if isinstance(value, Step):
         return value
+    if is_filter(value):
+        return Step(value.name, complete_settings(type(value), given_settings(value)))
     if isinstance(value, str):
         return _completed(value, {}, info)
     if isinstance(value, dict) and len(value) == 1:
@@ -109,9 +118,8 @@ def _step(value: Any, info: ValidationInfo) -> Any:
 
 
 def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
-    registry: Registry = (info.context or {})["registry"]
     try:
-        plugin = registry.filter(name)
+        plugin = _registry(info).filter(name)
     except PluginError as error:
         raise SettingsError([Problem(None, error.what, error.fix)]) from error
     return Step(name, complete_settings(plugin, settings))
@@ -167,7 +175,7 @@ def _check_aliases(classes: dict[str, Any]) -> None:
 
 def _export(name: str, info: ValidationInfo) -> str:
     """An export format that lies around the build's own images."""
-    registry: Registry = (info.context or {})["registry"]
+    registry = _registry(info)
     name = {"hf": "huggingface"}.get(name, name)
     try:
         plugin = registry.exporter(name)
@@ -181,7 +189,7 @@ def _export(name: str, info: ValidationInfo) -> str:
 
 
 def _required(name: str, info: ValidationInfo) -> str:
-    registry: Registry = (info.context or {})["registry"]
+    registry = _registry(info)
     if not any(name in plugins for plugins in (registry.filters, registry.sources, registry.exporters)):
         fix = "install it, or name its folder with --plugins-dir"
         raise SettingsError([Problem(None, f"the plugin `{name}` is required and not there", fix)])
@@ -229,7 +237,9 @@ class Manifest(_Model):
         if isinstance(sources, list):
             value["sources"] = [{"path": s} if isinstance(s, str) else s for s in sources]
         if isinstance(value.get("filters"), dict):
-            value["filters"] = {k: v if isinstance(v, Step) else {k: v} for k, v in value["filters"].items()}
+            value["filters"] = {
+                k: v if isinstance(v, Step) or is_filter(v) else {k: v} for k, v in value["filters"].items()
+            }
         return value
 
     @field_validator("exports")

@@ -50,7 +50,9 @@ class YamlFile:
     marks: dict[KeyPath, tuple[int, int]]
 
     def where(self, path: KeyPath) -> str:
-        """`file:line:column` of a value, or of the nearest one around it."""
+        """`file:line:column` of a value, or of the nearest one around it; the name alone of what is no file."""
+        if not self.marks:
+            return str(self.path)
         while path and path not in self.marks:
             path = path[:-1]
         line, column = self.marks.get(path, (1, 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import albumentations as A  # noqa: N812 - the library's own convention
@@ -139,7 +139,6 @@ def _shared_members(base: type[A.BasicTransform]) -> dict[str, Any]:
     settings = tuple(name for name in signature.parameters if name not in {"self", "p"})
 
     def __init__(self: Any, **given: Any) -> None:  # noqa: N807
-        _refuse_unknown(base, given, signature)
         checks = {"strict": True} if "InitSchema" in vars(base) else {}
         base.__init__(self, **{"p": 1.0, **given, **checks})
         _refuse_reflection(self)
@@ -182,17 +181,6 @@ def _signature(base: type[A.BasicTransform]) -> inspect.Signature:
         default = 1.0 if parameter.name == "p" else default
         parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=default))
     return inspect.Signature(parameters)
-
-
-def _refuse_unknown(base: type[A.BasicTransform], settings: Iterable[str], signature: inspect.Signature) -> None:
-    known = [name for name in signature.parameters if name != "self"]
-    for name in settings:
-        if name not in known and name != "strict":
-            near = nearest(name, known)
-            hint = f"did you mean `{near}`?  " if near is not None else ""
-            raise PluginError(
-                f"`{PREFIX}.{base.__name__}` has no setting `{name}`", fix=f"{hint}its settings are {', '.join(known)}"
-            )
 
 
 def _refuse_reflection(transform: Any) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from amp_datasets.errors import CannotApply
+from amp_datasets.errors import ArgumentError, CannotApply
 from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, draw
 from amp_datasets.filtering.settings import complete_settings, create, settings_schema
 from amp_datasets.plugin.discovery import load_registry
@@ -247,7 +247,7 @@ def test_wrong_settings_are_refused_by_name(plugin: type[Filter]) -> None:
     settings = [name for name in plugin.InitSchema.model_fields if name not in ("p", "strict")]
     for name in settings:
         for wrong in (-1e9, 1e9, float("nan"), "nonsense", None, [1e9, -1e9], []):
-            with pytest.raises(ValueError, match=rf"(?s)validation error.*{name}"):
+            with pytest.raises(ArgumentError, match=name):
                 plugin(**{name: wrong})
 
 

@@ -12,7 +12,7 @@ import albumentations as A  # noqa: N812
 import numpy as np
 import pytest
 
-from amp_datasets.errors import CannotApply, PluginError
+from amp_datasets.errors import ArgumentError, CannotApply, PluginError
 from amp_datasets.filtering.base import GeometricFilter, PixelFilter, draw
 from amp_datasets.filtering.settings import complete_settings, create, settings_schema
 from amp_datasets.plugin.discovery import load_registry
@@ -148,7 +148,7 @@ def test_mistyped_name_suggests_the_nearest() -> None:
 
 def test_unknown_setting_is_an_error() -> None:
     """The library would warn and take its default instead."""
-    with pytest.raises(PluginError, match="has no setting `clip_limits`") as caught:
+    with pytest.raises(ArgumentError, match=r"`clip_limits`: `albumentations.CLAHE` has no such setting") as caught:
         FAMILY.resolve("CLAHE")(clip_limits=3)
     assert "did you mean `clip_limit`?" in str(caught.value.fix)
 
