@@ -6,41 +6,24 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    SerializeAsAny,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from amp_datasets.errors import PluginError
-from amp_datasets.filtering.settings import Problem, SettingsError, complete_settings, given_settings, is_filter
+from amp_datasets.filtering.settings import is_filter
 from amp_datasets.images.codec import EncodeSettings, Limits
-from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.plugin.registry import Registry
+from amp_datasets.manifest.fields import Classes, ExportName, Name, OutlineName, RequiredPlugin, Share, StepSetting
 from amp_datasets.variants.recipe import LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
-_NAME = re.compile(r"[\w][\w. -]{0,63}", re.UNICODE)
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name) or "__" in name:
-        raise ValueError("a name has letters, digits, spaces, dots, dashes and single underscores, at most 64")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
-Share = Annotated[float, Field(ge=0, le=1)]
-OutlineName = Literal["ellipse", "rect"]
 
 
 class SourceSettings(_Model):
@@ -97,37 +80,6 @@ class LimitSettings(_Model):
     max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
 
 
-def _registry(info: ValidationInfo) -> Registry:
-    """The plugins that a manifest may name: those that its reader loaded, else all that are installed."""
-    context: dict[str, Registry] = info.context or {}
-    return context.get("registry") or load_registry()
-
-
-def _step(value: Any, info: ValidationInfo) -> Any:
-    """`blur`, or `blur: {sigma: 2}`, as a filter with all settings filled in."""
-    if isinstance(value, Step):
-        return value
-    if is_filter(value):
-        return Step(value.name, complete_settings(type(value), given_settings(value)))
-    if isinstance(value, str):
-        return _completed(value, {}, info)
-    if isinstance(value, dict) and len(value) == 1:
-        name, settings = next(iter(value.items()))
-        return _completed(name, settings, info)
-    raise ValueError("a step is a filter's name, or `name: {settings}`")
-
-
-def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
-    try:
-        plugin = _registry(info).filter(name)
-    except PluginError as error:
-        raise SettingsError([Problem(None, error.what, error.fix)]) from error
-    return Step(name, complete_settings(plugin, settings))
-
-
-StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(_step)]
-
-
 class Mix(_Model):
     """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`."""
 
@@ -148,61 +100,13 @@ class Mix(_Model):
         return self
 
 
-def _classes(value: Any) -> Any:
-    """`[a, b]`, `[a, {b: [c, d]}]` or `{a: , b: [c, d]}` as name -> other names for it."""
-    entries = value if isinstance(value, list) else [value]
-    merged: dict[str, Any] = {}
-    for entry in entries:
-        pairs = entry.items() if isinstance(entry, dict) else [(entry, [])]
-        for name, aliases in pairs:
-            if not isinstance(name, str):
-                raise ValueError(f"a class name is text; put {name!r} in quotes")
-            if name in merged:
-                raise ValueError(f"the class `{name}` is given twice")
-            merged[name] = [aliases] if isinstance(aliases, str) else aliases or []
-    _check_aliases(merged)
-    return merged
-
-
-def _check_aliases(classes: dict[str, Any]) -> None:
-    """A name that means two classes would go to either by chance."""
-    owners: dict[Any, str] = {name: name for name in classes}
-    for name, aliases in classes.items():
-        for alias in aliases if isinstance(aliases, list) else ():
-            if isinstance(alias, str) and owners.setdefault(alias, name) != name:
-                raise ValueError(f"`{alias}` cannot be both `{owners[alias]}` and `{name}`")
-
-
-def _export(name: str, info: ValidationInfo) -> str:
-    """An export format that lies around the build's own images."""
-    registry = _registry(info)
-    name = {"hf": "huggingface"}.get(name, name)
-    try:
-        plugin = registry.exporter(name)
-    except PluginError as error:
-        raise SettingsError([Problem(None, error.what, error.fix)]) from error
-    if not plugin.shares_images:
-        what = f"`{name}` has a layout of its own, it cannot lie in the build's folder"
-        fix = f"leave it out of `exports`, and run `amp export BUILD --to {name} -o DIR` afterwards"
-        raise SettingsError([Problem(None, what, fix)])
-    return name
-
-
-def _required(name: str, info: ValidationInfo) -> str:
-    registry = _registry(info)
-    if not any(name in plugins for plugins in (registry.filters, registry.sources, registry.exporters)):
-        fix = "install it, or name its folder with --plugins-dir"
-        raise SettingsError([Problem(None, f"the plugin `{name}` is required and not there", fix)])
-    return name
-
-
 class Manifest(_Model):
     """What to build, from what, and how."""
 
     name: Name = "dataset"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     sources: tuple[SourceSettings, ...] = ()
-    classes: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_classes)] | None = None
+    classes: Classes | None = None
     unknown_classes: Literal["error", "keep", "drop"] = "error"
     unlabelled: Literal["drop", "empty"] = "drop"
     duplicates: Literal["keep", "drop"] = "keep"
@@ -218,11 +122,9 @@ class Manifest(_Model):
     labels: Labels = Labels()
     encode: Encode = Encode()
     limits: LimitSettings = LimitSettings()
-    exports: tuple[Annotated[str, AfterValidator(_export)], ...] = ("yolo", "coco", "huggingface")
+    exports: tuple[ExportName, ...] = ("yolo", "coco", "huggingface")
     hub: Hub | None = None
-    requires: tuple[Annotated[str, AfterValidator(_required)], ...] = Field(
-        default=(), description="plugins that must be there, by name"
-    )
+    requires: tuple[RequiredPlugin, ...] = Field(default=(), description="plugins that must be there, by name")
 
     @model_validator(mode="before")
     @classmethod
