@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pycocotools import mask as coco_mask
@@ -54,6 +54,15 @@ def _runs(counts: str | bytes) -> list[int]:
     if shift:
         raise ValueError("the mask's run lengths are cut off")
     return runs
+
+
+def union(masks: Sequence[Mask]) -> Mask:
+    """The pixels that any of some masks covers; ValueError if they are of different images."""
+    if len({mask.size for mask in masks}) != 1:
+        raise ValueError("the masks differ in size")
+    width, height = masks[0].size
+    merged = coco_mask.merge([{"size": [height, width], "counts": mask.counts} for mask in masks])
+    return Mask(masks[0].size, merged["counts"])
 
 
 def rasterise(polygons: Iterable[Polygon], size: Size) -> Mask:

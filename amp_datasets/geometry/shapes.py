@@ -74,6 +74,13 @@ def rectangle(xyxy: Box) -> FloatArray:
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
 
 
+def turned_rectangle(xyxy: Box, angle_deg: float) -> FloatArray:
+    """The corners of a box (4, 2) that is turned about its centre, clockwise on screen."""
+    centre = ((xyxy[0] + xyxy[2]) / 2, (xyxy[1] + xyxy[3]) / 2)
+    cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    return np.asarray((rectangle(xyxy) - centre) @ np.array([[cos, sin], [-sin, cos]]) + centre, dtype=np.float64)
+
+
 def ellipse(xyxy: Box) -> FloatArray:
     """The ellipse that touches all four sides of a box, as a fine polygon."""
     x0, y0, x1, y1 = xyxy

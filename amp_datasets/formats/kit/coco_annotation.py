@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from amp_datasets.formats.kit.box_form import AS_STATED, BoxForm
 from amp_datasets.formats.kit.entries import simple_values
 from amp_datasets.formats.kit.reading import Reading, category_name, finite, points
 from amp_datasets.geometry import shapes as geometry
-from amp_datasets.geometry.rle import parse_rle
+from amp_datasets.geometry.rle import parse_rle, rasterise, union
 from amp_datasets.model import Annotation, Box, Category, FloatArray, Mask, Polygon, Size
 
 _STANDARD = frozenset({"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"}) | {
@@ -24,6 +25,7 @@ _WITHOUT_ATTRIBUTES = _STANDARD - {"attributes"}
 _ROUNDED_PX = 1.0
 """A box less than this from its polygon's extent is that extent, rounded by the tool."""
 _NOISE_PX = 0.01
+_FLAGS: Mapping[str, object] = {"false": 0, "true": 1, "no": 0, "yes": 1}
 
 
 def entry_key(value: object) -> str:
@@ -69,31 +71,63 @@ def _left_and_right(keypoints: Sequence[str]) -> tuple[tuple[int, int], ...]:
     return tuple((left, right) for left, right in pairs if right is not None)
 
 
+def turn(annotation: Annotation) -> Annotation | None:
+    """A label whose attribute `rotation` (degrees, clockwise on screen) turns its box; None if none does.
+
+    The attribute goes into the corners. An outline that is not the box itself shows the rotation already.
+    """
+    try:
+        angle_deg = finite(annotation.attributes.get("rotation")) % 360
+    except ValueError:
+        return None
+    rings = [part.exterior for part in annotation.polygons]
+    is_box = not rings or (len(rings) == 1 and _is_rectangle(rings[0], annotation.xyxy))
+    if not angle_deg or not is_box or annotation.mask is not None or annotation.corners is not None:
+        return None
+    corners = geometry.turned_rectangle(annotation.xyxy, angle_deg)
+    attributes = {key: value for key, value in annotation.attributes.items() if key != "rotation"}
+    return replace(annotation, xyxy=geometry.bounds([corners]), corners=corners, polygons=(), attributes=attributes)
+
+
+def _is_rectangle(ring: FloatArray, xyxy: Box) -> bool:
+    """Whether a ring is the four corners of a box, from whichever it starts."""
+    found = {(round(x, 1), round(y, 1)) for x, y in ring.tolist()}
+    return found == {(round(x, 1), round(y, 1)) for x, y in geometry.rectangle(xyxy).tolist()}
+
+
 @dataclass
 class LabelReader:
-    """Reads annotations of one file, whose category ids mean `names`; problems go to `reading`."""
+    """Reads annotations of one file, whose category ids mean `names`; problems go to `reading`.
+
+    `boxes` says what the four numbers of a box are; `unnamed` is the class of labels without a category id (None: such
+    a label is dropped); with `keep_crowds` off no label is a crowd.
+    """
 
     reading: Reading
     names: Mapping[str, str]
+    boxes: BoxForm = AS_STATED
+    unnamed: str | None = None
+    keep_crowds: bool = True
     _ids: set[int] = field(default_factory=set)
     _silent: Counter[str] = field(default_factory=Counter)
 
     def read(self, raw: Mapping[str, Any], label: str, declared: Size | None) -> Annotation | None:
-        """One label, called `label` in reports; None, and counted as dropped, if it has no category or no place."""
+        """One label, called `label` in reports; None, and counted as dropped, if it has no category or no place.
+
+        `declared` is the size of its image as the file states it.
+        """
         try:
-            key = entry_key(raw.get("category_id"))
-            if key not in self.names:
-                raise ValueError(f"category_id {key} is not in `categories`")
-            iscrowd = self._iscrowd(raw)
+            category = self._category(raw.get("category_id"))
+            iscrowd = self._iscrowd(raw) and self.keep_crowds
             polygons, mask = self._outline(raw.get("segmentation"), label)
             if mask is not None and declared is not None and mask.size != declared:
                 raise ValueError(f"the mask is {mask.size[0]}x{mask.size[1]}, its image {declared[0]}x{declared[1]}")
-            box = self._box(raw.get("bbox"), polygons, mask, label)
+            box = self._box(raw.get("bbox"), polygons, mask, label, declared)
         except (ValueError, TypeError) as error:
             self.reading.drop(label, "label cannot be read", str(error))
             return None
-        return Annotation(
-            self.names[key],
+        annotation = Annotation(
+            category,
             box,
             polygons=polygons,
             mask=mask,
@@ -102,11 +136,34 @@ class LabelReader:
             id=self._id(raw.get("id"), label),
             attributes=_attributes(raw),
         )
+        return self._turned(annotation, label) if "rotation" in annotation.attributes else annotation
 
     def finish(self, file: str) -> None:
         """Report what was repaired so often that it is counted by file."""
         for rule, count in self._silent.items():
             self.reading.repair(file, rule, f"{count} labels")
+
+    def _category(self, value: object) -> str:
+        if value is None:
+            if self.unnamed is None:
+                raise ValueError("it has no category_id")
+            self._silent["labels without a category read as one class"] += 1
+            return self.unnamed
+        key = entry_key(value)
+        if key not in self.names:
+            raise ValueError(f"category_id {key} is not in `categories`")
+        return self.names[key]
+
+    def _turned(self, annotation: Annotation, label: str) -> Annotation:
+        """A box that CVAT wrote upright, with its `rotation` in degrees clockwise: an oriented box.
+
+        https://github.com/cvat-ai/cvat/issues/4745. An outline of its own shows the rotation already.
+        """
+        turned = turn(annotation)
+        if turned is None:
+            return annotation
+        self.reading.repair(label, "box turned by its rotation", f"{annotation.attributes['rotation']} degrees")
+        return turned
 
     def _iscrowd(self, raw: Mapping[str, Any]) -> bool:
         value = raw.get("iscrowd")
@@ -115,7 +172,8 @@ class LabelReader:
         if value is None:
             self._silent["missing iscrowd taken as 0"] += 1
             return False
-        number = int(value) if isinstance(value, bool) else finite(value)
+        number = _FLAGS.get(value.strip().lower(), value) if isinstance(value, str) else value
+        number = int(number) if isinstance(number, bool) else finite(number)
         if number not in (0, 1):
             raise ValueError(f"iscrowd is {value}")
         return bool(number)
@@ -136,10 +194,20 @@ class LabelReader:
         try:
             if isinstance(value, Mapping):
                 return (), parse_rle(value)
+            if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+                self._silent["run lengths in a list read as a mask"] += 1
+                return (), self._mask_of_parts(value, label)
             return (self._polygons(value, label), None) if isinstance(value, list) else ((), None)
         except (ValueError, TypeError) as error:
             self.reading.drop(f"{label} segmentation", "outline cannot be read", str(error))
             return (), None
+
+    def _mask_of_parts(self, value: list[Any], label: str) -> Mask:
+        """Run lengths in a list, where rings are expected; rings between them take part."""
+        masks = [parse_rle(part) for part in value if isinstance(part, Mapping)]
+        rings = [part for part in value if not isinstance(part, Mapping)]
+        polygons = self._polygons(rings, label) if rings else ()
+        return union([*masks, *([rasterise(polygons, masks[0].size)] if polygons else [])])
 
     def _polygons(self, value: list[Any], label: str) -> tuple[Polygon, ...]:
         parts = []
@@ -165,10 +233,10 @@ class LabelReader:
             return [[number for point in value for number in point]]
         return value
 
-    def _box(self, value: object, polygons: Sequence[Polygon], mask: Mask | None, label: str) -> Box:
+    def _box(self, value: object, polygons: Sequence[Polygon], mask: Mask | None, label: str, size: Size | None) -> Box:
         extent = _extent(polygons, mask)
         try:
-            box = _xyxy(value)
+            box = self.boxes.xyxy(value, size)
         except (ValueError, TypeError) as error:
             if extent is None:
                 raise ValueError(f"bbox: {error}") from error
@@ -205,12 +273,6 @@ def _extent(polygons: Sequence[Polygon], mask: Mask | None) -> Box | None:
     if not geometry.mask_area(mask):
         raise ValueError("the mask is empty")
     return geometry.mask_box(mask)
-
-
-def _xyxy(value: object) -> Box:
-    if not isinstance(value, list) or len(value) != 4:
-        raise ValueError("missing" if value is None else f"{str(value)[:40]} is not [x, y, width, height]")
-    return geometry.xywh_to_xyxy([finite(number) for number in value])
 
 
 def _attributes(raw: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

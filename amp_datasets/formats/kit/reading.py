@@ -72,6 +72,10 @@ class Reading:
         for name in self.images.unusable:
             self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
 
+    def __contains__(self, image: object) -> bool:
+        """Whether an image has been taken in already."""
+        return image in self._samples
+
     def drop(self, name: str, reason: str, detail: str = "") -> None:
         """Set something aside: `reason` is a constant, `detail` what was special."""
         self.dropped.append(Dropped(name, reason, detail))

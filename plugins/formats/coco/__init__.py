@@ -16,27 +16,23 @@ import functools
 import posixpath
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key, read_category
-from amp_datasets.formats.kit.reading import finite, parse_json, split_name, split_of
+from amp_datasets.formats.kit.reading import parse_json, split_name, split_of
 from amp_datasets.model import Category, LabelSet, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
+from .evidence import CocoOptions, Task, label_reader, stated_size, task_of
 from .export import CocoExporter, RoboflowCocoExporter
 
 _IMAGE_LIST = re.compile(rb'"images"\s*:\s*\[')
 _OTHER_TASKS = ("person_keypoints_*", "captions_*", "panoptic_*", "stuff_*")
-
-
-class CocoOptions(Options):
-    """`files`: a pattern of the label files to read; by default all, or of COCO's own set `instances_*`."""
-
-    files: str | None = None
 
 
 class CocoSource(Source[CocoOptions]):
@@ -61,8 +57,10 @@ class CocoSource(Source[CocoOptions]):
         files = self._files()
         if not files:
             raise SourceError("there is no COCO file here", where=self.folder.root, fix="check the path and `files`")
-        for file in files:
-            self._read_file(file)
+        others = {file: task for file in files if (task := self._read_file(file)) != "objects"}
+        for file in [file for file, task in others.items() if task == "images"]:
+            self._read_file(file, images_only=True)
+        self._refuse_other_tasks(files, others)
         for name in sorted(self._roots - self._used):
             self.reading.repair(name, "dummy root category removed", "it only groups the others")
             del self._categories[name]
@@ -79,23 +77,49 @@ class CocoSource(Source[CocoOptions]):
                 self.reading.drop(file, "label file of another task not read", "choose it by the option `files`")
         return [file for file in files if not any(_is_named(file, pattern) for pattern in _OTHER_TASKS)]
 
-    def _read_file(self, file: str) -> None:
+    def _refuse_other_tasks(self, files: list[str], others: Mapping[str, Task]) -> None:
+        """Files of other tasks beside that of the objects are named; where there is nothing else, that is an error."""
+        left = {file: task for file, task in others.items() if task != "images"}
+        if left and len(others) == len(files):
+            file, task = next(iter(left.items()))
+            raise SourceError(
+                f"this COCO file has {task}, no boxes or outlines of objects",
+                where=self.folder.path(file),
+                fix="give the file of the objects, as `instances_*.json` is in COCO's own set",
+            )
+        for file, task in left.items():
+            self.reading.drop(file, "label file of another task not read", f"it has {task}")
+
+    def _read_file(self, file: str, *, images_only: bool = False) -> Task:
+        """Take in a file of objects; of another nothing, but its images if `images_only` asks for them."""
         document = parse_json(self.folder.read(file), self.folder.path(file))
         if not isinstance(document, dict) or not isinstance(document.get("images"), list):
             raise SourceError("a COCO file is an object with a list `images`", where=self.folder.path(file))
         lists = [document.get(key) or [] for key in ("categories", "annotations")]
         if not all(isinstance(entries, list) for entries in lists):
             raise SourceError("`categories` and `annotations` must be lists", where=self.folder.path(file))
+        task = task_of(file, document)
+        if task != "objects" and not (task == "images" and images_only):
+            return task
         self._split = _split_of_file(file)
         self._near = [posixpath.dirname(file), *self._folders.get(self._split, ())]
-        reader = LabelReader(self.reading, self._read_categories(file, lists[0]))
-        labels = self._labels_by_image(file, lists[1])
-        for key, entry in self._images(file, document["images"]).items():
-            self._read_image(file, entry, labels.pop(key, []), reader, "annotations" in document)
+        images, labels = self._images(file, document["images"]), self._labels_by_image(file, lists[1])
+        names = self._read_categories(file, lists[0])
+        reader = label_reader(file, names, images, labels, self.options, self.reading)
+        for name in dict.fromkeys([*reader.names.values(), *([reader.unnamed] if reader.unnamed else [])]):
+            self._categories.setdefault(name, Category(name))
+        for key, entry in images.items():
+            if task == "objects" or not self._is_known(entry):
+                self._read_image(file, entry, labels.pop(key, []), reader, task == "objects")
         for key, orphans in labels.items():
             if key not in self._ambiguous:
                 self.reading.drop(f"{file}: image_id {key}", "label of an unknown image", f"{len(orphans)} labels")
         reader.finish(file)
+        return task
+
+    def _is_known(self, entry: dict[str, Any]) -> bool:
+        """Whether a file of labels has told of an image already."""
+        return self._find(str(entry.get("file_name") or entry["coco_url"])) in self.reading
 
     def _read_categories(self, file: str, entries: list[Any]) -> dict[str, str]:
         """Category ids to names; the categories themselves are kept in order."""
@@ -113,6 +137,9 @@ class CocoSource(Source[CocoOptions]):
                     where=self.folder.path(file),
                     fix="give each category an id of its own",
                 )
+            if any(name == category.name and other != key for other, name in names.items()):
+                both = " and ".join(other for other, name in names.items() if name == category.name)
+                self.reading.repair("classes", "class is listed twice", f"{category.name} has the ids {both}: joined")
             known = self._categories.setdefault(category.name, category)
             if category.keypoints and not known.keypoints:
                 self._categories[category.name] = category
@@ -164,7 +191,9 @@ class CocoSource(Source[CocoOptions]):
             self.reading.drop(reference, "image is missing", f"named in {file}")
             return
         declared = self._declared(image, entry)
-        annotations = [a for n, raw in enumerate(labels, 1) if (a := reader.read(raw, f"{image}#{n}", declared))]
+        header = self.reading.header(image) if reader.boxes.shares and declared is None else None
+        size = header.size if header is not None else declared
+        annotations = [a for n, raw in enumerate(labels, 1) if (a := reader.read(raw, f"{image}#{n}", size))]
         self._used.update(annotation.category for annotation in annotations)
         if labels and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
@@ -195,14 +224,10 @@ class CocoSource(Source[CocoOptions]):
         """The size that the file states, if it does; it tells whether labels are for the image as stored."""
         if entry.get("width") is None or entry.get("height") is None:
             return None
-        try:
-            width, height = finite(entry["width"]), finite(entry["height"])
-        except ValueError:
-            width = height = 0
-        if width < 1 or height < 1 or width % 1 or height % 1:
+        size = stated_size(entry)
+        if size is None:
             self.reading.repair(image, "unusable image size ignored", f"{entry['width']} x {entry['height']}"[:60])
-            return None
-        return int(width), int(height)
+        return size
 
 
 def _label_files(folder: Folder) -> list[str]:
