@@ -17,7 +17,7 @@ from amp_datasets.formats.base import Exporter, Options
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.images.codec import EncodeSettings, Limits, decode, encode, encoding_for, read_bytes, read_header
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
-from amp_datasets.model import ImageFile, LabelSet, Sample
+from amp_datasets.model import ImageFile, LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry, find
 from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.gc_pause import collector_paused
@@ -80,6 +80,7 @@ def export(
     labels, _ = read_source(source, registry, Limits())
     if not any(sample.labelled for sample in labels.samples):
         raise SourceError("there is not one labelled image to export", where=what)
+    _check_task(plugin, labels, what, registry)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     partial = target.with_name(f".{target.name}.amp-partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -108,9 +109,26 @@ def _write(
     samples = named([sample for sample in labels.samples if sample.labelled])
     exporter.write(replace(labels, samples=_Tracked(samples, f"writing {plugin.name}", progress)))
     placing.report.images = len(samples)
-    placing.report.labels = sum(len(sample.annotations) for sample in samples)
+    placing.report.labels = sum(len(sample.annotations) + len(sample.labels) for sample in samples)
     lost = exporter.losses(samples) + Counter(unlabelled=len(labels.samples) - len(samples))
     placing.report.lost = dict(+lost)
+
+
+def _check_task(plugin: type[Exporter[Any]], labels: LabelSet, what: str | Path, registry: Registry) -> None:
+    """Labels of whole images do not become boxes, nor the other way round: such a set would come out empty."""
+    for_images = [name for name, other in sorted(registry.exporters.items()) if "image label" in other.holds]
+    if classifies(labels.samples) and "image label" not in plugin.holds:
+        raise SourceError(
+            f"this is a set for classification, and {plugin.name} holds labels of objects only",
+            where=what,
+            fix=f"export it as one of: {', '.join(for_images)}",
+        )
+    if plugin.classifies and not any(sample.labels for sample in labels.samples):
+        raise SourceError(
+            f"{plugin.name} is for classification, and no image of this set has a label of its own",
+            where=what,
+            fix="choose a format for detection",
+        )
 
 
 def checked_options(plugin: type[Exporter[Any]], options: Mapping[str, Any]) -> Options:

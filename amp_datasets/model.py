@@ -6,7 +6,7 @@ Coordinates are pixel edges in float64, origin at the top left corner of the upr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,9 @@ class Sample:
     """An upright image with its annotations.
 
     `source_id` names it within its set (a relative path). An image is labelled, confirmed empty (`labelled` with
-    no annotations), or not labelled at all. Samples with one `group` never part over two splits. `turned` says that
-    the stored image has an EXIF orientation, so that its bytes as they are do not show what the labels refer to.
+    no annotations), or not labelled at all. `labels` are classes of the image as a whole (classification). Samples
+    with one `group` never part over two splits. `turned` says that the stored image has an EXIF orientation, so that
+    its bytes as they are do not show what the labels refer to.
     """
 
     source_id: str
@@ -107,6 +108,12 @@ class Sample:
     group: str | None = None
     origin: Origin | None = None
     turned: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The classes that its labels name, those of objects and those of the whole image."""
+        return frozenset([*(annotation.category for annotation in self.annotations), *self.labels])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +155,16 @@ class LabelSet:
     dropped: tuple[Dropped, ...] = ()
     repairs: tuple[Repair, ...] = ()
     name: str = ""
+
+
+def classifies(samples: Iterable[Sample]) -> bool:
+    """Whether images are labelled as wholes and none of them has an object: a set for classification, not detection.
+
+    In such a set an image without objects is not an empty one; nobody has looked for objects.
+    """
+    labelled = False
+    for sample in samples:
+        if sample.annotations:
+            return False
+        labelled = labelled or bool(sample.labels)
+    return labelled

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from amp_datasets.errors import AmpError
-from amp_datasets.formats.kit.arrow_reader import OBJECTS, class_names
+from amp_datasets.formats.kit.arrow_reader import IMAGE_LABELS, OBJECTS, class_names
 
 Row = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def id2label(dataset: Any) -> dict[int, str]:
     """The classes of a dataset, or of the first split of several, by their numbers from 0."""
     features = dataset.features if hasattr(dataset, "features") else next(iter(dataset.values())).features
-    names = class_names({name: features[name] for name in OBJECTS if name in (features or {})})
+    names = class_names({name: features[name] for name in (*OBJECTS, *IMAGE_LABELS) if name in (features or {})})
     if not names:
         raise AmpError("this dataset has no named classes", fix="load it with `amp.load`, or from a build's folder")
     return dict(enumerate(names))

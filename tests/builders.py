@@ -19,6 +19,8 @@ from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Polygo
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import open_folder
 
+FOLDER_NAMES = ("cat", "no", "12", "Zürich 1", "it's", "{a}", "日本", "null", "a,b", "v1.0")
+"""Class names that can be folders."""
 KEYPOINTS = ("left eye", "right eye", "nose")
 STEMS = ("plain", "a b", "é(1)", "50%20off", "it's", "x[1].y", "日本", "UPPER", 'a"b', "a.b.c", "-dash", "comma,x")
 NAMES = ("cat", "no", "12", "Zürich: #1", 'quo"te', "back\\slash", "it's", "{a}", "日本", "- x", "~", "null", "a,b")
@@ -180,3 +182,18 @@ def label_sets(draw: st.DrawFn) -> LabelSet:
         more: dict[str, Any] = {"size": size, "labelled": labelled, "split": split}
         samples.append(make_sample(stem + suffix, list(unique.values()), **more))
     return LabelSet(categories, tuple(samples))
+
+
+@st.composite
+def classified_sets(draw: st.DrawFn) -> LabelSet:
+    """Sets of whole images with one label or two, unlabelled ones among them, in any of the three splits."""
+    names = draw(st.lists(st.sampled_from(FOLDER_NAMES), min_size=2, max_size=4, unique=True))
+    samples = []
+    for number, stem in enumerate(draw(st.lists(st.sampled_from(STEMS), min_size=2, max_size=6, unique=True))):
+        labels = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)))
+        more = {"labels": names[number : number + 1] if number < 2 else labels}
+        if number > 1 and draw(st.integers(0, 9)) == 0:
+            more = {"labels": (), "labelled": False}
+        split = draw(st.sampled_from(["train", "validation", "test"]))
+        samples.append(make_sample(stem + ".jpg", split=split, **{**more, "labels": tuple(more["labels"])}))
+    return LabelSet(tuple(map(Category, names)), tuple(samples))

@@ -88,7 +88,7 @@ def _is_document(path: Path) -> bool:
 
 def _of_set(labels: LabelSet, limits: Limits, *, across_splits: bool) -> Iterator[Finding]:
     samples = list(labels.samples)
-    used = frozenset(a.category for sample in samples for a in sample.annotations)
+    used = frozenset(name for sample in samples for name in sample.categories)
     yield from (f for f in of_reading([*labels.dropped, *labels.repairs]) if f.rule not in _FOUND_AGAIN)
     yield from name_findings([category.name for category in labels.categories], used)
     for sample in samples:

@@ -99,7 +99,7 @@ def class_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     """Classes that a split lacks, and those with hardly any image."""
     images: Counter[tuple[str, str]] = Counter()
     for sample in samples:
-        images.update((sample.split or "", name) for name in {a.category for a in sample.annotations})
+        images.update((sample.split or "", name) for name in sample.categories)
     splits = dict.fromkeys(sample.split or "" for sample in samples if sample.labelled)
     for category in dict.fromkeys(name for _, name in images):
         total = sum(images[split, category] for split in splits)

@@ -47,9 +47,10 @@ class AuditReport:
         states, splits = Counter(self.states), Counter(self.splits)
         classes = Counter({category.name: 0 for category in categories})
         for sample in samples:
-            states["unlabelled" if not sample.labelled else "labelled" if sample.annotations else "empty"] += 1
+            states["unlabelled" if not sample.labelled else "labelled" if sample.categories else "empty"] += 1
             splits[sample.split or _UNSPLIT] += 1
             classes.update(annotation.category for annotation in sample.annotations)
+            classes.update(sample.labels)
         self.states, self.splits, self.classes = dict(states), dict(splits), dict(classes)
 
 

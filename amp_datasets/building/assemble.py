@@ -20,7 +20,7 @@ from amp_datasets.ledger.lock import lock_document, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, MANIFEST_FILE
 from amp_datasets.manifest.dump import manifest_document, manifest_text
-from amp_datasets.model import LabelSet
+from amp_datasets.model import LabelSet, classifies
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.progress import Progress
 from amp_datasets.rows.schema import dump_annotations
@@ -94,6 +94,9 @@ def lock_of(prepared: Prepared, document: Mapping[str, Any], *, lazy: bool) -> d
 
 def _export(name: str, labels: LabelSet, tree: Path, registry: Registry, report: BuildReport) -> None:
     plugin = registry.exporter(name)
+    if "image label" not in plugin.holds and classifies(labels.samples):
+        report.notes.append(f"{name} is left out: it holds labels of objects, and these are of whole images")
+        return
     exporter = plugin(tree, plugin.options_type(), lambda _sample, _target: None)
     exporter.write(labels)
     lost = exporter.losses(labels.samples)
@@ -105,7 +108,7 @@ def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dic
     """Each set with a digest over its images and labels; also one of which no image is left."""
     by_set: dict[str, list[str]] = {name: [] for name in prepared.set_names}
     for item in prepared.joined.items:
-        entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations)}"
+        entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations, item.sample.labels)}"
         by_set[item.set_name].append(entry)
     return [
         {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source}

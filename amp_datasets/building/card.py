@@ -11,7 +11,7 @@ import yaml
 from amp_datasets.building.report import BuildReport
 from amp_datasets.ledger.schema import LEDGER_FILE
 from amp_datasets.manifest.model import Manifest
-from amp_datasets.model import LabelSet
+from amp_datasets.model import LabelSet, classifies
 from amp_datasets.variants.recipe import digest
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -30,6 +30,18 @@ from 1; the rows count them from 0). Boxes refer to the upright image. A box sho
 
 The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice. For Ultralytics:
 `train(data="data.yaml", mosaic=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0)`.
+"""
+
+_USE_CLASSES = """## Load it
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("path/or/owner/name")  # typed: `label` is a ClassLabel, the class of the whole image
+```
+
+For trainers that want a folder for each class: `amp export BUILD --to yolo-classify -o DIR`, or `--to imagefolder`.
+The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice.
 """
 
 _LAZY_USE = """## Load it
@@ -51,23 +63,25 @@ Boxes refer to the upright image. A box shows the visible part of its object.
 
 def card_text(labels: LabelSet, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> str:
     """README.md: YAML for the hub, then text for people."""
-    header = yaml.safe_dump(_metadata(manifest, report, lock), sort_keys=False, allow_unicode=True)
+    whole_images = classifies(labels.samples)
+    task = "image-classification" if whole_images else "object-detection"
+    header = yaml.safe_dump(_metadata(manifest, report, lock, task), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{header}---\n",
         _body(labels, manifest, report),
-        _LAZY_USE if lock["lazy"] else _USE,
+        _LAZY_USE if lock["lazy"] else _USE_CLASSES if whole_images else _USE,
         _recipe(manifest),
         _provenance(lock),
     ]
     return "\n".join(parts)
 
 
-def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any], task: str) -> dict[str, Any]:
     total = report.originals + report.variants
     return {
         "pretty_name": manifest.name,
         **({"license": manifest.hub.license} if manifest.hub and manifest.hub.license else {}),
-        "task_categories": ["object-detection"],
+        "task_categories": [task],
         "size_categories": [next((name for top, name in _SIZES if total < top), "n>1M")],
         "annotations_creators": ["machine-generated"],
         "source_datasets": ["original"],
@@ -89,6 +103,7 @@ def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
     per_class: Counter[tuple[str, str]] = Counter()
     for sample in labels.samples:
         per_class.update((a.category, str(sample.split)) for a in sample.annotations)
+        per_class.update((name, str(sample.split)) for name in sample.labels)
     splits = list(report.splits)
     rows = "\n".join(
         f"| {_cell(c.name)} | {' | '.join(str(per_class[c.name, split]) for split in splits)} |"

@@ -90,7 +90,7 @@ def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list
 
 def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str, list[dict[str, Any]]]) -> Task:
     sample, manifest = item.sample, prepared.manifest
-    labels = dump_annotations(sample.annotations)
+    labels = dump_annotations(sample.annotations, sample.labels)
     wanted: dict[str, str] = {}
     augmented = sample.split in manifest.augment
     if manifest.originals or not augmented:
@@ -156,7 +156,8 @@ def expect(report: BuildReport, prepared: Prepared) -> None:
             + copies * augmented
             + (1 if prepared.manifest.originals or not augmented else 0)
         )
-        report.labels += len(item.sample.annotations) * (copies * augmented + 1)
+        labels = len(item.sample.annotations) + len(item.sample.labels)
+        report.labels += labels * (copies * augmented + 1)
 
 
 def _why_empty(joined: Consolidated) -> str:

@@ -15,7 +15,7 @@ from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, decode
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
 from amp_datasets.model import Image, ImageFile
-from amp_datasets.rows.schema import dump_annotations, load_annotations
+from amp_datasets.rows.schema import count_labels, dump_annotations, load_annotations, load_image_labels
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.folder import read_image_file
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
@@ -92,7 +92,7 @@ class Maker:
             "source_labels": task.labels,
             "group": task.group,
             "split": task.split,
-            "labels_in": len(json.loads(task.labels)),
+            "labels_in": count_labels(task.labels),
         }
 
     def _variants(
@@ -184,7 +184,8 @@ class _Loaded:
         except ImageError as error:
             self.problem = {"reason": "image cannot be decoded", "detail": error.what}
             return
-        self.original = Original(image, task.sha256, load_annotations(task.labels))
+        labels = load_annotations(task.labels), load_image_labels(task.labels)
+        self.original = Original(image, task.sha256, *labels)
 
 
 def _is_intact(row: dict[str, Any]) -> bool:
@@ -200,16 +201,17 @@ def _is_intact(row: dict[str, Any]) -> bool:
 
 def described(planned: Planned, original: Original, source_labels: str) -> dict[str, Any]:
     """The ledger's columns about a plan; where no label changed, the source's text serves again."""
-    same = planned.judged.annotations is original.annotations
-    labels = source_labels if same else dump_annotations(planned.judged.annotations)
+    judged = planned.judged
+    same = judged.annotations is original.annotations and judged.labels == original.labels
+    labels = source_labels if same else dump_annotations(judged.annotations, judged.labels)
     return {
         "attempt": planned.attempt,
         "steps": planned.steps_json,
         "labels": labels,
         "labels_sha256": text_sha256(labels),
-        "labels_out": len(planned.judged.annotations),
-        "labels_partial": planned.judged.partial,
-        "labels_dropped": json.dumps(dict(planned.judged.dropped), sort_keys=True) if planned.judged.dropped else "",
+        "labels_out": len(judged.annotations) + len(judged.labels),
+        "labels_partial": judged.partial,
+        "labels_dropped": json.dumps(dict(judged.dropped), sort_keys=True) if judged.dropped else "",
     }
 
 

@@ -41,10 +41,14 @@ Feature = Literal[
     "unlabelled",
     "split",
     "classes",
+    "image label",
+    "several image labels",
+    "object",
 ]
 """What a label can have beyond a box and a category, and what a set can have beyond labelled images.
 
-`classes` is the whole list of them in its order, also those without labels.
+`classes` is the whole list of them in its order, also those without labels. An `image label` is a class of the image
+as a whole. An `object` is any label of a part of it, which formats for classification (`Exporter.classifies`) lack.
 """
 
 
@@ -90,6 +94,8 @@ class Exporter(ABC, Generic[O_co]):
     options_type: ClassVar[type[Options]] = Options
     holds: ClassVar[frozenset[Feature]] = frozenset()
     """What this format keeps; all else that a set has is reported as lost."""
+    classifies: ClassVar[bool] = False
+    """Whether it is for classification: it holds labels of whole images, and no objects."""
     shares_images: ClassVar[bool] = False
     """Whether its images are `images/<split>/NAME`, so that it can lie around the images of a build."""
 
@@ -111,7 +117,7 @@ class Exporter(ABC, Generic[O_co]):
         for sample in samples:
             found = [*sample_features(sample)]
             for annotation in sample.annotations:
-                found += annotation_features(annotation)
+                found += ["object"] if self.classifies else annotation_features(annotation)
             if found:
                 lost.update(feature for feature in found if feature not in self.holds)
         return lost
@@ -121,6 +127,8 @@ def sample_features(sample: Sample) -> list[Feature]:
     """What an image has that some formats cannot say."""
     if not sample.labelled:
         return ["unlabelled"]
+    if sample.labels:
+        return ["image label", "several image labels"] if len(sample.labels) > 1 else ["image label"]
     return [] if sample.annotations else ["empty"]
 
 

@@ -55,11 +55,20 @@ class Expected:
     labels: str
 
     def parsed(self) -> list[Label]:
-        """The labels; a BuildError if the ledger's text is not what a build writes."""
+        """The labels of objects; a BuildError if the ledger's text is not what a build writes."""
+        return self._both()[0]
+
+    def of_the_image(self) -> list[str]:
+        """The labels of the whole image; a BuildError as with `parsed`."""
+        return self._both()[1]
+
+    def _both(self) -> tuple[list[Label], list[str]]:
         try:
-            labels: list[Label] = json.loads(self.labels)
-            if all("category" in label and len(label["xyxy"]) == 4 for label in labels):
-                return labels
+            document = json.loads(self.labels)
+            labels: list[Label] = document["annotations"] if isinstance(document, dict) else document
+            whole: list[str] = document["labels"] if isinstance(document, dict) else []
+            if all("category" in label and len(label["xyxy"]) == 4 for label in labels) and isinstance(whole, list):
+                return labels, whole
         except (ValueError, TypeError, KeyError, RecursionError):
             pass
         raise BuildError("the ledger's labels cannot be read", where=self.file_name, fix="build it again")
@@ -186,10 +195,12 @@ def _flat(label: Label) -> list[float]:
 
 
 def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]) -> Iterator[Finding]:
-    columns = ["file_name", "width", "height", "objects", "source_id", "variant"]
+    columns = ["file_name", "width", "height", "objects", "label", "labels", "source_id", "variant"]
     found: set[str] = set()
     try:
-        for batch in pq.ParquetFile(build / name).iter_batches(batch_size=1024, columns=columns):
+        file = pq.ParquetFile(build / name)
+        known = [column for column in columns if column in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=1024, columns=known):
             for row in batch.to_pylist():
                 found.add(row["file_name"])
                 image = expected.get(row["file_name"])
@@ -197,7 +208,10 @@ def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names:
                     continue
                 if (row["source_id"], row["variant"]) != (image.source_id, image.variant):
                     yield Finding("rows", name, f"{image.file_name} is said to be {row['source_id']} {row['variant']}")
-                there = list(_row_labels(row["objects"], names))
+                whole = row.get("labels") or ([] if row.get("label") is None else [row["label"]])
+                if [names[number] if 0 <= number < len(names) else None for number in whole] != image.of_the_image():
+                    yield Finding("rows", name, f"the label of {image.file_name} is not the ledger's")
+                there = list(_row_labels(row.get("objects"), names))
                 wanted = [_comparable(label, []) for label in image.parsed()]
                 yield from _differences("rows", name, image, (row["width"], row["height"]), there, wanted)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -206,7 +220,9 @@ def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names:
     yield from _names_differ("rows", name, found, expected)
 
 
-def _row_labels(objects: Label, names: Sequence[str]) -> Iterator[Comparable]:
+def _row_labels(objects: Label | None, names: Sequence[str]) -> Iterator[Comparable]:
+    if objects is None:  # a set where only whole images are labelled
+        return
     for number, box, crowd in zip(objects["category"], objects["bbox"], objects["iscrowd"], strict=True):
         yield Comparable(names[number] if 0 <= number < len(names) else None, box, int(crowd), [])
 

@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from amp_datasets.ledger.schema import MADE
 from amp_datasets.model import ImageFile, Origin, Sample
-from amp_datasets.rows.schema import load_annotations
+from amp_datasets.rows.schema import load_annotations, load_image_labels
 
 _COLUMNS = ["file_name", "split", "width", "height", "labels", "source_id", "variant", "steps"]
 _BATCH = 256
@@ -65,4 +65,5 @@ def sample_of(row: Mapping[str, Any], images: Path) -> Sample:
         split=row["split"],
         group=row["source_id"],
         origin=Origin(row["source_id"], row["variant"], row["steps"]),
+        labels=load_image_labels(row["labels"]),
     )

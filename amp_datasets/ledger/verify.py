@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from amp_datasets.ledger.lock import file_sha256, read_lock
 from amp_datasets.ledger.replay import Replayer, image_difference
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.progress import Progress, silent
+from amp_datasets.rows.schema import count_labels
 from amp_datasets.storage.yaml import read_yaml
 from amp_datasets.variants.recipe import digest
 
@@ -145,8 +145,8 @@ def _check_rows(made: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
 
 def _count(labels: str) -> int:
     try:
-        return len(json.loads(labels))
-    except (ValueError, TypeError, RecursionError):
+        return count_labels(labels)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return -1
 
 
@@ -253,7 +253,7 @@ def _replay_finding(build: Path, replayer: Replayer, row: Mapping[str, Any]) -> 
         return Finding("replay", name, error.what, error.fix or "")
     if made.same_image and made.same_labels:
         return None
-    what = [] if made.same_labels else [f"its labels come out as {len(json.loads(made.labels))} others"]
+    what = [] if made.same_labels else [f"its labels come out as {count_labels(made.labels)} others"]
     if not made.same_image:
         try:
             what.append(image_difference((build / name).read_bytes(), made.data))

@@ -78,15 +78,17 @@ def labelled_rows(labels: LabelSet, kinds: frozenset[str]) -> Iterator[tuple[Sam
         yield sample, sample_to_row(replace(sample, annotations=numbered), images[split], category_ids, kinds)
 
 
-def card(name: str, paths: Mapping[str, str]) -> str:
-    """A README whose header tells `datasets` which files are which split."""
+def card(name: str, paths: Mapping[str, str], *, whole_images: bool = False) -> str:
+    """A README whose header tells `datasets` which files are which split; `whole_images` are labelled, no objects."""
     files = [{"split": split, "path": path} for split, path in paths.items()]
     header = {
         "pretty_name": name or "set",
-        "task_categories": ["object-detection"],
+        "task_categories": ["image-classification" if whole_images else "object-detection"],
         "configs": [{"config_name": "default", "data_files": files}],
     }
     text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
     load = '```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("path/of/this/folder")\n```'
     note = "Boxes are [x, y, width, height] in pixels of the upright image."
+    if whole_images:
+        note = "`label` is the class of the whole image."
     return f"---\n{text}---\n\n# {name or 'set'}\n\n{note}\n\n{load}\n"

@@ -22,19 +22,33 @@ if TYPE_CHECKING:
 
 OPTIONAL_KINDS = ("keypoints", "corners", "mask", "attributes")
 """Columns below `objects` that are there only if some object of the set has such a thing."""
+LABEL_KINDS = ("label", "labels")
+"""Columns for classes of whole images: one an image, or lists where an image has several."""
+_OBJECTS = "objects"
 
 _KEPT = 64
 """Labels that are kept as text and as objects: most variants of a source have its own, to the last bit."""
 
 
 def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
-    """The optional columns that some samples need."""
+    """The optional columns that some samples need; `objects` is one of them where images have labels as wholes."""
     present: set[str] = set()
     for sample in samples:  # one by one: a build's samples are more than fit into memory
+        if sample.labels:
+            present.add("labels" if len(sample.labels) > 1 else "label")
+        if sample.annotations:
+            present.add(_OBJECTS)
         for a in sample.annotations:
             there = (a.keypoints is not None, a.corners is not None, a.mask is not None, bool(a.attributes))
             present.update(itertools.compress(OPTIONAL_KINDS, there))
-    return frozenset(present)
+    if "labels" in present:
+        present.discard("label")
+    return frozenset(present if present & {*LABEL_KINDS} else present - {_OBJECTS})
+
+
+def has_objects(kinds: frozenset[str]) -> bool:
+    """Whether rows have the column `objects`: all have, but those of a set where only whole images are labelled."""
+    return _OBJECTS in kinds or not kinds & {*LABEL_KINDS}
 
 
 def features(
@@ -44,7 +58,7 @@ def features(
 
     `objects.bbox` is COCO's [x, y, width, height] in pixels of the upright image, `segmentation` is object -> part ->
     rings (outer one first) -> x, y, x, y ..., `keypoints` x, y, visibility ..., `corners` four points, `mask` COCO run
-    lengths of the whole image.
+    lengths of the whole image. `label` is the class of the image as a whole (`labels`: where some have several).
     """
     from datasets import ClassLabel, Features, Image, List, Value
 
@@ -55,10 +69,11 @@ def features(
         "mask": List(Value("string")),
         "attributes": List(Value("string")),
     }
+    classes = ClassLabel(names=[category.name for category in categories])
     objects = {
         "id": List(Value("int64")),
         "bbox": List(List(number, length=4)),
-        "category": List(ClassLabel(names=[category.name for category in categories])),
+        "category": List(classes),
         "area": List(number),
         "iscrowd": List(Value("bool")),
         "segmentation": List(List(List(List(number)))),
@@ -71,7 +86,9 @@ def features(
             "image_id": Value("int64"),
             "width": Value("int32"),
             "height": Value("int32"),
-            "objects": objects,
+            **({"label": classes} if "label" in kinds else {}),
+            **({"labels": List(classes)} if "labels" in kinds else {}),
+            **({_OBJECTS: objects} if has_objects(kinds) else {}),
             "source_id": Value("string"),
             "variant": Value("string"),
             "draw": Value("string"),
@@ -91,19 +108,23 @@ def sample_to_row(
         "attributes": [json.dumps(dict(a.attributes), ensure_ascii=False) for a in annotations],
     }
     origin = sample.origin or Origin(sample.source_id, "original")
+    objects = {
+        "id": [a.id or 0 for a in annotations],
+        "bbox": [list(geometry.xyxy_to_xywh(a.xyxy)) for a in annotations],
+        "category": [category_ids[a.category] for a in annotations],
+        "area": [geometry.area(a) for a in annotations],
+        "iscrowd": [a.iscrowd for a in annotations],
+        "segmentation": [[[r.ravel().tolist() for r in p.rings] for p in a.polygons] for a in annotations],
+        **{kind: optional[kind] for kind in OPTIONAL_KINDS if kind in kinds},
+    }
+    numbers = [category_ids[name] for name in sample.labels]
     return {
         "image_id": image_id,
         "width": sample.size[0],
         "height": sample.size[1],
-        "objects": {
-            "id": [a.id or 0 for a in annotations],
-            "bbox": [list(geometry.xyxy_to_xywh(a.xyxy)) for a in annotations],
-            "category": [category_ids[a.category] for a in annotations],
-            "area": [geometry.area(a) for a in annotations],
-            "iscrowd": [a.iscrowd for a in annotations],
-            "segmentation": [[[r.ravel().tolist() for r in p.rings] for p in a.polygons] for a in annotations],
-            **{kind: optional[kind] for kind in OPTIONAL_KINDS if kind in kinds},
-        },
+        **({"label": numbers[0] if numbers else None} if "label" in kinds else {}),
+        **({"labels": numbers} if "labels" in kinds else {}),
+        **({_OBJECTS: objects} if has_objects(kinds) else {}),
         "source_id": origin.source_id,
         "variant": origin.variant,
         "draw": origin.draw,
@@ -112,10 +133,12 @@ def sample_to_row(
 
 def row_to_sample(row: Mapping[str, Any], names: Sequence[str], image: ImageFile, source_id: str) -> Sample:
     """A row of a build as a sample again; `names` are the categories in the order of their ids."""
-    objects, size = row["objects"], (int(row["width"]), int(row["height"]))
+    objects, size = row.get(_OBJECTS) or {"bbox": ()}, (int(row["width"]), int(row["height"]))
     annotations = tuple(_annotation(objects, index, names, size) for index in range(len(objects["bbox"])))
     origin = Origin(row["source_id"], row["variant"], row["draw"]) if row.get("variant") else None
-    return Sample(source_id, image, size, annotations, origin=origin)
+    numbers = row.get("labels") or ([] if row.get("label") is None else [row["label"]])
+    labels = tuple(names[number] for number in numbers)
+    return Sample(source_id, image, size, annotations, origin=origin, labels=labels)
 
 
 def _annotation(objects: Mapping[str, Any], index: int, names: Sequence[str], size: tuple[int, int]) -> Annotation:
@@ -141,14 +164,19 @@ def _points(flat: Sequence[float], columns: int = 2) -> FloatArray:
     return np.asarray(flat, dtype=np.float64).reshape(-1, columns)
 
 
-def dump_annotations(annotations: Iterable[Annotation]) -> str:
-    """Labels as canonical JSON: the same text for the same labels, and every float64 exactly."""
-    return _dumped(tuple(annotations))
+def dump_annotations(annotations: Iterable[Annotation], labels: Sequence[str] = ()) -> str:
+    """Labels as canonical JSON: the same text for the same labels, and every float64 exactly.
+
+    It is a list of objects; where the image as a whole has `labels`, it is a map of these and that list.
+    """
+    return _dumped(tuple(annotations), tuple(labels))
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _dumped(annotations: tuple[Annotation, ...]) -> str:
-    return json.dumps(list(map(_plain, annotations)), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+def _dumped(annotations: tuple[Annotation, ...], labels: tuple[str, ...]) -> str:
+    objects = list(map(_plain, annotations))
+    document = {"annotations": objects, "labels": labels} if labels else objects
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _plain(annotation: Annotation) -> dict[str, Any]:
@@ -170,8 +198,21 @@ def _plain(annotation: Annotation) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=_KEPT)
 def load_annotations(text: str) -> tuple[Annotation, ...]:
-    """The labels that `dump_annotations` wrote."""
-    return tuple(_parse(json.loads(text)))
+    """The labels of objects that `dump_annotations` wrote."""
+    document = json.loads(text)
+    return tuple(_parse(document["annotations"] if isinstance(document, dict) else document))
+
+
+def load_image_labels(text: str) -> tuple[str, ...]:
+    """The labels of the whole image that `dump_annotations` wrote."""
+    document = json.loads(text) if text.startswith("{") else []
+    return tuple(document["labels"]) if isinstance(document, dict) else ()
+
+
+def count_labels(text: str) -> int:
+    """How many labels `dump_annotations` wrote, of objects and of the whole image."""
+    document = json.loads(text)
+    return len(document["annotations"]) + len(document["labels"]) if isinstance(document, dict) else len(document)
 
 
 def _parse(rows: list[dict[str, Any]]) -> Iterator[Annotation]:

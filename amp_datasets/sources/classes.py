@@ -35,7 +35,7 @@ class ClassNames:
     def _one(self, name: str, labels: LabelSet) -> str | None:
         if not self.closed or name in self.canonical:
             return self.canonical.get(name, name)
-        if self.unknown == "drop" or not any(a.category == name for s in labels.samples for a in s.annotations):
+        if self.unknown == "drop" or not any(name in s.categories for s in labels.samples):
             return None if self.unknown != "keep" else name
         if self.unknown == "keep":
             return name

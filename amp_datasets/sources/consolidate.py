@@ -12,7 +12,7 @@ from amp_datasets.errors import SourceError
 from amp_datasets.images.codec import Limits
 from amp_datasets.images.fingerprints import fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.manifest.model import Manifest
-from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample
+from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample, classifies
 from amp_datasets.sources.classes import ClassNames, MergedCategories
 from amp_datasets.sources.splits import Group, assign_splits
 from amp_datasets.storage.names import FreeStems, safe_stem
@@ -59,6 +59,7 @@ def consolidate(
     joining = _Joining(MergedCategories((*order, *(manifest.classes or ()))))
     names = ClassNames(manifest.classes, manifest.unknown_classes)
     set_names = unique_names([s.name for s in sets])
+    _check_tasks(sets)
     limits = Limits(**manifest.limits.model_dump())
     for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
         _take_in(joining, labels, names.mapping(labels, rename), set_name, manifest, limits)
@@ -68,6 +69,18 @@ def consolidate(
     items = _with_stems(_with_splits(joining, manifest))
     lost = (tuple(joining.dropped), tuple(joining.repairs), tuple(joining.notes))
     return Consolidated(joining.categories.categories(), tuple(items), *lost)
+
+
+def _check_tasks(sets: Sequence[LabelSet]) -> None:
+    """Detection and classification do not mix: in either, the images of the other would count as empty."""
+    whole = [labels.name for labels in sets if classifies(labels.samples)]
+    parts = [labels.name for labels in sets if any(sample.annotations for sample in labels.samples)]
+    if whole and parts:
+        raise SourceError(
+            f"{whole[0]} has labels of whole images (classification), {parts[0]} of objects",
+            where=" and ".join((whole[0], parts[0])),
+            fix="build them one by one, each with a manifest of its own",
+        )
 
 
 def _take_in(
@@ -107,10 +120,13 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
             joining.dropped.append(Dropped(f"{source_id}#{number}", "class is not in `classes`", annotation.category))
         else:
             kept.append(annotation if name == annotation.category else replace(annotation, category=name))
-    if sample.annotations and not kept:
+    labels = dict.fromkeys(name for own in sample.labels if (name := mapping[own]) is not None)
+    unwanted = [own for own in sample.labels if mapping[own] is None]
+    joining.dropped += [Dropped(f"{source_id}#{own}", "class is not in `classes`", own) for own in unwanted]
+    if (sample.annotations or sample.labels) and not kept and not labels:
         joining.dropped.append(Dropped(source_id, "no usable label", "none of its classes is in `classes`"))
         return None
-    return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True)
+    return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True, labels=tuple(labels))
 
 
 def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:
@@ -206,7 +222,7 @@ def _with_kept_splits(joining: _Joining) -> list[Item]:
 
 
 def _categories_in(items: Sequence[Item]) -> Counter[str]:
-    return Counter(name for item in items for name in {a.category for a in item.sample.annotations})
+    return Counter(name for item in items for name in item.sample.categories)
 
 
 def _in_split(item: Item, split: str) -> Item:

@@ -48,12 +48,16 @@ class LabelPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The labels of a variant. `dropped` counts reasons; `unclear` says what forbids keeping or dropping as it is."""
+    """The labels of a variant, `labels` those of the whole image.
+
+    `dropped` counts reasons; `unclear` says what forbids keeping or dropping as it is.
+    """
 
     annotations: tuple[Annotation, ...]
     dropped: Mapping[str, int] = field(default_factory=dict)
     partial: int = 0
     unclear: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: LabelPolicy) -> Judged:

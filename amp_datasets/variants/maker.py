@@ -7,7 +7,7 @@ would be wrong; it needs no more of the pixels than a thumbnail. `render` makes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,14 @@ class VariantMaker:
             judged = judge(original.annotations, warp, holes, self.policy)
         else:  # pixel filters alone: the source's own labels, to the last bit
             judged = Judged(original.annotations)
+        if original.labels:
+            judged = replace(judged, labels=self._image_labels(original, warp))
         return Planned(spec, copy, attempt, steps, warp, holes, judged)
+
+    def _image_labels(self, original: Original, warp: Warp) -> tuple[str, ...]:
+        """What an image is as a whole does not depend on what is left of it; in a mirror image left is right."""
+        sides = self.policy.sides if warp.mirrors else {}
+        return tuple(sides.get(name, name) for name in original.labels)
 
     def _plan(self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]) -> Planned | Refused:
         """The first attempt without a problem; its signature joins those of its `siblings`."""
@@ -117,7 +124,7 @@ class VariantMaker:
         judged = planned.judged
         if original.annotations and not judged.annotations:
             return "no object would stay visible", ", ".join(judged.dropped)
-        one_sided = self.policy.one_sided & {a.category for a in original.annotations}
+        one_sided = self.policy.one_sided & {*(a.category for a in original.annotations), *original.labels}
         if planned.warp.mirrors and one_sided:
             return "a mirror image would exchange left and right", f"no counterpart of {', '.join(sorted(one_sided))}"
         if judged.unclear == SEEN_TWICE:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from amp_datasets.errors import BuildError, CannotApply
 from amp_datasets.images.codec import Encoding, Limits, decode, encode, read_header
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.rows.schema import dump_annotations, load_annotations
+from amp_datasets.rows.schema import dump_annotations, load_annotations, load_image_labels
 from amp_datasets.variants.maker import VariantMaker, render
 from amp_datasets.variants.recipe import ORIGINAL, Recipe
 from amp_datasets.variants.steps import Original
@@ -52,7 +52,7 @@ class Remaker:
             image = encode(render(original.image, planned), _encoding(row))
         except CannotApply as error:
             raise BuildError(f"{row['variant']} cannot be made again: {error.what}", where=row["source_id"]) from error
-        return Remade(image, dump_annotations(planned.judged.annotations))
+        return Remade(image, dump_annotations(planned.judged.annotations, planned.judged.labels))
 
     def _source(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Original:
         key = (row["source_sha256"], row["source_labels"])
@@ -61,7 +61,8 @@ class Remaker:
             image = decode(data, read_header(data, self.limits, row["source_id"]), row["source_id"])
             while len(self._sources) >= _SOURCES_KEPT:
                 self._sources.pop(next(iter(self._sources)))
-            self._sources[key] = Original(image, row["source_sha256"], load_annotations(row["source_labels"]))
+            labels = load_annotations(row["source_labels"]), load_image_labels(row["source_labels"])
+            self._sources[key] = Original(image, row["source_sha256"], *labels)
         return self._sources[key]
 
 

@@ -29,11 +29,12 @@ _MIN_SHIFT_PX = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A decoded source: the upright image, the digest of its file, and its labels."""
+    """A decoded source: the upright image, the digest of its file, its labels, and those of the image as a whole."""
 
     image: Image
     sha256: str
     annotations: tuple[Annotation, ...]
+    labels: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:

@@ -51,14 +51,18 @@ def _tiles(item: Item, maker: VariantMaker) -> Iterator[Tile]:
     limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
     data = read_bytes(item.sample.image, limits)
     image = decode(data, read_header(data, limits, item.sample.image), item.sample.image)
-    original = Original(image, hashlib.sha256(data).hexdigest(), item.sample.annotations)
-    yield item.stem, drawn(image, original.annotations)
+    original = Original(image, hashlib.sha256(data).hexdigest(), item.sample.annotations, item.sample.labels)
+    yield _titled(item.stem, original.labels), drawn(image, original.annotations)
     for planned in maker.plan_all(original):
         label = planned.spec.label(planned.copy)
         if isinstance(planned, Planned):
-            yield label, drawn(render(image, planned), planned.judged.annotations)
+            yield _titled(label, planned.judged.labels), drawn(render(image, planned), planned.judged.annotations)
         else:
             yield f"{label}: {planned.reason}", PillowImage.new("RGB", TILE, "#e8eaed")
+
+
+def _titled(title: str, labels: Sequence[str]) -> str:
+    return f"{title} ({', '.join(labels)})" if labels else title
 
 
 def drawn(image: Image, annotations: Sequence[Annotation]) -> PillowImage.Image:

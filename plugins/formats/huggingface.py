@@ -5,7 +5,8 @@
     train/data-00000-of-00001.arrow  train/state.json                        `save_to_disk`
 
 A row has the image (`image`, or `file_name` relative to its metadata file) and `objects` with `bbox` [x, y, width,
-height] in pixels of the upright image and `category`. Images inside rows are put into the cache of `datasets`.
+height] in pixels of the upright image and `category`; or `label`, the class of the whole image. Images inside rows are
+put into the cache of `datasets`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from amp_datasets.formats.kit.reading import category_name, finite, split_name, 
 from amp_datasets.geometry.rle import parse_rle
 from amp_datasets.geometry.shapes import coco_rle, cxcywh_to_xyxy, xyxy_to_xywh
 from amp_datasets.images.codec import IMAGE_SUFFIXES
-from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size
+from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size, classifies
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.parquet_writer import ParquetFile, card, labelled_rows
 from amp_datasets.rows.schema import features, kinds_of, row_to_sample
@@ -46,7 +47,7 @@ class HuggingFaceOptions(Options):
 
 
 class HuggingFaceSource(Source[HuggingFaceOptions]):
-    """Reads every file of rows that has images and objects."""
+    """Reads every file of rows that has images and objects, or labels of whole images."""
 
     name: ClassVar[str] = "huggingface"
     title: ClassVar[str] = "Hugging Face dataset (metadata folder, saved dataset, parquet, amp build)"
@@ -54,13 +55,14 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """Files of rows with a image and `objects`."""
+        """Files of rows with an image, and `objects` or a `label`."""
         files = _row_files(folder)
         if not files:
             return None
         if _BUILD_LOCK in folder:
             return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95)
-        return Detection(f"{files[0].name} has rows of images with objects", 90)
+        what = "objects" if files[0].has_objects else f"`{files[0].image_label}`"
+        return Detection(f"{files[0].name} has rows of images with {what}", 90)
 
     def read(self) -> LabelSet:
         """The set; classes in the order of their ids, where the rows have no types in that of their numbers."""
@@ -120,6 +122,7 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         try:
             exact = self._exact(file, row, image_name, image) if file.categories else None
             annotations = self._foreign(row, image_name, reader) if exact is None else exact
+            labels = self._image_labels(file, row, reader)
             size = _size(row)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             self.reading.drop(image_name, "row cannot be read", f"{type(error).__name__}: {error}"[:200])
@@ -130,7 +133,16 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         origin = self._origins.get(image_name)
         group = origin.source_id if origin else None
         split = split or split_of(image_name)
-        self.reading.add(image_name, annotations, file=image, declared=size, split=split, group=group)
+        self.reading.add(
+            image_name,
+            annotations,
+            file=image,
+            declared=size,
+            labelled=bool(labels) or file.has_objects,
+            split=split,
+            group=group,
+            labels=labels,
+        )
 
     def _exact(self, file: RowFile, row: Row, image_name: str, image: ImageFile | None) -> list[Annotation]:
         """The labels of a row that we wrote; masks are checked, for the file may not be what it says."""
@@ -152,6 +164,22 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             if annotation is not None:
                 annotations.append(annotation)
         return None if entries and not annotations else annotations
+
+    def _image_labels(self, file: RowFile, row: Row, reader: LabelReader) -> list[str]:
+        """The classes of the image as a whole; foreign rows with objects have them for other purposes."""
+        value = row.get(file.image_label) if file.image_label and (file.categories or not file.has_objects) else None
+        labels = []
+        for one in value if isinstance(value, list) else [value]:
+            if one is None or one == "" or one == -1:  # so `datasets` writes what has no label
+                continue
+            known = file.class_names or self.options.names
+            if known and not isinstance(one, str):
+                labels.append(known[range(len(known)).index(one)])
+                continue
+            labels.append(category_name(one))
+            if not known and isinstance(reader.names, dict):
+                reader.names.setdefault(entry_key(one), labels[-1])
+        return labels
 
     def _as_coco(self, entry: Mapping[str, Any], reader: LabelReader) -> dict[str, Any]:
         """An object under COCO's keys; a class that comes by name, or by a number without names, becomes known."""
@@ -195,7 +223,8 @@ class HuggingFaceExporter(Exporter[Options]):
                 self.place(sample, folder / sample.source_id)
                 files[split].add({"file_name": sample.source_id, **row})
         paths = {split: f"images/{split}/**" for split in files}
-        (self.target / "README.md").write_text(card(labels.name, paths), encoding="utf-8")
+        text = card(labels.name, paths, whole_images=classifies(labels.samples))
+        (self.target / "README.md").write_text(text, encoding="utf-8")
 
 
 def _row_files(folder: Folder) -> list[RowFile]:
@@ -212,9 +241,16 @@ def _row_files(folder: Folder) -> list[RowFile]:
             file = open_rows(folder, name)
         except AmpError:
             continue
-        if {"file_name", "image"} & set(file.columns) and set(OBJECTS) & set(file.columns):
+        if _has_labels(file):
             found.append(file)
     return found
+
+
+def _has_labels(file: RowFile) -> bool:
+    """Whether rows have images with objects, or labels of whole images: those lie in them or beside their metadata."""
+    holds_images = "image" in file.columns or PurePosixPath(file.name).name in _METADATA
+    named = "file_name" in file.columns or "image" in file.columns
+    return named and (file.has_objects or (holds_images and bool(file.image_label)))
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:

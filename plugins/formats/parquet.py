@@ -12,7 +12,7 @@ from pydantic import Field
 
 from amp_datasets.formats.base import Exporter, Feature, Options
 from amp_datasets.images.codec import Limits, read_bytes
-from amp_datasets.model import LabelSet, Sample
+from amp_datasets.model import LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.parquet_writer import ParquetFile, card, labelled_rows
 from amp_datasets.rows.schema import features, kinds_of
@@ -49,7 +49,8 @@ class ParquetExporter(Exporter[ParquetOptions]):
         for written in shards.values():
             written.finish()
         paths = {split: f"data/{split}-*" for split in shards}
-        (self.target / "README.md").write_text(card(labels.name, paths), encoding="utf-8")
+        text = card(labels.name, paths, whole_images=classifies(labels.samples))
+        (self.target / "README.md").write_text(text, encoding="utf-8")
 
 
 class _Shards:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 OBJECTS = ("objects", "annotations")
 """Columns under which sets have their labels."""
+IMAGE_LABELS = ("label", "labels", "fine_label", "class", "category")
+"""Columns under which sets have the class of each image as a whole, or several of them."""
 
 _BATCH_ROWS = 64
 
@@ -63,9 +65,22 @@ class RowFile:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names in the first ClassLabel among the types of the objects."""
+        """The names in the first ClassLabel among the types of the objects, else of the images' own labels."""
         types = self.features or {}
-        return class_names({name: types[name] for name in OBJECTS if name in types})
+        return class_names({name: types[name] for name in (*OBJECTS, self.image_label) if name in types})
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether there is a column for objects."""
+        return bool({*OBJECTS} & {*self.columns})
+
+    @property
+    def image_label(self) -> str:
+        """The column with the classes of whole images: a ClassLabel, text, whole numbers, or a list of these."""
+        for name in (name for name in IMAGE_LABELS if name in self.columns):
+            if self.features is None or _names_classes(self.features[name]):
+                return name
+        return ""
 
 
 def open_rows(folder: Folder, name: str) -> RowFile:
@@ -97,6 +112,16 @@ def class_names(feature: Any) -> tuple[str, ...]:
     elif hasattr(feature, "feature"):
         inner = [feature.feature]
     return next((names for one in inner if (names := class_names(one))), ())
+
+
+def _names_classes(feature: Any) -> bool:
+    """Whether values of a type can name classes: an image (a mask, that is) or a fraction cannot."""
+    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) and feature else None)
+    if inner is not None:
+        return _names_classes(inner)
+    return bool(class_names(feature)) or str(getattr(feature, "dtype", "")).startswith(
+        ("int", "uint", "string", "large_")
+    )
 
 
 def saved_files(folder: Folder) -> list[str]:

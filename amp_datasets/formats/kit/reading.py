@@ -138,9 +138,11 @@ class Reading:
         labelled: bool = True,
         split: str | None = None,
         group: str | None = None,
+        labels: Iterable[str] = (),
     ) -> None:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
+        `labels` are classes of the image as a whole.
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
         the copies that Roboflow made of one image form one.
@@ -162,7 +164,15 @@ class Reading:
         group = group or roboflow_group(image_name)
         turned = header.orientation != 1
         self._samples[image_name] = Sample(
-            image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned
+            image_name,
+            image,
+            header.size,
+            tuple(kept),
+            labelled,
+            split,
+            group,
+            turned=turned,
+            labels=tuple(dict.fromkeys(labels)),
         )
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
@@ -201,7 +211,7 @@ class Reading:
 
     def _judged(self, categories: Iterable[Category], samples: Iterable[Sample]) -> Iterator[Category]:
         """The categories, each name once; what is odd about them is noted, and nothing is renumbered."""
-        used = {annotation.category for sample in samples for annotation in sample.annotations}
+        used = {name for sample in samples for name in sample.categories}
         alike: dict[str, str] = {}
         seen: set[str] = set()
         for category in categories:

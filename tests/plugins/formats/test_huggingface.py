@@ -152,7 +152,7 @@ def test_parquet_shards_of_others_also_in_a_zip(tmp_path: Path) -> None:
 
 def test_files_of_rows_without_objects_are_something_else(tmp_path: Path) -> None:
     """A table of numbers, a ledger, a damaged file: not a labelled set."""
-    pq.write_table(pa.table({"file_name": ["a.jpg"], "label": [1]}), tmp_path / "metadata.parquet")
+    pq.write_table(pa.table({"file_name": ["a.jpg"], "price": [1.5]}), tmp_path / "metadata.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
     (tmp_path / "state.json").write_text("[]")
     assert load_registry().source("huggingface").detect(Folder(tmp_path)) is None

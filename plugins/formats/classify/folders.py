@@ -1,0 +1,89 @@
+"""A folder for each class: where in a tree the classes are, and whether it is such a tree at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from amp_datasets.formats.kit.reading import split_name
+from amp_datasets.storage.folder import Folder
+
+LISTS = frozenset({"classes.txt", "labels.txt", "class_names.txt"})
+"""Lists of classes, one a line, that may lie beside the folders."""
+
+_TEXT = frozenset({"readme", "license", "licence", "changelog", "citation", "requirements"})
+_LABEL_FILES = (
+    *(".json", ".jsonl", ".geojson", ".xml", ".txt", ".csv", ".tsv", ".parquet", ".arrow", ".yaml", ".yml", ".record"),
+    *(".tfrecord", ".tfrecords", ".npy", ".npz", ".mat", ".pkl", ".h5", ".names"),
+)
+_NO_CLASSES = re.compile(
+    r"(jpeg|png|train|val|test)?_?(images?|imgs?|pictures?|photos?|frames?|samples?)(_?\d+)?"
+    r"|(semantic_?|instance_?|seg_?)?(labels?|masks?|annotations?|segmentations?|ground_?truth|gt)(_?\d+)?"
+    r"|jpegimages|segmentationclass|segmentationobject|data|dataset|default|raw|all|cam(era)?_?\d*|\d{4}-\d\d-\d\d.*",
+    re.IGNORECASE,
+)
+"""Names of folders that say what lies in them, or where it is from, and not which class it is."""
+_OF_A_MASK = re.compile(r"(.+)[_-](mask|seg|segmentation|label|gt|annotation)(_?\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image lies: in which split, and in the folder of which class (None: in none)."""
+
+    split: str | None
+    category: str | None
+
+
+def places(images: Sequence[str]) -> dict[str, Place]:
+    """The place of every image in a tree `[above/][split/]class/[below/]image`."""
+    parts = {name: PurePosixPath(name).parts[:-1] for name in images}
+    split_at = _split_level(list(parts.values()))
+    start = _common(list(parts.values())) if split_at is None else split_at + 1
+    found = {}
+    for name, folders in parts.items():
+        split = None if split_at is None else split_name(folders[split_at])
+        found[name] = Place(split, folders[start] if len(folders) > start else None)
+    return found
+
+
+def are_classes(folder: Folder, images: Sequence[str]) -> bool:
+    """Whether the folders of a tree can only be classes: two or more, no label file anywhere, no images of masks."""
+    if any(_may_label(name) for name in folder.files):
+        return False
+    found = places(images)
+    classes = {place.category for place in found.values()}
+    loose = any(place.category is None and place.split is None for place in found.values())
+    named = [name for name in classes if name is not None]
+    if loose or len(named) < 2 or any(_NO_CLASSES.fullmatch(name) or split_name(name) for name in named):
+        return False
+    return not _has_masks(images)
+
+
+def _split_level(paths: Sequence[Sequence[str]]) -> int | None:
+    """How deep the folders lie that are named after splits: the same for all images, with the same ones above."""
+    deepest = min((len(path) for path in paths), default=0)
+    for level in range(min(deepest, _common(paths) + 1)):
+        if all(split_name(path[level]) is not None for path in paths):
+            return level
+    return None
+
+
+def _common(paths: Sequence[Sequence[str]]) -> int:
+    """How many folders all paths begin with; of a single class, its own folder is not one of them."""
+    levels = list(zip(*paths, strict=False))
+    shared = next((n for n, level in enumerate(levels) if len(set(level)) > 1), len(levels))
+    return shared - 1 if shared and all(len(path) == shared for path in paths) else shared
+
+
+def _may_label(name: str) -> bool:
+    path = PurePosixPath(name.lower())
+    stem = re.split(r"[._-]", path.name)[0]
+    return path.suffix in _LABEL_FILES and stem not in _TEXT and path.name not in LISTS
+
+
+def _has_masks(images: Sequence[str]) -> bool:
+    """Whether there are images `x_mask` beside images `x`."""
+    stems = {name.rpartition(".")[0] for name in images}
+    return any((match := _OF_A_MASK.fullmatch(stem)) is not None and match.group(1) in stems for stem in stems)
