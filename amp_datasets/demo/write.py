@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -48,6 +49,8 @@ def write_demo(folder: Path | str, images: int = 10, size: Size = SIZE, seed: in
         raise BuildError("the folder of the demo set is not empty", where=target, fix="remove it or name another")
     exporter = load_formats().exporter(layout)
     labels = demo_set(images, size, seed)
+    if exporter.classifies:
+        labels = replace(labels, samples=tuple(map(_as_a_whole, labels.samples)))
     target.mkdir(parents=True, exist_ok=True)
     exporter(target, exporter.options_type(), _place).write(labels)
 
@@ -81,6 +84,12 @@ def _sample(number: int, size: Size, seed: int) -> Sample:
     pixels, annotations = draw(number, size, seed)
     name = f"demo_{number + 1:03d}{_ENCODING.suffix}"
     return Sample(name, ImageFile(Path(name), data=encode(pixels, _ENCODING)), size, annotations, split="train")
+
+
+def _as_a_whole(sample: Sample) -> Sample:
+    """The image with the class of its largest thing as its own label."""
+    largest = max(sample.annotations, key=lambda annotation: geometry.box_area(annotation.xyxy))
+    return replace(sample, annotations=(), labels=(largest.category,))
 
 
 def _arrange(rng: np.random.Generator, size: Size, number: int) -> list[Thing]:

@@ -142,10 +142,9 @@ class Reading:
     ) -> None:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
-        `labels` are classes of the image as a whole.
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
-        the copies that Roboflow made of one image form one.
+        the copies that Roboflow made of one image form one. `labels` are classes of the image as a whole.
         """
         image = file or self.folder.image(image_name)
         header = header or self.header_of(image_name, image)
@@ -162,17 +161,9 @@ class Reading:
             self.drop(image_name, "no usable label", f"all {len(upright)} labels were dropped")
             return
         group = group or roboflow_group(image_name)
-        turned = header.orientation != 1
+        turned, whole = header.orientation != 1, tuple(dict.fromkeys(labels))
         self._samples[image_name] = Sample(
-            image_name,
-            image,
-            header.size,
-            tuple(kept),
-            labelled,
-            split,
-            group,
-            turned=turned,
-            labels=tuple(dict.fromkeys(labels)),
+            image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned, labels=whole
         )
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
