@@ -96,8 +96,12 @@ def test_losses_count_what_is_not_held(name: str, labels: LabelSet) -> None:
     lost = REGISTRY.exporter(name)(Path("unused"), REGISTRY.exporter(name).options_type(), place_image).losses(
         labels.samples
     )
-    with_mask = sum(a.mask is not None for sample in labels.samples for a in sample.annotations)
-    assert lost["mask"] == (0 if "mask" in REGISTRY.exporter(name).holds else with_mask)
+    objects = [annotation for sample in labels.samples for annotation in sample.annotations]
+    if REGISTRY.exporter(name).classifies:
+        assert lost["object"] == len(objects)
+    else:
+        with_mask = sum(annotation.mask is not None for annotation in objects)
+        assert lost["mask"] == (0 if "mask" in REGISTRY.exporter(name).holds else with_mask)
     assert all(count > 0 for count in lost.values())
 
 
