@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +23,7 @@ from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.names import FreeStems, safe_stem
+from amp_datasets.storage.target import GrowingFolder, check_empty
 
 
 @dataclass(slots=True)
@@ -82,18 +82,13 @@ def export(
         raise SourceError("there is not one labelled image to export", where=what)
     _check_task(plugin, labels, what, registry)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
-    partial = target.with_name(f".{target.name}.amp-partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        _write(plugin, settings, labels, partial, _Placing(copy, report), progress)
-        if target.exists():
-            target.rmdir()
-        partial.rename(target)
-    except OSError as error:
-        raise write_failed(error, target) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with GrowingFolder(target) as growing:
+        try:
+            growing.tree.mkdir()
+            _write(plugin, settings, labels, growing.tree, _Placing(copy, report), progress)
+        except OSError as error:
+            raise write_failed(error, target) from error
+        growing.publish()
     return report
 
 
@@ -209,5 +204,4 @@ def _check_target(what: str, target: Path) -> None:
     inside = resolved == source or source in resolved.parents or resolved in source.parents
     if inside and not what.startswith(HUB_PREFIX):
         raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")
-    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
-        raise BuildError("the target is there already and not empty", where=target, fix="choose another -o")
+    check_empty(target)

@@ -169,7 +169,7 @@ def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: p
         with pytest.raises(BuildError, match="No space left on device"):
             run(source, "voc", tmp_path / "out", copy=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
-    (tmp_path / ".out.amp-partial").mkdir()
+    (tmp_path / ".out.amp-work" / "tree").mkdir(parents=True)
     assert run(source, "voc", tmp_path / "out").images == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "set"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.errors import BuildError
+from amp_datasets.ledger.checks import check_lock
 from amp_datasets.ledger.keys import library_versions, machine, plugin_digests
-from amp_datasets.ledger.schema import LOCK_FILE, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, read_ledger
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.files import file_sha256, read_file, write_file
+from amp_datasets.storage.trust import is_remembered, remember
 from amp_datasets.variants.recipe import Recipe, digest
 
 LOCK_VERSION = 1
+MAX_LOCK_BYTES = 64 * 2**20
+"""Enough for the label files of half a million images."""
+
+TRAINERS_READ = ("images/", "labels/", "annotations/", "sources/")
+"""The folders of a build from which trainers take everything that they find."""
+
+
+def is_trainers_cache(name: str) -> bool:
+    """Whether a file of a build is what Ultralytics keeps of the labels beside it; with other labels it is stale."""
+    return name.startswith("labels/") and name.endswith(".cache")
 
 
 def lock_document(
@@ -41,18 +53,25 @@ def _without_plugin_dirs(recipe: Recipe) -> dict[str, Any]:
 def seal(tree: Path, lock: Mapping[str, Any]) -> None:
     """Write the lock as the last file of a build: with a digest of every other file but the images, and of itself.
 
-    The digests of the images are in the ledger, which is one of those files.
+    The digests of the images are in the ledger, which is one of those files. From now on this user's runs may reuse
+    what is in the build.
     """
     files = {name: file_sha256(tree / name) for name in _other_files(tree)}
     document = {**lock, "files": files}
-    (tree / LOCK_FILE).write_text(dump_json({**document, "lock_digest": digest(document)}), encoding="utf-8")
+    sealed = digest(document)
+    text = dump_json({**document, "lock_digest": sealed})
+    if len(text) > MAX_LOCK_BYTES:
+        what = f"{len(files)} files are too many for one lock"
+        raise BuildError(what, where=tree, fix="build it in parts, or with fewer exports")
+    write_file(tree / LOCK_FILE, text.encode())
+    remember(sealed)
 
 
 def read_lock(build: Path) -> dict[str, Any]:
     """What `seal` wrote; a BuildError if it is missing, or is not to the last byte what was written."""
     path = build / LOCK_FILE
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_file(path, MAX_LOCK_BYTES, follow=True).decode("utf-8")
         lock = json.loads(text)
     except FileNotFoundError as error:
         raise BuildError(
@@ -60,17 +79,40 @@ def read_lock(build: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"the lock is damaged: {error}", where=path, fix="build it again") from error
-    if not isinstance(lock, dict) or "recipe" not in lock or text != dump_json(lock):
+    if not isinstance(lock, dict) or "recipe" not in lock or not _is_as_written(text, lock):
         raise BuildError("the lock is damaged: it is not what was written", where=path, fix="build it again")
     if lock.get("lock_digest") != digest({name: value for name, value in lock.items() if name != "lock_digest"}):
         raise BuildError("the lock is damaged: its digest is another", where=path, fix="build it again")
+    check_lock(lock, path)
     return lock
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file of any size."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def is_ours(build: Path) -> bool:
+    """Whether this user's own run made a build, and its ledger is the one that was written; a BuildError if damaged."""
+    lock = read_lock(build)
+    return is_remembered(lock["lock_digest"]) and _has_its_ledger(build, lock)
+
+
+def image_files(build: Path, lock: Mapping[str, Any]) -> set[str]:
+    """The relative names of a build's images; a BuildError if the ledger is not the one of its lock."""
+    if not _has_its_ledger(build, lock):
+        raise BuildError("the ledger is not the one that was written", where=build / LEDGER_FILE, fix="build it again")
+    rows = read_ledger(build, ["status", "split", "file_name"])
+    return {f"images/{row['split']}/{row['file_name']}" for row in rows if row["status"] == MADE}
+
+
+def _has_its_ledger(build: Path, lock: Mapping[str, Any]) -> bool:
+    try:
+        return bool(file_sha256(build / LEDGER_FILE, follow=True) == lock["files"].get(LEDGER_FILE))
+    except OSError:
+        return False
+
+
+def _is_as_written(text: str, lock: Mapping[str, Any]) -> bool:
+    try:
+        return text == dump_json(lock)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _other_files(tree: Path) -> list[str]:

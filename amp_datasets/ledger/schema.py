@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from datasets import Features, Value
 
 from amp_datasets.errors import BuildError
+from amp_datasets.ledger.checks import MAX_ROWS, checked_batch
+from amp_datasets.storage.files import open_regular
 
 LEDGER_FILE = "ledger.parquet"
 LOCK_FILE = "amp.lock.json"
@@ -48,6 +50,11 @@ LEDGER_FEATURES = Features(
         "labels_dropped": _TEXT,  # JSON: reason -> count
     }
 )
+SOURCE_FILE = "source_file"
+"""The further column of a lazy set: JSON [file, member or null] of a row's source."""
+
+_TEXTS = [*(name for name, value in LEDGER_FEATURES.items() if value == _TEXT), SOURCE_FILE]
+_BATCH_ROWS = 256
 
 
 def empty_row() -> dict[str, Any]:
@@ -56,19 +63,47 @@ def empty_row() -> dict[str, Any]:
 
 
 def read_ledger(build: Path, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
-    """The rows of a build's ledger, one by one; a BuildError if the folder is no build or its ledger is damaged.
+    """The rows of a build's ledger, one by one and looked through; a BuildError if there is none or it is damaged.
 
     With `columns` only those are read, which saves most of the time and memory.
     """
     path = build / LEDGER_FILE
-    if not path.is_file():
-        raise BuildError("this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)")
     try:
-        file = pq.ParquetFile(path)
-        missing = [name for name in LEDGER_FEATURES if name not in file.schema_arrow.names]
-        if missing:
-            raise BuildError(f"the ledger lacks the column `{missing[0]}`", where=path, fix="build it again")
-        for batch in file.iter_batches(batch_size=1024, columns=None if columns is None else list(columns)):
-            yield from batch.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: bytes that are no UTF-8
-        raise BuildError(f"the ledger is damaged: {error}", where=path, fix="build it again") from error
+        with open(open_regular(path, follow=True), "rb") as stream:  # noqa: PTH123 - of a descriptor
+            metadata = pq.read_metadata(stream)
+            names = _checked_columns(metadata, path)
+            texts = [name for name in _TEXTS if name in names]
+            file = pq.ParquetFile(stream, metadata=metadata, read_dictionary=texts)
+            wanted = [name for name in names if columns is None or name in columns]
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+                yield from checked_batch(batch, path)
+    except FileNotFoundError as error:
+        fix = "give the folder that `amp build` wrote (-o)"
+        raise BuildError("this folder is not a build", where=build, fix=fix) from error
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:  # ValueError: bytes that are no UTF-8
+        told = str(error).partition("\n")[0] or type(error).__name__
+        raise BuildError(f"the ledger is damaged: {told}", where=path, fix="build it again") from error
+
+
+def _checked_columns(metadata: pq.FileMetaData, path: Path) -> list[str]:
+    """The columns of a ledger that we know, whatever else there is; refuses what is none, or has too many rows."""
+    if metadata.num_rows > MAX_ROWS:
+        what = f"the ledger says it has {metadata.num_rows} rows, more than {MAX_ROWS}"
+        raise BuildError(what, where=path, fix="do not use it")
+    schema = metadata.schema.to_arrow_schema()
+    types = {field.name: field.type for field in schema}
+    for name, feature in LEDGER_FEATURES.items():
+        if name not in types:
+            raise BuildError(f"the ledger lacks the column `{name}`", where=path, fix="build it again")
+        fits = pa.types.is_integer(types[name]) if feature == _COUNT else _is_text(types[name])
+        if not fits:
+            raise BuildError(f"the ledger's column `{name}` is of the wrong type", where=path, fix="build it again")
+    if SOURCE_FILE in types and not _is_text(types[SOURCE_FILE]):
+        raise BuildError(f"the ledger's column `{SOURCE_FILE}` is of the wrong type", where=path, fix="build it again")
+    if len(types) != len(schema.names):
+        raise BuildError("the ledger has two columns of one name", where=path, fix="build it again")
+    return [name for name in schema.names if name in LEDGER_FEATURES or name == SOURCE_FILE]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind.value_type if pa.types.is_dictionary(kind) else kind))

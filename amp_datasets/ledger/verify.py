@@ -12,11 +12,13 @@ from typing import Any, Literal
 from amp_datasets.errors import AmpError, BuildError, ManifestError
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.label_checks import Expected, Finding, check_labels
-from amp_datasets.ledger.lock import file_sha256, read_lock
+from amp_datasets.ledger.lock import TRAINERS_READ, is_trainers_cache, read_lock
 from amp_datasets.ledger.replay import Replayer, image_difference
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
+from amp_datasets.storage.carry import foreign_files
+from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.yaml import read_yaml
 from amp_datasets.variants.recipe import digest
 
@@ -30,7 +32,11 @@ _SHOWN = 20
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What was looked at, and what is not as it was made. `ignored` are files that trainers leave in a build."""
+    """What was looked at, and what is not as it was made.
+
+    `ignored` are caches that trainers leave in a build and a rebuild removes; `not_ours` is what no build made, and
+    every rebuild keeps.
+    """
 
     build: str
     images: int = 0
@@ -40,6 +46,7 @@ class VerifyReport:
     identical: int = 0
     findings: list[Finding] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    not_ours: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -89,8 +96,11 @@ def as_text(report: VerifyReport) -> list[str]:
         lines.append(f"{report.identical} of {report.replayed} images made again are bit for bit the same")
     if report.ignored:
         lines.append(
-            f"{len(report.ignored)} files are not the build's and were ignored: {', '.join(report.ignored[:5])}"
+            f"{len(report.ignored)} files are trainers' caches and were ignored: {', '.join(report.ignored[:5])}"
         )
+    if report.not_ours:
+        named = ", ".join(report.not_ours[:5])
+        lines.append(f"{len(report.not_ours)} files are not ours, and a rebuild keeps them: {named}")
     shown: Counter[str] = Counter()
     for finding in report.findings:
         shown[finding.rule] += 1
@@ -118,7 +128,7 @@ def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
 def _ledger(build: Path, lock: Mapping[str, Any] | None, report: VerifyReport) -> list[Mapping[str, Any]] | None:
     """The ledger's rows; None, and a finding, if they are not those that were written."""
     path = build / LEDGER_FILE
-    if path.is_file() and lock is not None and file_sha256(path) != lock["files"].get(LEDGER_FILE):
+    if path.is_file() and lock is not None and _sha256(path) != lock["files"].get(LEDGER_FILE):
         what = "the ledger is not the one that was written, so nothing can be compared with it"
         report.findings.append(Finding("changed", LEDGER_FILE, what))
         return None
@@ -173,7 +183,7 @@ def _check_files(
     lazy = lock is not None and lock.get("lazy") is True  # such a set has its sources in the place of its images
     expected = {} if lazy else {f"images/{row['split']}/{row['file_name']}": row["sha256"] for row in made}
     expected |= {} if lock is None else lock["files"]
-    found = {file.relative_to(build).as_posix() for file in build.rglob("*") if not file.is_dir() or file.is_symlink()}
+    found = {name for name in foreign_files(build, ()) if not name.endswith("/")}
     there = sorted(found & expected.keys())
     with ThreadPoolExecutor(_HASHING_THREADS) as pool:
         for number, (name, sha256) in enumerate(zip(there, pool.map(_sha256, (build / n for n in there)), strict=True)):
@@ -184,10 +194,13 @@ def _check_files(
     report.files = len(there) + (lock is not None)
     report.findings += [Finding("missing", name, "it is gone") for name in sorted(expected.keys() - found)]
     for name in sorted(found - expected.keys() - {LOCK_FILE}):
-        if name.endswith(".cache"):  # Ultralytics writes one for each folder of labels
+        if is_trainers_cache(name):
             report.ignored.append(name)
+        elif lock is not None and name.startswith(TRAINERS_READ):
+            what = "it is not ours, and trainers that read this folder take it too"
+            report.findings.append(Finding("not ours", name, what, "move it out of the build"))
         elif lock is not None:
-            report.findings.append(Finding("stray", name, "it is no file of this build", "remove it"))
+            report.not_ours.append(name)
 
 
 def _sha256(path: Path) -> str:

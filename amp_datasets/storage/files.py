@@ -1,12 +1,22 @@
-"""Puts files in their place: by hard link where that goes, and with an error of ours where nothing goes."""
+"""Puts files in their place: by hard link where that goes, whole or not at all, and with an error of ours."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import os
+import secrets
 import shutil
+import stat
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
+from amp_datasets.storage.swap import flush_folder
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_failed(error: OSError, target: Path) -> BuildError:
@@ -32,3 +42,62 @@ def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
         shutil.copyfile(held, target)
     except OSError as error:
         raise write_failed(error, target) from error
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """A result on disk, whole or not at all: a new file that takes the name only when everything is flushed.
+
+    What stood there before stays until then. Neither a link nor another name of the old file (a hard link of a build's
+    image, say) is ever written through. Raises BuildError if it cannot be written.
+    """
+    draft = target.with_name(f".{secrets.token_hex(8)}.amp-part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY, 0o666)
+        with open(handle, "wb") as stream:  # noqa: PTH123 - of a descriptor
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.is_dir() and not target.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
+        draft.replace(target)
+        flush_folder(target.parent)
+    except OSError as error:
+        raise write_failed(error, target) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def write_new_file(target: Path, data: bytes) -> None:
+    """As `write_file`, where nothing may stand yet; a BuildError if something does."""
+    if os.path.lexists(target):
+        raise BuildError("the file is there already", where=target, fix="choose another -o, or remove it")
+    write_file(target, data)
+
+
+def open_regular(path: Path, *, follow: bool = False) -> int:
+    """A descriptor of a regular file, for reading; OSError for devices, pipes, sockets, without waiting for them.
+
+    A link is an error too, unless it may be followed (the hub's cache is made of links).
+    """
+    handle = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY | (0 if follow else _NO_FOLLOW))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return handle
+
+
+def read_file(path: Path, limit: int, *, follow: bool = False) -> bytes:
+    """All bytes of a regular file with no more than `limit` of them; OSError otherwise."""
+    with open(open_regular(path, follow=follow), "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return data
+
+
+def file_sha256(path: Path, *, follow: bool = False) -> str:
+    """sha256 of a regular file of any size; OSError for anything else."""
+    with open(open_regular(path, follow=follow), "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,14 +1,60 @@
-"""Names of the files that we write."""
+"""Names of files: those that we write, and the one place where a name that came from outside becomes a path.
+
+A ledger, a lock, a parquet or label file may be anybody's. What it calls a file is a name until `inside` made a path of
+it, or `Folder` found it in its own listing.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections import Counter
+from pathlib import Path, PureWindowsPath
 from posixpath import splitext
 
+from amp_datasets.errors import BuildError
+
 _MAX_STEM_BYTES = 120
+_MAX_NAME_BYTES = 255
+_MAX_PATH_BYTES = 4096
 _ORDINARY_STEM = re.compile(r"[A-Za-z0-9](?:[\w .-]{0,100}[A-Za-z0-9])?", re.ASCII)
+
+
+def is_relative_name(name: object) -> bool:
+    """Whether something is the name of a file below a folder, on every system: no root, no drive, no way up."""
+    if not isinstance(name, str) or not name or "\\" in name or not _is_text(name) or PureWindowsPath(name).drive:
+        return False
+    parts = name.split("/")
+    fits = len(name.encode()) <= _MAX_PATH_BYTES and all(len(part.encode()) <= _MAX_NAME_BYTES for part in parts)
+    return fits and not any(part in {"", ".", ".."} for part in parts)
+
+
+def is_plain_name(name: object) -> bool:
+    """Whether something is the name of a file in a folder itself, and not hidden there."""
+    return isinstance(name, str) and is_relative_name(name) and "/" not in name and not name.startswith(".")
+
+
+def inside(root: Path, name: object, *, follow: bool = False) -> Path:
+    """The path of a name that came from outside, below `root`; a BuildError if it would lead anywhere else.
+
+    Neither by its words nor, unless `follow` says so, by a link on the way. Nothing has to be there yet.
+    """
+    if not isinstance(name, str) or not is_relative_name(name):
+        raise BuildError(f"this is no name of a file inside the folder: {str(name)[:200]!r}", where=root, fix=_DISTRUST)
+    path = root / name
+    if not follow:
+        way = [root.joinpath(*name.split("/")[:count]) for count in range(1, name.count("/") + 2)]
+        if any(step.is_symlink() for step in way):
+            raise BuildError(f"a link leads away from the folder: {name[:200]!r}", where=root, fix=_DISTRUST)
+    return path
+
+
+_DISTRUST = "get the set again from where it was made; do not use this one"
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has neither control characters nor halves of characters."""
+    return not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name)
 
 
 def safe_stem(source_id: str) -> str:

@@ -329,7 +329,7 @@ def test_a_second_build_into_one_target_is_told_who_holds_it(home: Path) -> None
 
     def second(_what: str, _done: int, _total: int) -> None:
         if not errors:
-            with pytest.raises(BuildError, match="another build is writing here") as caught:
+            with pytest.raises(BuildError, match="another command is writing here") as caught:
                 rebuild(home)
             errors.append(caught.value)
 

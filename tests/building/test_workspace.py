@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from small_builds import ledger, rebuild, small_build, tree, write_manifest, wri
 
 from amp_datasets.building.workspace import Workspace, is_build
 from amp_datasets.errors import BuildError
+from amp_datasets.ledger.verify import verify
 
 
 @pytest.fixture
@@ -32,12 +34,14 @@ def test_the_earlier_build_comes_back_after_a_cut_between_the_two_renames(home: 
 
 
 def test_what_was_replaced_is_removed_if_the_new_build_stands(home: Path) -> None:
-    """A cut after both renames leaves the old build in the work folder."""
+    """A cut after both renames leaves the old build in the work folder; what the user had put there is kept."""
     before = tree(home / "build")
-    (home / ".build.amp-work" / "replaced").mkdir(parents=True)
-    (home / ".build.amp-work" / "replaced" / "old").write_text("old")
+    shutil.copytree(home / "build", home / ".build.amp-work" / "replaced")
+    (home / ".build.amp-work" / "replaced" / "notes").write_text("mine")
     with Workspace(home / "build"):
         pass
+    assert (home / "build" / "notes").read_text() == "mine"
+    (home / "build" / "notes").unlink()
     assert tree(home / "build") == before
     assert not (home / ".build.amp-work").exists()
 
@@ -67,7 +71,7 @@ def test_two_workspaces_of_one_target_exclude_each_other(tmp_path: Path) -> None
     """Also under another spelling of the same path; two targets side by side do not."""
     (tmp_path / "sub").mkdir()
     with Workspace(tmp_path / "build"):
-        with pytest.raises(BuildError, match=r"another build is writing here \(process \d+ on ") as error:
+        with pytest.raises(BuildError, match=r"another command is writing here \(process \d+ on ") as error:
             Workspace(tmp_path / "sub" / ".." / "build").__enter__()
         assert error.value.fix == "wait for it, or stop it"
         with Workspace(tmp_path / "other"):
@@ -109,3 +113,36 @@ def test_a_finished_build_leaves_nothing_beside_it(tmp_path: Path, monkeypatch: 
     rebuild(tmp_path, out=tmp_path / "deep" / "er" / "build")
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["build"]
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_rebuild_keeps_what_it_did_not_make(home: Path) -> None:
+    """Weights, notes, and an image among ours stay; a trainer's cache of older labels goes; verify says which."""
+    kept = {"runs/train/best.pt": "weights", "notes.txt": "mine", "images/train/extra.jpg": "mine"}
+    for name, text in {**kept, "labels/train.cache": "stale"}.items():
+        (home / "build" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "build" / name).write_text(text)
+    write_manifest(home / "amp.yaml", ["set"], seed=9)
+    rebuild(home)
+    assert {name: (home / "build" / name).read_text() for name in kept} == kept
+    assert not (home / "build" / "labels" / "train.cache").exists()
+    report = verify(home / "build")
+    assert sorted(report.not_ours) == ["notes.txt", "runs/train/best.pt"]
+    assert [(finding.rule, finding.file) for finding in report.findings] == [("not ours", "images/train/extra.jpg")]
+
+
+def test_nothing_is_reused_of_a_build_that_was_shipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be as consistent as ours and hold another's images: only what this user made serves again."""
+    assert rebuild(home).reused > 0
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(home / "another-user"))
+    assert rebuild(home).reused == 0
+    assert rebuild(home).reused > 0
+
+
+def test_a_damaged_build_with_strange_images_is_left_alone(home: Path) -> None:
+    """Where no ledger says what is ours, files that trainers read are listed, not removed."""
+    (home / "build" / "ledger.parquet").write_bytes(b"spoilt")
+    (home / "build" / "images" / "train" / "mine.jpg").write_bytes(b"mine")
+    before = tree(home / "build")
+    with pytest.raises(BuildError, match=r"nobody knows whether these are yours: images/train/mine\.jpg"):
+        rebuild(home)
+    assert tree(home / "build") == before

@@ -90,16 +90,20 @@ def test_bytes_after_the_lock_are_found(spoilt: Path) -> None:
     assert ("lock", "amp.lock.json") in found(verify(spoilt))
 
 
-def test_a_missing_and_a_stray_file_are_named(spoilt: Path) -> None:
-    """Files that trainers write are ignored, and it says which."""
+def test_a_missing_and_a_foreign_file_are_named(spoilt: Path) -> None:
+    """What trainers would read is a finding; their caches are ignored, notes and runs are not ours: it says which."""
     gone = next((spoilt / "images").rglob("*.jpg"))
     gone.unlink()
     (spoilt / "images" / "train" / "holiday.jpg").write_bytes(b"x")
     (spoilt / "labels" / "train.cache").write_bytes(b"x")
+    (spoilt / "runs").mkdir()
+    (spoilt / "runs" / "best.pt").write_bytes(b"x")
     report = verify(spoilt)
     assert ("missing", gone.relative_to(spoilt).as_posix()) in found(report)
-    assert ("stray", "images/train/holiday.jpg") in found(report)
+    assert ("not ours", "images/train/holiday.jpg") in found(report)
     assert report.ignored == ["labels/train.cache"]
+    assert report.not_ours == ["runs/best.pt"]
+    assert any("not ours" in line and "runs/best.pt" in line for line in as_text(report))
 
 
 def test_a_link_in_place_of_an_image_is_found(spoilt: Path) -> None:
@@ -282,7 +286,8 @@ def test_a_replay_that_differs_says_by_how_much_and_since_what(spoilt: Path, mon
     shutil.copyfile(
         spoilt / "images" / other["split"] / other["file_name"], spoilt / "images" / row["split"] / row["file_name"]
     )
-    change_rows(spoilt, lambda rows: next(r for r in rows if r["file_name"] == row["file_name"]).update(sha256="0"))
+    other_digest = {"sha256": "0" * 64}
+    change_rows(spoilt, lambda rows: next(r for r in rows if r["file_name"] == row["file_name"]).update(other_digest))
     versions = {**library_versions(), "numpy": "0.1"}
     monkeypatch.setattr(replaying, "library_versions", lambda: versions)
     report = verify(spoilt, replay="all")
