@@ -44,21 +44,21 @@ if TYPE_CHECKING:
     from amp_datasets.building.api import build as build
     from amp_datasets.errors import AmpError as AmpError
     from amp_datasets.loading.load import load as load
-    from amp_datasets.manifest.recipe import Encode as Encode
-    from amp_datasets.manifest.recipe import Labels as Labels
-    from amp_datasets.manifest.recipe import Mix as Mix
-    from amp_datasets.manifest.recipe import Recipe as Recipe
-    from amp_datasets.manifest.recipe import Source as Source
+    from amp_datasets.recipe import Encode as Encode
+    from amp_datasets.recipe import Labels as Labels
+    from amp_datasets.recipe import Mix as Mix
+    from amp_datasets.recipe import Recipe as Recipe
+    from amp_datasets.recipe import Source as Source
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AmpError": "errors",
-    "Encode": "manifest.recipe",
-    "Labels": "manifest.recipe",
-    "Mix": "manifest.recipe",
-    "Recipe": "manifest.recipe",
-    "Source": "manifest.recipe",
+    "Encode": "recipe",
+    "Labels": "recipe",
+    "Mix": "recipe",
+    "Recipe": "recipe",
+    "Source": "recipe",
     "build": "building.api",
     "load": "loading.load",
 }

@@ -15,7 +15,7 @@ from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.formats.base import Exporter, Options
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.images.codec import EncodeSettings, Limits, decode, encode, encoding_for, read_bytes, read_header
-from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.model import ImageFile, LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry, find
 from amp_datasets.progress import Progress, silent
@@ -202,6 +202,6 @@ class _Tracked(Collection[Sample]):
 def _check_target(what: str, target: Path) -> None:
     source, resolved = Path(what).expanduser().resolve(), target.resolve()
     inside = resolved == source or source in resolved.parents or resolved in source.parents
-    if inside and not what.startswith(HUB_PREFIX):
+    if inside and not is_address(what):
         raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")
     check_empty(target)

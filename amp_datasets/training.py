@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from amp_datasets.errors import AmpError
-from amp_datasets.formats.kit.arrow_reader import IMAGE_LABELS, OBJECTS, class_names
+from amp_datasets.formats.kit.arrow_reader import IMAGE_LABELS, OBJECTS
+from amp_datasets.rows.schema import class_names
 
 Row = Mapping[str, Any]
 

@@ -40,6 +40,7 @@ WINGS: dict[str, set[str] | str] = {
     "conversion": ABOVE,
     "building": ABOVE,
     "loading": ABOVE,
+    "recipe": ABOVE,
     "training": ABOVE,
     "view": ABOVE,
     "hub": ABOVE,

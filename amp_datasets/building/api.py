@@ -12,6 +12,7 @@ from datasets import Dataset, concatenate_datasets
 
 from amp_datasets.building.assemble import finish, finish_lazy
 from amp_datasets.building.engines import local
+from amp_datasets.building.inputs import GivenManifest, GivenSource
 from amp_datasets.building.plan import Prepared, expect, new_report, prepare, tasks
 from amp_datasets.building.report import COUNTED_COLUMNS, BuildReport
 from amp_datasets.building.worker import Task
@@ -24,10 +25,10 @@ from amp_datasets.variants.recipe import Recipe
 
 
 def build(
-    manifest: str | Path,
+    manifest: GivenManifest,
     *,
     out: str | Path = "build",
-    sources: Sequence[str | Path] = (),
+    sources: Sequence[GivenSource] = (),
     settings: Sequence[str] = (),
     jobs: int | None = None,
     limit: int | None = None,
@@ -38,7 +39,11 @@ def build(
 ) -> BuildReport:
     """Build what a manifest says into the folder `out`, and say what was made and what was lost.
 
-    `sources` replaces the manifest's own, `settings` ("filters.blur.sigma=3") are laid over it, `limit` takes only the
+        amp.build("amp.yaml")
+        amp.build(amp.Recipe(filters=[amp.Flip()]), sources=["photos"], out="build")
+
+    `manifest` is a path, a map, or an `amp.Recipe`; `sources` are paths, label sets in memory, or datasets with boxes,
+    and replace the manifest's own, `settings` ("filters.blur.sigma=3") are laid over it, `limit` takes only the
     first source images, and `lazy` keeps sources and ledger instead of pixels. Any number of `jobs` (worker processes;
     all cores by default) gives the same bytes. `out` appears, or changes, in one moment at the end. Raises AmpError on
     bad input and on a machine that is full or broken.

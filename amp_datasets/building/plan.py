@@ -7,22 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.building.inputs import GivenManifest, GivenSource, open_manifest, take_in
 from amp_datasets.building.report import BuildReport, is_label
 from amp_datasets.building.worker import Task
 from amp_datasets.errors import SourceError
 from amp_datasets.filtering.class_hints import warnings
+from amp_datasets.formats.base import Detection
 from amp_datasets.formats.losses import losses
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.keys import VariantKeys
-from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.resolve import recipe_for
+from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.consolidate import Consolidated, Item, consolidate, unique_names
 from amp_datasets.sources.open import read_source
-from amp_datasets.variants.mirror import side_pairs
-from amp_datasets.variants.recipe import ORIGINAL, CategoryRules, Recipe
+from amp_datasets.variants.recipe import ORIGINAL, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,18 @@ class Prepared:
 
 
 def prepare(
-    manifest: str | Path,
+    manifest: GivenManifest,
     *,
-    sources: Sequence[str | Path] = (),
+    sources: Sequence[GivenSource] = (),
     settings: Sequence[str] = (),
     limit: int | None = None,
     plugin_dirs: Sequence[str | Path] = (),
 ) -> Prepared:
     """Read a manifest and its sources; nothing is written."""
     registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
-    loaded = load_manifest(Path(manifest), registry, sources=[str(s) for s in sources], settings=settings)
-    return prepare_manifest(loaded, registry, Path(manifest), limit, plugin_dirs)
+    paths, held = take_in(sources)
+    loaded, where = open_manifest(manifest, registry, paths, settings)
+    return prepare_manifest(loaded, registry, where, limit, plugin_dirs, held=held)
 
 
 def prepare_manifest(
@@ -59,8 +62,12 @@ def prepare_manifest(
     limit: int | None = None,
     plugin_dirs: Sequence[str | Path] = (),
     order: Sequence[str] = (),
+    held: Mapping[str, LabelSet] | None = None,
 ) -> Prepared:
-    """Read the sources of a manifest that is loaded already; `order` are classes that keep their ids."""
+    """Read the sources of a manifest that is loaded already; `order` are classes that keep their ids.
+
+    `held` has the sets that are in memory, by the paths under which the manifest names them.
+    """
     if not manifest.sources:
         raise SourceError(
             "there is no source", where=where, fix="add `sources:` to the manifest, or give --source PATH"
@@ -68,7 +75,8 @@ def prepare_manifest(
     if not manifest.variants() and not manifest.originals:
         raise SourceError("there is nothing to make", where=where, fix="add `filters:` or set `originals: true`")
     limits = Limits(manifest.limits.max_bytes, manifest.limits.max_pixels)
-    read = [read_source(source, registry, limits) for source in manifest.sources]
+    ready = {path: (labels, Detection("given in memory", 100)) for path, labels in (held or {}).items()}
+    read = [ready.get(source.path) or read_source(source, registry, limits) for source in manifest.sources]
     sets = [labels for labels, _ in read]
     joined = consolidate(sets, [source.classes for source in manifest.sources], manifest, order)
     if limit is not None:
@@ -79,7 +87,9 @@ def prepare_manifest(
         )
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read, strict=True)}
     set_names = unique_names([labels.name for labels in sets])
-    return Prepared(manifest, registry, joined, _recipe(manifest, joined, plugin_dirs), formats, set_names)
+    return Prepared(
+        manifest, registry, joined, recipe_for(manifest, joined.categories, plugin_dirs), formats, set_names
+    )
 
 
 def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list[Task]:
@@ -100,27 +110,6 @@ def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str,
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
     return Task(sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group)
-
-
-def _recipe(manifest: Manifest, joined: Consolidated, plugin_dirs: Sequence[str | Path]) -> Recipe:
-    names = [category.name for category in joined.categories]
-    sides, one_sided = side_pairs(names)
-    if isinstance(manifest.labels.sides, dict):
-        sides = {**manifest.labels.sides, **{b: a for a, b in manifest.labels.sides.items()}}
-        one_sided = one_sided - set(sides)
-    elif manifest.labels.sides == "off":
-        sides, one_sided = {}, frozenset()
-    pairs = {c.name: c.flip_pairs for c in joined.categories if c.flip_pairs}
-    return Recipe(
-        manifest.seed,
-        manifest.variants(),
-        manifest.label_settings(),
-        manifest.encode_settings(),
-        CategoryRules(sides, tuple(sorted(one_sided)), pairs),
-        manifest.limits.max_pixels,
-        manifest.limits.max_bytes,
-        tuple(str(Path(folder).resolve()) for folder in plugin_dirs),
-    )
 
 
 def new_report(prepared: Prepared, out: Path) -> BuildReport:

@@ -12,7 +12,7 @@ from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.dump import name_after
 from amp_datasets.manifest.json_schema import manifest_schema
 from amp_datasets.manifest.load import validate
-from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.yaml import parse_yaml
@@ -67,4 +67,4 @@ def write_starter(folder: Path, sources: Sequence[str], name: str | None) -> Pat
 
 
 def _relative(source: str, folder: Path) -> str:
-    return source if source.startswith(HUB_PREFIX) else Path(os.path.relpath(source, folder)).as_posix()
+    return source if is_address(source) else Path(os.path.relpath(source, folder)).as_posix()

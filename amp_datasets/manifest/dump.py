@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from amp_datasets.manifest.model import HUB_PREFIX, Manifest
+from amp_datasets.manifest.model import Manifest, is_address
 from amp_datasets.variants.recipe import Step
 
 
@@ -43,6 +43,6 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _relative(path: str, base: Path) -> str:
-    if path.startswith(HUB_PREFIX):
+    if is_address(path):
         return path
     return Path(os.path.relpath(path, base.resolve())).as_posix()

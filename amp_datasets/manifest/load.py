@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from amp_datasets.errors import ManifestError
 from amp_datasets.manifest.messages import complaints
-from amp_datasets.manifest.model import HUB_PREFIX, Manifest
+from amp_datasets.manifest.model import Manifest, is_address
 from amp_datasets.plugin.discovery import shipped_manifests
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.yaml import YamlFile, parse_yaml, read_yaml
@@ -80,6 +80,6 @@ def _with_absolute_sources(value: dict[str, Any], base: Path, replacement: Seque
 def _absolute(source: Any, base: Path) -> Any:
     if isinstance(source, dict) and isinstance(source.get("path"), str):
         return {**source, "path": _absolute(source["path"], base)}
-    if not isinstance(source, str) or source.startswith(HUB_PREFIX):
+    if not isinstance(source, str) or is_address(source):
         return source
     return str((base / Path(source).expanduser()).resolve())

@@ -22,6 +22,11 @@ from amp_datasets.variants.recipe import LabelSettings, Step, VariantSpec
 HUB_PREFIX = "hf://"
 
 
+def is_address(path: str) -> bool:
+    """Whether a source is no path of this machine: on a hub, or given in memory."""
+    return "://" in path
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -96,6 +96,20 @@ def features(
     )
 
 
+def class_names(feature: Any) -> tuple[str, ...]:
+    """The names in the first ClassLabel of a type, however deep; old and new forms of lists are understood."""
+    from datasets import ClassLabel
+
+    if isinstance(feature, ClassLabel):
+        return tuple(feature.names)
+    inner: list[Any] = feature if isinstance(feature, list) else []
+    if isinstance(feature, dict):
+        inner = list(feature.values())
+    elif hasattr(feature, "feature"):
+        inner = [feature.feature]
+    return next((names for one in inner if (names := class_names(one))), ())
+
+
 def sample_to_row(
     sample: Sample, image_id: int, category_ids: Mapping[str, int], kinds: frozenset[str]
 ) -> dict[str, Any]:

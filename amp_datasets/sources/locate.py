@@ -9,7 +9,7 @@ from typing import Any
 
 from amp_datasets.errors import SourceError
 from amp_datasets.images.codec import Limits, read_bytes
-from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.model import ImageFile, LabelSet
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.open import read_source
@@ -25,7 +25,7 @@ class SourceFinder:
         self._registry = registry
         for entry in lock["sources"]:
             settings = SourceSettings.model_validate(entry["source"])
-            here = settings.path if settings.path.startswith(HUB_PREFIX) else str((build / settings.path).resolve())
+            here = settings.path if is_address(settings.path) else str((build / settings.path).resolve())
             paths = [str(path) for path in sources] or [here]
             self._places += [(f"{entry['name']}/", settings.model_copy(update={"path": path})) for path in paths]
         self._folders: dict[str, Folder] = {}
@@ -48,7 +48,7 @@ class SourceFinder:
     def _in_folder(self, name: str, settings: SourceSettings) -> bytes | None:
         """The file of that name, without reading the set's labels."""
         try:
-            if settings.path.startswith(HUB_PREFIX):
+            if is_address(settings.path):
                 return None
             if settings.path not in self._folders:
                 self._folders[settings.path] = open_folder(Path(settings.path))

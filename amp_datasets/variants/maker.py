@@ -75,6 +75,10 @@ class VariantMaker:
         for copy in range(spec.copies):
             yield self._plan(original, spec, copy, siblings)
 
+    def plan_one(self, original: Original, spec: VariantSpec, copy: int) -> Planned | Refused:
+        """The copy of any number of a kind of variant, whatever the others look like."""
+        return self._plan(original, spec, copy, [original.signature])
+
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
         """The variant at an attempt that is known to be the right one, from a ledger."""
         steps, warp, holes = self._draw(original, spec, copy, attempt)

@@ -23,6 +23,7 @@ from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.reading import parse_json, parse_text
 from amp_datasets.model import Category
 from amp_datasets.rows.parquet_writer import CATEGORIES_KEY
+from amp_datasets.rows.schema import class_names
 from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
 
 if TYPE_CHECKING:
@@ -98,20 +99,6 @@ def open_rows(folder: Folder, name: str) -> RowFile:
         raise
     except Exception as error:  # Arrow has a dozen error classes for damaged files
         raise _damaged(folder.path(name), error) from error
-
-
-def class_names(feature: Any) -> tuple[str, ...]:
-    """The names in the first ClassLabel of a type, however deep; old and new forms of lists are understood."""
-    from datasets import ClassLabel
-
-    if isinstance(feature, ClassLabel):
-        return tuple(feature.names)
-    inner: list[Any] = feature if isinstance(feature, list) else []
-    if isinstance(feature, dict):
-        inner = list(feature.values())
-    elif hasattr(feature, "feature"):
-        inner = [feature.feature]
-    return next((names for one in inner if (names := class_names(one))), ())
 
 
 def _names_classes(feature: Any) -> bool:

@@ -8,18 +8,21 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import ManifestError
+from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.loading.augment import find_dataset_columns
+from amp_datasets.loading.epochs import EpochTransform
 from amp_datasets.manifest import model
 from amp_datasets.manifest.dump import manifest_document, manifest_text
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.messages import complaints
 from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.rows.detection import BoxForm
 from amp_datasets.storage.yaml import YamlFile
 
 if TYPE_CHECKING:
@@ -115,6 +118,27 @@ class Recipe(_Checked, model.Manifest):
         """The recipe in a file, or one of ours by its name (`roboflow`, `seed20`). Raises ManifestError."""
         registry = load_registry(tuple(map(Path, plugin_dirs)))
         return cls.of(load_manifest(Path(path), registry))
+
+    def transform(
+        self,
+        dataset: Any = None,
+        *,
+        epoch: int = 0,
+        boxes: BoxForm | None = None,
+        then: Callable[[dict[str, list[Any]]], Any] | None = None,
+    ) -> EpochTransform:
+        """One random variant of each row, for `dataset.with_transform(...)`; `set_epoch` draws anew.
+
+            train = train.with_transform(recipe.transform(train, epoch=3, then=amp.DetrTransform(processor)))
+
+        With the `dataset` its columns, classes and form of boxes are found as `augment` does. Without it the columns
+        are those of the first row, boxes are xywh in pixels unless `boxes` says otherwise, and classes that a mirror
+        image exchanges (left, right) are known only by name. `then` gets the batch.
+        """
+        if not self.variants():
+            raise AmpError("there is nothing to make", where="the recipe", fix="give it `filters` or `mixes`")
+        columns = None if dataset is None else find_dataset_columns(dataset, self, boxes)[0]
+        return EpochTransform(self, columns, epoch, boxes or "xywh", then)
 
     @classmethod
     def of(cls, manifest: model.Manifest) -> Self:

@@ -1,0 +1,63 @@
+"""What callers may give as a manifest and as sources: paths, recipes, maps, label sets, datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from amp_datasets.errors import SourceError
+from amp_datasets.manifest.load import load_manifest, manifest_of
+from amp_datasets.manifest.model import Manifest, SourceSettings
+from amp_datasets.model import LabelSet
+from amp_datasets.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+GivenManifest: TypeAlias = str | Path | Mapping[str, Any] | Manifest
+"""A manifest's path (or the name of one of ours), its content as a map, or an `amp.Recipe`."""
+GivenSource: TypeAlias = "str | Path | SourceSettings | LabelSet | Dataset | DatasetDict"
+"""A set: its path or address, one with options, in memory, or as a `datasets.Dataset` with boxes."""
+
+
+def open_manifest(
+    given: GivenManifest, registry: Registry, sources: Sequence[str], settings: Sequence[str]
+) -> tuple[Manifest, Path]:
+    """The checked manifest, with `sources` in place of its own and `settings` over it, and what to call it."""
+    if isinstance(given, Manifest):
+        if not settings and not sources:
+            return given, Path(type(given).__name__)
+        if not settings:
+            replaced = tuple(SourceSettings(path=source) for source in sources)
+            return given.model_copy(update={"sources": replaced}), Path(type(given).__name__)
+        from amp_datasets.manifest.dump import manifest_document
+
+        given = manifest_document(given, Path.cwd())
+    if isinstance(given, Mapping):
+        return manifest_of(given, registry, sources, settings), Path("settings")
+    return load_manifest(Path(given), registry, sources=sources, settings=settings), Path(given)
+
+
+def take_in(sources: Sequence[Any]) -> tuple[list[str], dict[str, LabelSet]]:
+    """The paths of sources; label sets in memory get a name as theirs, datasets one in the cache."""
+    paths: list[str] = []
+    held: dict[str, LabelSet] = {}
+    for source in [sources] if isinstance(sources, str | Path) else sources:
+        if isinstance(source, LabelSet):
+            name = f"memory://{source.name or 'set'}"
+            while name in held:
+                name += "+"
+            held[name] = source
+            paths.append(name)
+        elif isinstance(source, str | Path):
+            paths.append(str(source))
+        elif hasattr(source, "to_parquet") or isinstance(source, Mapping):
+            from amp_datasets.sources.dataset import spool_dataset
+
+            paths.append(str(spool_dataset(source)))
+        else:
+            raise SourceError(
+                f"a {type(source).__name__} is no source", fix="give a path, an amp LabelSet or a `datasets.Dataset`"
+            )
+    return paths, held
