@@ -21,6 +21,7 @@ import cv2
 import kernels
 import measuring
 import numpy as np
+import scene_kernels
 
 from amp_datasets.demo import write as demo
 from amp_datasets.filtering.base import TableFilter, draw, look_up
@@ -54,11 +55,27 @@ BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
     "rotate": lambda: A.Rotate((-15, -15), border_mode=cv2.BORDER_REPLICATE, p=1),
     "saturation": lambda: A.HueSaturationValue((0, 0), (50, 50), (0, 0), p=1),
     "color_matrix": lambda: A.ToSepia(p=1),
+    "affine": lambda: A.Affine(
+        scale=(0.9, 0.9), rotate=(10, 10), shear={"x": (5, 5), "y": (0, 0)}, translate_percent=0.05, fill=114, p=1
+    ),
+    "camera_gain": lambda: A.ISONoise((0.05, 0.05), (0.5, 0.5), p=1),
+    "fog": lambda: A.RandomFog(fog_coef_range=(0.5, 0.5), p=1),
+    "jpeg": lambda: A.ImageCompression(quality_range=(15, 15), p=1),
+    "motion_blur": lambda: A.MotionBlur((15, 15), angle_range=(30, 30), p=1),
+    "perspective": lambda: A.Perspective((0.1, 0.1), border_mode=cv2.BORDER_REPLICATE, p=1),
+    "rain": lambda: A.RandomRain(blur_value=3, rain_type="heavy", p=1),
+    "shadow": lambda: A.RandomShadow(num_shadows_limit=(2, 2), shadow_intensity_range=(0.5, 0.5), p=1),
+    "shear": lambda: A.Affine(shear={"x": (15, 15), "y": (0, 0)}, border_mode=cv2.BORDER_REPLICATE, p=1),
+    "translate": lambda: A.ShiftScaleRotate((0.15, 0.15), (0, 0), (0, 0), fill=114, p=1),
+    "zoom": lambda: A.Affine(scale=(1.25, 1.25), p=1),
     "mix1": lambda: A.Sequential([BUILT_IN["blur"](), BUILT_IN["grayscale"]()], p=1),
     "mix2": lambda: A.Sequential([BUILT_IN["contrast"](), BUILT_IN["brightness"]()], p=1),
     "mix3": lambda: A.Sequential([BUILT_IN["brightness"](), BUILT_IN["saturation"]()], p=1),
 }
 """The nearest there is; canny, sobel and selective blur are not in the library."""
+
+
+KERNELS = {**kernels.KERNELS, **scene_kernels.KERNELS}
 
 
 def main() -> None:
@@ -72,7 +89,7 @@ def main() -> None:
     measuring.describe_machine("albucore")
     sizes = ((160, 120),) if chosen.quick else ((640, 640), (1920, 1080))
     for size in sizes:
-        measure(chosen.names or list(kernels.KERNELS), size, 1 if chosen.quick else chosen.rounds)
+        measure(chosen.names or list(KERNELS), size, 1 if chosen.quick else chosen.rounds)
 
 
 def measure(names: list[str], size: tuple[int, int], rounds: int) -> None:
@@ -125,7 +142,7 @@ def ours(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], obj
 def direct(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], object]:
     """The kernel; a crop to the window that the filter takes."""
     if name != "crop":
-        return partial(kernels.KERNELS[name], image)
+        return partial(KERNELS[name], image)
     transform = create(load_registry().filter("crop"), settings("crop"))
     return partial(kernels.crop_to, image, tuple(draw(transform, image, boxes)["window"]))
 

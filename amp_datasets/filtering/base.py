@@ -19,6 +19,7 @@ from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.filtering.settings import check_arguments
 from amp_datasets.filtering.types import (
+    BorderSetting,
     Colour,
     Draw,
     FillSetting,
@@ -27,8 +28,11 @@ from amp_datasets.filtering.types import (
     Positive,
     Range,
     Settings,
+    Signed,
+    SignedStrength,
     Strength,
     Table,
+    directed,
     draw_seed,
     fill_of,
     in_strips,
@@ -45,6 +49,7 @@ from amp_datasets.geometry.warp import Warp, resample_image, resample_mask
 from amp_datasets.model import FloatArray, Image, Polygon, Size
 
 __all__ = [
+    "BorderSetting",
     "CannotApply",
     "Colour",
     "Draw",
@@ -57,9 +62,12 @@ __all__ = [
     "Positive",
     "Range",
     "Settings",
+    "Signed",
+    "SignedStrength",
     "Strength",
     "Table",
     "TableFilter",
+    "directed",
     "draw_seed",
     "fill_of",
     "in_strips",

@@ -90,7 +90,7 @@ def settings_schema(plugin: type[Filter]) -> dict[str, Any]:
     schema = plugin.InitSchema.model_json_schema()
     defaults = _defaults(plugin)
     properties = {
-        name: {**entry, "default": _plain(defaults[name])}
+        name: {**_any_of(entry), "default": _plain(defaults[name])}
         for name, entry in schema.get("properties", {}).items()
         if name in defaults
     }
@@ -99,6 +99,11 @@ def settings_schema(plugin: type[Filter]) -> dict[str, Any]:
     if "$defs" in schema:
         result["$defs"] = schema["$defs"]
     return result
+
+
+def _any_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """Forms of a setting may overlap, as [5, 15] and [-5, 15] do in their types: any one will do."""
+    return {"anyOf" if key == "oneOf" else key: value for key, value in schema.items()}
 
 
 def _defaults(plugin: type[Filter]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from albumentations.core.pydantic import nondecreasing as _nondecreasing
 from albumentations.core.transforms_interface import BaseTransformInitSchema
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from amp_datasets.errors import PluginError
 from amp_datasets.geometry.warp import Fill
@@ -39,6 +39,8 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Channel, Channel, Channel]
 """Red, green, blue."""
 FillSetting = Literal["replicate", "reflect", "crop"] | tuple[int, int, int]
+BorderSetting = Literal["replicate", "reflect"] | Colour
+"""What lies around an image that became smaller or was moved: its nearest pixel, its mirror image, or a colour."""
 
 _T = TypeVar("_T")
 
@@ -51,6 +53,30 @@ def _ordered(value: Any) -> Any:
 
 Range = Annotated[_T | tuple[_T, _T], AfterValidator(_ordered)]
 """Exactly this value, or a uniform draw from [low, high]."""
+
+
+_S = TypeVar("_S")
+
+
+def _has_sign(value: Any) -> str:
+    pair = isinstance(value, list | tuple) and bool(value)
+    return "signed" if pair and isinstance(value[0], int | float) and value[0] < 0 else "plain"
+
+
+def _signed(value: Any) -> Any:
+    low, high = _nondecreasing(value)
+    if low == high:
+        raise ValueError("a range from a negative value goes up to a higher one")
+    return value
+
+
+Signed = Annotated[
+    Annotated[_T | tuple[_T, _T], AfterValidator(_ordered), Tag("plain")]
+    | Annotated[tuple[_S, _S], AfterValidator(_signed), Tag("signed")],
+    Discriminator(_has_sign),
+]
+"""A `Range`, or one that begins below 0 such as [-15, 15]: the sign of what is drawn from that is its direction."""
+SignedStrength = Signed[Strength, Annotated[float, Field(ge=-100, le=100)]]
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -81,8 +107,10 @@ def random_bytes(seed: int, count: int) -> NDArray[np.uint8]:
 def refuse_nothing_left(settings: _T) -> _T:
     """Validate `percent` and `mode` of a filter that at -100 percent leaves one flat colour."""
     percent, mode = getattr(settings, "percent", 0), getattr(settings, "mode", "positive")
-    most = percent[1] if isinstance(percent, tuple) else percent
-    if mode != "positive" and most > 95:
+    least, most = percent if isinstance(percent, tuple) else (percent, percent)
+    if least < -95:
+        raise ValueError(f"nothing of the image is left at -100 percent: start at -95 or above (got {least:g})")
+    if mode != "positive" and least > 0 and most > 95:
         raise ValueError(f"mode {mode} takes at most 95 percent: nothing of the image is left at 100 (got {most:g})")
     return settings
 
@@ -92,6 +120,13 @@ def sign(random: Any, mode: Mode) -> int:
     if mode == "both":
         return int(random.choice((1, -1)))
     return 1 if mode == "positive" else -1
+
+
+def directed(random: Any, setting: float | tuple[float, float], mode: Mode) -> float:
+    """A draw with its direction as its sign: as the mode says, unless the setting is a range with signs of its own."""
+    if isinstance(setting, tuple) and setting[0] < 0:
+        return uniform(random, setting)
+    return sign(random, mode) * uniform(random, setting)
 
 
 def rounded(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -10,93 +10,33 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from amp_datasets.geometry.maps import Affine, Displacement, PointMap, Projective
 from amp_datasets.model import FloatArray, Image, Size
+
+__all__ = [
+    "Affine",
+    "Border",
+    "Displacement",
+    "Fill",
+    "PointMap",
+    "Projective",
+    "Warp",
+    "identity",
+    "reflected_images",
+    "resample_image",
+    "resample_mask",
+]
 
 Border = Literal["replicate", "reflect"]
 Fill = Border | tuple[int, int, int]
 
 _BORDER_MODES = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Affine:
-    """A map x -> A x + b, as a (3, 3) matrix over edge coordinates."""
-
-    matrix: FloatArray
-
-    def __call__(self, points: FloatArray) -> FloatArray:
-        """Where (n, 2) points go."""
-        return np.asarray(points @ self.matrix[:2, :2].T + self.matrix[:2, 2], dtype=np.float64)
-
-    def back(self, points: FloatArray) -> FloatArray:
-        """Where (n, 2) points of the new image come from."""
-        inverse: FloatArray = np.linalg.inv(self.matrix).astype(np.float64)
-        return Affine(inverse)(points)
-
-    def then(self, other: Affine) -> Affine:
-        """This map followed by another."""
-        return Affine(other.matrix @ self.matrix)
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether left and right are exchanged."""
-        return bool(np.linalg.det(self.matrix[:2, :2]) < 0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Displacement:
-    """A smooth map of an image onto itself: the new pixel at p shows what was at p + d(p).
-
-    `field` (2, rows, columns) float32 holds d in pixels of an image of `size`, at the centres of a coarse grid of equal
-    cells; between them it is interpolated linearly, outside it is constant, both for pixels and for points.
-    """
-
-    field: NDArray[np.float32]
-    size: Size
-
-    def __call__(self, points: FloatArray) -> FloatArray:
-        """Where (n, 2) points go: p with p + d(p) = point, by fixed-point iteration (d contracts)."""
-        moved = points
-        for _ in range(200):
-            nearer = points - self._at(moved)
-            if np.abs(nearer - moved).max(initial=0.0) < 1e-6:
-                return nearer
-            moved = nearer
-        return moved
-
-    def back(self, points: FloatArray) -> FloatArray:
-        """Where (n, 2) points of the new image come from."""
-        return np.asarray(points + self._at(points), dtype=np.float64)
-
-    def full(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The displacement in x and in y, each (height, width), at every pixel centre."""
-        x, y = (cv2.resize(plane, self.size, interpolation=cv2.INTER_LINEAR) for plane in self.field)
-        return x, y
-
-    def _at(self, points: FloatArray) -> FloatArray:
-        rows, columns = self.field.shape[1:]
-        x = np.clip(points[:, 0] * (columns / self.size[0]) - 0.5, 0, columns - 1)
-        y = np.clip(points[:, 1] * (rows / self.size[1]) - 0.5, 0, rows - 1)
-        left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-        right, bottom = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
-        u, v = x - left, y - top
-        upper = self.field[:, top, left] * (1 - u) + self.field[:, top, right] * u
-        lower = self.field[:, bottom, left] * (1 - u) + self.field[:, bottom, right] * u
-        return np.asarray((upper * (1 - v) + lower * v).T, dtype=np.float64)
-
-    @property
-    def mirrors(self) -> bool:
-        """Never: a smooth map of an image onto itself keeps its orientation."""
-        return False
-
-
-PointMap = Affine | Displacement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +61,14 @@ class Warp:
         return points
 
     def then(self, other: Warp) -> Warp:
-        """This warp followed by another: neighbouring affine maps become one matrix."""
+        """This warp followed by another: neighbours that are matrices become one matrix."""
         maps = [*self.maps]
         for step in other.maps:
             last = maps[-1] if maps else None
             if isinstance(last, Affine) and isinstance(step, Affine):
                 maps[-1] = last.then(step)
+            elif isinstance(last, Affine | Projective) and isinstance(step, Affine | Projective):
+                maps[-1] = Projective(step.matrix @ last.matrix)
             else:
                 maps.append(step)
         fill = other.fill if self.fill == "replicate" else self.fill
@@ -134,11 +76,21 @@ class Warp:
 
     @property
     def affine(self) -> Affine | None:
-        """The one matrix that this warp is, or None if it bends lines."""
+        """The one affine matrix that this warp is, or None if it is something else."""
+        only = self._only
+        return only if isinstance(only, Affine) else None
+
+    @property
+    def matrix(self) -> FloatArray | None:
+        """The one (3, 3) matrix that this warp is, or None if it bends lines."""
+        only = self._only
+        return only.matrix if isinstance(only, Affine | Projective) else None
+
+    @property
+    def _only(self) -> PointMap | None:
         if not self.maps:
             return Affine(np.eye(3))
-        only = self.maps[0]
-        return only if len(self.maps) == 1 and isinstance(only, Affine) else None
+        return self.maps[0] if len(self.maps) == 1 else None
 
     @property
     def mirrors(self) -> bool:
@@ -167,26 +119,30 @@ def reflected_images(points: FloatArray, warp: Warp) -> Iterator[FloatArray]:
 
 
 def resample_image(image: Image, warp: Warp) -> Image:
-    """The warped (height, width, 3) image: copied where pixels only change places, else bilinear, once."""
-    matrix = warp.affine
-    if matrix is not None:
-        moved = _rearrange(image, matrix.matrix, warp.size)
-        if moved is not None:
-            return moved
-        return _warp_affine(image, matrix.matrix, warp, cv2.INTER_LINEAR)
-    return _remap(image, warp, cv2.INTER_LINEAR)
+    """The warped (height, width, 3) image: copied where pixels only change places, else interpolated, once.
+
+    Interpolation is bilinear; where an image shrinks, pixels are averaged first, so that fine patterns do not flicker.
+    """
+    matrix = warp.matrix
+    if matrix is None:
+        return _remap(image, warp, cv2.INTER_LINEAR)
+    if warp.affine is None:
+        return _warp_matrix(image, matrix, warp, cv2.INTER_LINEAR)
+    moved = _rearrange(image, matrix, warp.size)
+    if moved is None:
+        moved = _rescaled(image, matrix, warp)
+    return _warp_matrix(*_shrunk(image, matrix), warp, cv2.INTER_LINEAR) if moved is None else moved
 
 
 def resample_mask(mask: NDArray[np.bool_], warp: Warp) -> NDArray[np.bool_]:
     """The warped (height, width) mask: each new pixel takes the old pixel under its centre; outside is False."""
     empty = replace(warp, fill=(0, 0, 0))
-    matrix = warp.affine
+    matrix = warp.matrix
     pixels: Image = mask.astype(np.uint8)
-    if matrix is not None:
-        moved = _rearrange(pixels, matrix.matrix, warp.size)
-        if moved is None:
-            moved = _warp_affine(pixels, matrix.matrix, empty, cv2.INTER_NEAREST)
-    else:
+    moved = None if matrix is None or warp.affine is None else _rearrange(pixels, matrix, warp.size)
+    if moved is None and matrix is not None:
+        moved = _warp_matrix(pixels, matrix, empty, cv2.INTER_NEAREST)
+    elif moved is None:
         moved = _remap(pixels, empty, cv2.INTER_NEAREST)
     return moved.astype(np.bool_)
 
@@ -214,15 +170,52 @@ def _rearrange(image: Image, matrix: FloatArray, size: Size) -> Image | None:
     return np.ascontiguousarray(window)
 
 
-def _warp_affine(image: Image, matrix: FloatArray, warp: Warp, interpolation: int) -> Image:
+def _rescaled(image: Image, matrix: FloatArray, warp: Warp) -> Image | None:
+    """The image under a scaling to whole pixels and a move by whole pixels, averaged where it shrinks; None for others.
+
+    A border comes from copies of the edge, as the warp's fill says.
+    """
+    (a, b, x), (c, d, y) = matrix[:2].tolist()
+    height, width = image.shape[:2]
+    new = (round(a * width), round(d * height))
+    exact = (a * width - new[0], d * height - new[1], b * height, c * width, x - round(x), y - round(y))
+    if min(new) < 1 or max(map(abs, exact)) > 1e-6:
+        return None
+    if new != (width, height):
+        shrinks = new[0] < width or new[1] < height
+        image = cv2.resize(image, new, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    left, top = round(x), round(y)
+    right, bottom = warp.size[0] - left - new[0], warp.size[1] - top - new[1]
+    image = image[max(0, -top) : new[1] + min(0, bottom), max(0, -left) : new[0] + min(0, right)]
+    mode, value = _border(warp.fill)
+    above, below, before, after = (max(0, side) for side in (top, bottom, left, right))
+    deepest = (max(above, below) > image.shape[0], max(before, after) > image.shape[1])
+    if not image.size or (mode == cv2.BORDER_REFLECT and any(deepest)):
+        return None
+    return np.asarray(cv2.copyMakeBorder(image, above, below, before, after, mode, value=value), dtype=np.uint8)
+
+
+def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:
+    """The image averaged by a whole factor, and the matrix that goes on from there, where a map at least halves it."""
+    factor = int(1 / max(float(np.linalg.norm(matrix[:2, :2], 2)), 1e-6))
+    height, width = image.shape[:2]
+    if factor < 2 or factor > min(height, width):
+        return image, matrix
+    new = (width // factor, height // factor)
+    averaged = np.asarray(cv2.resize(image, new, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return averaged, matrix @ np.diag([width / new[0], height / new[1], 1.0])
+
+
+def _warp_matrix(image: Image, matrix: FloatArray, warp: Warp, interpolation: int) -> Image:
     to_edge, to_centre = np.eye(3), np.eye(3)
     to_edge[:2, 2], to_centre[:2, 2] = 0.5, -0.5
-    centres = np.linalg.inv(to_centre @ matrix @ to_edge)[:2]
+    centres = np.linalg.inv(to_centre @ matrix @ to_edge)
     mode, value = _border(warp.fill)
     flags = interpolation | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(image, centres, warp.size, flags=flags, borderMode=mode, borderValue=value), dtype=np.uint8
-    )
+    options: dict[str, Any] = {"flags": flags, "borderMode": mode, "borderValue": value}
+    if warp.affine is None:
+        return np.asarray(cv2.warpPerspective(image, centres, warp.size, **options), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(image, centres[:2], warp.size, **options), dtype=np.uint8)
 
 
 def _remap(image: Image, warp: Warp, interpolation: int) -> Image:
@@ -243,6 +236,11 @@ def _backward_maps(warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]
             (a, b, c), (d, e, f) = inverse[:2].astype(np.float64)
             c, f = c + (a + b) / 2 - 0.5, f + (d + e) / 2 - 0.5
             x, y = (a * x + b * y + c).astype(np.float32), (d * x + e * y + f).astype(np.float32)
+        elif isinstance(step, Projective):
+            centred = np.array([(1, 0, -0.5), (0, 1, -0.5), (0, 0, 1)])
+            moved = centred @ np.linalg.inv(step.matrix) @ np.linalg.inv(centred)
+            u, v, w = (row[0] * x + row[1] * y + row[2] for row in moved)
+            x, y = (u / w).astype(np.float32), (v / w).astype(np.float32)
         else:
             dx, dy = step.full()
             if not whole:

@@ -10,15 +10,13 @@ from pydantic import model_validator
 from amp_datasets.filtering.base import (
     Draw,
     Mode,
-    Range,
     Settings,
-    Strength,
+    SignedStrength,
     Table,
     TableFilter,
+    directed,
     refuse_nothing_left,
     rounded,
-    sign,
-    uniform,
 )
 from amp_datasets.plugin.registry import Registry
 
@@ -36,7 +34,7 @@ class Brightness(TableFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        percent: Range[Strength]
+        percent: SignedStrength
         mode: Mode
 
         _leaves_something = model_validator(mode="after")(refuse_nothing_left)
@@ -48,7 +46,7 @@ class Brightness(TableFilter):
 
     def get_params(self) -> Draw:
         """Draw strength and direction."""
-        return {"factor": 1 + sign(self.py_random, self.mode) * uniform(self.py_random, self.percent) / 100}
+        return {"factor": 1 + directed(self.py_random, self.percent, self.mode) / 100}
 
     def table(self, *, factor: float, **_: Any) -> Table:
         """v * factor."""

@@ -9,14 +9,12 @@ import numpy as np
 from amp_datasets.filtering.base import (
     Draw,
     Mode,
-    Range,
     Settings,
-    Strength,
+    SignedStrength,
     Table,
     TableFilter,
+    directed,
     rounded,
-    sign,
-    uniform,
 )
 from amp_datasets.plugin.registry import Registry
 
@@ -37,7 +35,7 @@ class Exposure(TableFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        percent: Range[Strength]
+        percent: SignedStrength
         mode: Mode
 
     def __init__(self, percent: float | tuple[float, float] = 50, mode: Mode = "positive", p: float = 1.0) -> None:
@@ -47,9 +45,9 @@ class Exposure(TableFilter):
 
     def get_params(self) -> Draw:
         """Draw the exponent."""
-        brighter = sign(self.py_random, self.mode) > 0
-        growth = 1 + uniform(self.py_random, self.percent) / 100
-        return {"gamma": 1 / growth if brighter else growth}
+        percent = directed(self.py_random, self.percent, self.mode)
+        growth = 1 + abs(percent) / 100
+        return {"gamma": 1 / growth if percent > 0 else growth}
 
     def table(self, *, gamma: float, **_: Any) -> Table:
         """255 * (v / 255) ** gamma."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Range, Settings, sign, uniform
+from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Settings, Signed, directed
 from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
@@ -35,7 +35,7 @@ class Hue(PixelFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        degrees: Range[Degrees]
+        degrees: Signed[Degrees, Annotated[float, Field(ge=-180, le=180)]]
         mode: Mode
 
     def __init__(self, degrees: float | tuple[float, float] = 150, mode: Mode = "positive", p: float = 1.0) -> None:
@@ -45,7 +45,7 @@ class Hue(PixelFilter):
 
     def get_params(self) -> Draw:
         """Draw the turn."""
-        return {"degrees": sign(self.py_random, self.mode) * uniform(self.py_random, self.degrees)}
+        return {"degrees": directed(self.py_random, self.degrees, self.mode)}
 
     def apply(self, img: Image, *, degrees: float, **_: Any) -> Image:
         """The image with the 8-bit hues, which wrap around as the wheel does, moved on."""

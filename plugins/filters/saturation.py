@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import cv2
 
-from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Range, Settings, Strength, in_strips, sign, uniform
+from amp_datasets.filtering.base import Draw, Mode, PixelFilter, Settings, SignedStrength, directed, in_strips
 from amp_datasets.filtering.class_hints import Meaning
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
@@ -32,7 +32,7 @@ class Saturation(PixelFilter):
     class InitSchema(Settings):
         """Settings."""
 
-        percent: Range[Strength]
+        percent: SignedStrength
         mode: Mode
 
     def __init__(self, percent: float | tuple[float, float] = 80, mode: Mode = "positive", p: float = 1.0) -> None:
@@ -42,9 +42,9 @@ class Saturation(PixelFilter):
 
     def get_params(self) -> Draw:
         """Draw the factor."""
-        more = sign(self.py_random, self.mode) > 0
-        growth = 1 + uniform(self.py_random, self.percent) / 100
-        return {"factor": growth if more else 1 / growth}
+        percent = directed(self.py_random, self.percent, self.mode)
+        growth = 1 + abs(percent) / 100
+        return {"factor": growth if percent > 0 else 1 / growth}
 
     def apply(self, img: Image, *, factor: float, **_: Any) -> Image:
         """The image with S times `factor`."""

@@ -58,7 +58,7 @@ def test_mistyped_setting_suggests_the_nearest() -> None:
     """And lists those that there are."""
     ((name, what, fix),) = problems("rotate", {"degres": 5})
     assert (name, what) == ("degres", "`rotate` has no such setting")
-    assert fix == "did you mean `degrees`?  its settings are: degrees, direction, fill"
+    assert fix == "did you mean `degrees`?  its settings are: degrees, direction, fill, expand"
     assert problems("sobel", {"x": 1})[0][2] == "it has no settings"
 
 

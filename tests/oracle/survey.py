@@ -17,6 +17,7 @@ from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
 from amp_datasets.variants.recipe import LabelSettings, Recipe, Step, VariantSpec
 
 from .adapter import claims, original, rectangles
+from .enlarged import enlargement
 from .scenes import Scene
 from .verdict import Verdict, examine, is_ghost, is_missed
 
@@ -98,17 +99,12 @@ def _links() -> tuple[Step, ...]:
 
 
 def _outcome(scene: Scene, planned: Planned, image: NDArray[np.uint8]) -> Outcome:
-    found = examine(image, scene, claims(planned.judged.annotations), _enlargement(planned, scene))
+    found = examine(image, scene, claims(planned.judged.annotations), _areas(planned, scene))
     return Outcome(scene, planned, image, tuple(found))
 
 
-def _enlargement(planned: Planned, scene: Scene) -> float:
-    """The area of a pixel after `rotate` with `fill: crop`, which zooms until the turned image covers its frame."""
-    only = planned.steps[0]
-    if len(planned.steps) > 1 or only.step.settings.get("fill") != "crop":
-        return 1.0
-    half = np.array(scene.image.shape[1::-1]) / 2
-    corners = half * [(1, 1), (1, -1)]
-    angle = np.radians(only.draw["angle_deg"])
-    turned = corners @ np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-    return float((np.abs(turned) / half).max() ** 2)
+def _areas(planned: Planned, scene: Scene) -> dict[int, float]:
+    """By how much the first step enlarges each thing; the chains that are looked at enlarge nothing later."""
+    first, size = planned.steps[0], scene.image.shape[1::-1]
+    fill = first.step.settings.get("fill")
+    return {thing.code: enlargement(first.step.filter, first.draw, fill, size, thing) for thing in scene.things}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +54,10 @@ def decode(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return high[..., 0] | high[..., 1] * np.uint8(2) | high[..., 2] * np.uint8(4)
 
 
-def examine(image: NDArray[np.uint8], scene: Scene, claims: Sequence[Claim], area: float = 1.0) -> list[Verdict]:
-    """A verdict for every thing of the scene; `area` is by how much a zoom enlarged it."""
+def examine(
+    image: NDArray[np.uint8], scene: Scene, claims: Sequence[Claim], areas: Mapping[int, float]
+) -> list[Verdict]:
+    """A verdict for every thing of the scene; `areas` says by how much each was enlarged."""
     codes = decode(image)
     size = (image.shape[1], image.shape[0])
     seen = {thing.code: codes == thing.code for thing in scene.things}
@@ -64,7 +66,7 @@ def examine(image: NDArray[np.uint8], scene: Scene, claims: Sequence[Claim], are
     verdicts = []
     for thing in scene.things:
         mine = [claim for claim in claims if claim.code == thing.code]
-        share = counts[thing.code] / (thing.pixels.sum() * area)
+        share = counts[thing.code] / (thing.pixels.sum() * areas.get(thing.code, 1.0))
         off = _compare(seen[thing.code], mine[0], size) if mine and counts[thing.code] else {}
         box = _found_box(seen[thing.code]) if counts[thing.code] else None
         verdicts.append(Verdict(thing.kind, thing.code, share, edges[thing.code], box, len(mine), **off))

@@ -35,6 +35,16 @@ CASES: dict[str, tuple[Sequence[Sequence[Step]], float]] = {
     "elastic long waves": ([[step("elastic", alpha=[400, 900], sigma=[25, 40])]] * 4, 0.3),
     "elastic short waves": ([[step("elastic", alpha=[20, 40], sigma=[5, 8])]] * 4, 0.1),
     "cutout": ([[step("cutout", count=[3, 9], percent=[5, 30])]] * 4, 0.01),
+    "zoom": ([[step("zoom", percent=[-40, 60])]] * 4, 0.03),
+    "shear": ([[step("shear", degrees=[3, 40], axis="any", fill=fill)] for fill in ("replicate", (0, 0, 0))] * 2, 0.03),
+    "shear and zoom": ([[step("shear", degrees=[-30, 30], axis="any", fill="crop")]] * 4, 0.03),
+    "translate": ([[step("translate", percent=[5, 40])]] * 4, 0.01),
+    "affine": ([[step("affine", degrees=[0, 180], scale=[0.6, 1.5], shear=[0, 25], translate=[0, 20])]] * 4, 0.03),
+    "affine and zoom": ([[step("affine", degrees=[-15, 15], translate=[0, 10], fill="crop")]] * 4, 0.03),
+    "perspective": ([[step("perspective", percent=[5, 30])]] * 4, 0.03),
+    "perspective in a frame": ([[step("perspective", percent=[5, 30], fill=(0, 0, 0))]] * 4, 0.03),
+    "rotate and expand": ([[step("rotate", degrees=[-90, 90], expand=True)]] * 4, 0.03),
+    "perspective of waves": ([[WAVES, step("perspective")], [step("perspective"), WAVES, TURN]] * 2, 0.1),
     "turn and wave": ([[TURN, WAVES], [WAVES, TURN]] * 2, 0.1),
     "turn and crop": ([[TURN, step("crop", margin=0.2, around="one")]] * 4, 0.03),
     "turn and hide": ([[TURN, step("cutout", count=4, percent=15)]] * 4, 0.03),
@@ -61,6 +71,8 @@ EXACT = {
     "Pad": [step("albumentations.Pad", padding=[3, 5, 7, 11])],
     "PadIfNeeded": [step("albumentations.PadIfNeeded", min_height=97, min_width=203)],
     "cutout": [step("cutout", count=[2, 6], percent=[10, 40])],
+    "translate": [step("translate", percent=[3, 40], fill=(0, 0, 0))],
+    "quarter turn on a larger canvas": [step("rotate", degrees=90, expand=True)],
     "chain": [step("flip", how="any"), step("crop", margin=[0, 0.4], around="one"), step("rotate90"), step("cutout")],
 }
 
@@ -124,6 +136,11 @@ BIASED = {
     "rotate": [step("rotate", degrees=[1, 40])],
     "rotate and zoom": [step("rotate", degrees=[1, 10], fill="crop")],
     "elastic": [step("elastic", alpha=[100, 200], sigma=[14, 20])],
+    "zoom": [step("zoom", percent=[-50, 30])],
+    "shear": [step("shear", degrees=[-30, 30], axis="any")],
+    "affine": [step("affine", degrees=[0, 180], scale=[0.7, 1.3], shear=[0, 20], translate=[0, 10])],
+    "perspective": [step("perspective", percent=[3, 15])],
+    "rotate and expand": [step("rotate", degrees=[1, 80], expand=True)],
     "turn and wave": [step("rotate", degrees=[1, 20]), step("elastic", alpha=[100, 200], sigma=[14, 20])],
 }
 
