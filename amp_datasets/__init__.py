@@ -22,8 +22,10 @@ from typing import Any as _Any
 _os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
 
 if TYPE_CHECKING:
+    from amp_plugins.filters.affine import Affine as Affine
     from amp_plugins.filters.blur import Blur as Blur
     from amp_plugins.filters.brightness import Brightness as Brightness
+    from amp_plugins.filters.camera_gain import CameraGain as CameraGain
     from amp_plugins.filters.canny import Canny as Canny
     from amp_plugins.filters.color_matrix import ColorMatrix as ColorMatrix
     from amp_plugins.filters.contrast import Contrast as Contrast
@@ -32,14 +34,23 @@ if TYPE_CHECKING:
     from amp_plugins.filters.elastic import Elastic as Elastic
     from amp_plugins.filters.exposure import Exposure as Exposure
     from amp_plugins.filters.flip import Flip as Flip
+    from amp_plugins.filters.fog import Fog as Fog
     from amp_plugins.filters.grayscale import Grayscale as Grayscale
     from amp_plugins.filters.hue import Hue as Hue
+    from amp_plugins.filters.jpeg import Jpeg as Jpeg
+    from amp_plugins.filters.motion_blur import MotionBlur as MotionBlur
     from amp_plugins.filters.noise import Noise as Noise
+    from amp_plugins.filters.perspective import Perspective as Perspective
+    from amp_plugins.filters.rain import Rain as Rain
     from amp_plugins.filters.rotate import Rotate as Rotate
     from amp_plugins.filters.rotate90 import Rotate90 as Rotate90
     from amp_plugins.filters.saturation import Saturation as Saturation
     from amp_plugins.filters.selective_blur import SelectiveBlur as SelectiveBlur
+    from amp_plugins.filters.shadow import Shadow as Shadow
+    from amp_plugins.filters.shear import Shear as Shear
     from amp_plugins.filters.sobel import Sobel as Sobel
+    from amp_plugins.filters.translate import Translate as Translate
+    from amp_plugins.filters.zoom import Zoom as Zoom
 
     from amp_datasets.building.api import build as build
     from amp_datasets.errors import AmpError as AmpError
@@ -63,8 +74,10 @@ _HOMES = {
     "load": "loading.load",
 }
 _FILTERS: tuple[str, ...] = (
+    "Affine",
     "Blur",
     "Brightness",
+    "CameraGain",
     "Canny",
     "ColorMatrix",
     "Contrast",
@@ -73,14 +86,23 @@ _FILTERS: tuple[str, ...] = (
     "Elastic",
     "Exposure",
     "Flip",
+    "Fog",
     "Grayscale",
     "Hue",
+    "Jpeg",
+    "MotionBlur",
     "Noise",
+    "Perspective",
+    "Rain",
     "Rotate",
     "Rotate90",
     "Saturation",
     "SelectiveBlur",
+    "Shadow",
+    "Shear",
     "Sobel",
+    "Translate",
+    "Zoom",
 )
 __all__ = ["AmpError", "Encode", "Labels", "Mix", "Recipe", "Source", "__version__", "build", "load"]
 
