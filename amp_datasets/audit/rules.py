@@ -135,6 +135,9 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
         "`--option crowds=objects` says that they are single objects, `crowds=keep` that they are crowds",
     ),
     ("AMP523", "note", "box was turned by its rotation", "nothing: it is an oriented box"),
+    ("AMP540", "warning", "kind of label that is not read", "draw these objects as boxes or polygons if they matter"),
+    ("AMP541", "warning", "frames of a video are found by numbers", "check one; see `first_image` and `frames`"),
+    ("AMP542", "note", "image is left out as asked", "nothing: change the option to read it"),
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
     ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )
@@ -164,6 +167,9 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
         "commas between values read as spaces",
         "missing iscrowd taken as 0",
         "run lengths in a list read as a mask",
+        "ellipse read as a polygon",
+        "shapes of one group joined to one object",
+        "box taken from the keypoints",
     ),
     "AMP201": ("class names differ only in case or spaces",),
     "AMP202": ("class name is not usable",),
@@ -208,6 +214,9 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP521": ("form of the boxes is not clear",),
     "AMP522": ("every label is a crowd",),
     "AMP523": ("box turned by its rotation",),
+    "AMP540": ("kind of label is not read",),
+    "AMP541": ("frames found by the numbers in the images' names",),
+    "AMP542": ("frame is not wanted",),
     "AMP505": ("label file of another task not read", "parts of an object are not read"),
 }  # fmt: skip
 _RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}

@@ -77,8 +77,34 @@ def rectangle(xyxy: Box) -> FloatArray:
 def turned_rectangle(xyxy: Box, angle_deg: float) -> FloatArray:
     """The corners of a box (4, 2) that is turned about its centre, clockwise on screen."""
     centre = ((xyxy[0] + xyxy[2]) / 2, (xyxy[1] + xyxy[3]) / 2)
-    cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
-    return np.asarray((rectangle(xyxy) - centre) @ np.array([[cos, sin], [-sin, cos]]) + centre, dtype=np.float64)
+    return rotated(rectangle(xyxy), angle_deg, centre)
+
+
+def rotated(points: FloatArray, angle_deg: float, pivot: Sequence[float]) -> FloatArray:
+    """Points (n, 2) turned about a pivot, clockwise on screen for angles above 0."""
+    cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    turn = np.array([[cos, sin], [-sin, cos]])
+    return np.asarray((points - np.asarray(pivot)) @ turn + np.asarray(pivot), dtype=np.float64)
+
+
+def oriented_box(corners: FloatArray) -> tuple[Box, float] | None:
+    """An upright box, and the degrees by which to turn it about its centre to get four corners; None for no rectangle.
+
+    A millionth of the longer side is the tolerance. Corners that run the other way round are no different.
+    """
+    if len(corners) != 4:
+        return None
+    across, down = corners[1] - corners[0], corners[3] - corners[0]
+    if across[0] * down[1] - across[1] * down[0] < 0:
+        return oriented_box(corners[[0, 3, 2, 1]])
+    width, height = float(np.linalg.norm(across)), float(np.linalg.norm(down))
+    tolerance = 1e-6 * max(width, height, 1e-9)
+    skew = abs(float(across @ down)) / max(width, height, 1e-9)
+    if skew > tolerance or float(np.abs(corners[0] + corners[2] - corners[1] - corners[3]).max()) > tolerance:
+        return None
+    cx, cy = corners.mean(axis=0).tolist()
+    angle_deg = float(np.degrees(np.arctan2(across[1], across[0])))
+    return cxcywh_to_xyxy((cx, cy, width, height)), angle_deg
 
 
 def ellipse(xyxy: Box) -> FloatArray:
