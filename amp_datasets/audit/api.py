@@ -9,7 +9,7 @@ from typing import Any
 
 from amp_datasets.audit.images import class_findings, copy_findings, group_findings, image_findings
 from amp_datasets.audit.labels import label_findings, name_findings
-from amp_datasets.audit.report import AuditReport, as_text
+from amp_datasets.audit.report import AuditReport
 from amp_datasets.audit.rules import RULES, SEVERITIES, Finding, finding, of_reading
 from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.images.codec import Limits
@@ -21,7 +21,7 @@ from amp_datasets.sources.consolidate import Consolidated, consolidate
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.yaml import read_yaml
 
-__all__ = ["AuditReport", "Finding", "as_text", "audit", "audit_path", "is_manifest"]
+__all__ = ["AuditReport", "Finding", "audit", "audit_path", "is_manifest"]
 
 _FOUND_AGAIN = frozenset({"AMP201", "AMP203"})
 """What readers count and the audit finds by itself."""

@@ -42,6 +42,28 @@ class AuditReport:
             "findings": [each.to_json() for each in self.findings],
         }
 
+    def as_text(self, verbose: bool = False) -> list[str]:
+        """The lines that a person reads: what is there, findings by rule with the first files of each, and a summary.
+
+        With `verbose` also how each source was recognised, and every file.
+        """
+        lines = [f"{path}: {reason}" for path, reason in self.formats.items()] if verbose else []
+        lines += [
+            f"images: {_counts(self.states)}; {_counts(self.splits)}",
+            f"labels: {_counts(self.classes)}",
+        ]
+        groups: dict[tuple[str, str], list[Finding]] = {}
+        for each in self.findings:
+            groups.setdefault((each.rule, each.severity), []).append(each)
+        for (rule, severity), found in groups.items():
+            lines.append(f"{severity} {rule}: {len(found)} x {RULES[rule].title}")
+            shown = found if verbose else found[:_SHOWN]
+            lines += [f"    {each.file}{'' if each.what == RULES[rule].title else f': {each.what}'}" for each in shown]
+            if len(found) > len(shown):
+                lines.append(f"    ... and {len(found) - len(shown)} more (-v shows all)")
+            lines += [f"    fix: {fix}" for fix in dict.fromkeys(each.fix for each in found)]
+        return [*lines, _summary(self)]
+
     def count(self, categories: Iterable[Category], samples: Iterable[Sample]) -> None:
         """Add images by state and split, and labels by class."""
         states, splits = Counter(self.states), Counter(self.splits)
@@ -52,29 +74,6 @@ class AuditReport:
             classes.update(annotation.category for annotation in sample.annotations)
             classes.update(sample.labels)
         self.states, self.splits, self.classes = dict(states), dict(splits), dict(classes)
-
-
-def as_text(report: AuditReport, verbose: bool = False) -> list[str]:
-    """The lines that a person reads: what is there, findings by rule with the first files of each, and a summary.
-
-    With `verbose` also how each source was recognised, and every file.
-    """
-    lines = [f"{path}: {reason}" for path, reason in report.formats.items()] if verbose else []
-    lines += [
-        f"images: {_counts(report.states)}; {_counts(report.splits)}",
-        f"labels: {_counts(report.classes)}",
-    ]
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for each in report.findings:
-        groups.setdefault((each.rule, each.severity), []).append(each)
-    for (rule, severity), found in groups.items():
-        lines.append(f"{severity} {rule}: {len(found)} x {RULES[rule].title}")
-        shown = found if verbose else found[:_SHOWN]
-        lines += [f"    {each.file}{'' if each.what == RULES[rule].title else f': {each.what}'}" for each in shown]
-        if len(found) > len(shown):
-            lines.append(f"    ... and {len(found) - len(shown)} more (-v shows all)")
-        lines += [f"    fix: {fix}" for fix in dict.fromkeys(each.fix for each in found)]
-    return [*lines, _summary(report)]
 
 
 def _summary(report: AuditReport) -> str:

@@ -50,6 +50,31 @@ class BuildReport:
         """All numbers as one JSON document."""
         return asdict(self)
 
+    def as_text(self) -> list[str]:
+        """The lines that a person reads after a build."""
+        split_text = ", ".join(f"{n} {split}" for split, n in self.splits.items())
+        rate = f", {self.variants / self.seconds:.0f} variants a second" if self.seconds > 0 else ""
+        lines = [
+            f"{self.originals + self.variants} images ({split_text}), {self.labels} labels"
+            f" from {self.sources} source images in {self.seconds:.1f} s{rate}",
+        ]
+        if self.reused:
+            lines.append(f"{self.reused} of them were there already and are reused")
+        lines += _section("images set aside", self.dropped)
+        lines += _section("labels set aside", self.unusable_labels)
+        lines += _section("variants not made", self.refused_variants)
+        lines += _section("repaired on reading", self.repairs)
+        if self.dropped_labels:
+            counted = ", ".join(f"{n} {reason}" for reason, n in self.dropped_labels.items())
+            lines.append(f"labels that filters took away: {counted}")
+        if self.partial_labels:
+            lines.append(
+                f"{self.partial_labels} labels are of objects that a fixed setting cuts; they show what is left"
+            )
+        for name, lost in self.lost_in_exports.items():
+            lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
+        return lines + [f"note: {note}" for note in self.notes]
+
     def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Count a ledger's rows; one without a variant is of a source that turned out to be no image."""
         refused: list[Dropped] = []
@@ -76,30 +101,6 @@ class BuildReport:
 def is_label(item: Dropped) -> bool:
     """Whether a single label was lost: its id is that of its image or file and a number."""
     return re.search(r"#\d+$", item.id) is not None
-
-
-def as_text(report: BuildReport) -> list[str]:
-    """The lines that a person reads after a build."""
-    split_text = ", ".join(f"{n} {split}" for split, n in report.splits.items())
-    rate = f", {report.variants / report.seconds:.0f} variants a second" if report.seconds > 0 else ""
-    lines = [
-        f"{report.originals + report.variants} images ({split_text}), {report.labels} labels"
-        f" from {report.sources} source images in {report.seconds:.1f} s{rate}",
-    ]
-    if report.reused:
-        lines.append(f"{report.reused} of them were there already and are reused")
-    lines += _section("images set aside", report.dropped)
-    lines += _section("labels set aside", report.unusable_labels)
-    lines += _section("variants not made", report.refused_variants)
-    lines += _section("repaired on reading", report.repairs)
-    if report.dropped_labels:
-        counted = ", ".join(f"{n} {reason}" for reason, n in report.dropped_labels.items())
-        lines.append(f"labels that filters took away: {counted}")
-    if report.partial_labels:
-        lines.append(f"{report.partial_labels} labels are of objects that a fixed setting cuts; they show what is left")
-    for name, lost in report.lost_in_exports.items():
-        lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
-    return lines + [f"note: {note}" for note in report.notes]
 
 
 def _section(title: str, found: list[Loss]) -> list[str]:

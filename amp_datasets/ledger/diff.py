@@ -47,6 +47,19 @@ class DiffReport:
         """All of it as one JSON document."""
         return {**asdict(self), "changed": self.changed}
 
+    def as_text(self) -> list[str]:
+        """The lines that a person reads after a comparison."""
+        lines = [f"{self.same} images are the same in {self.first} and {self.second}"]
+        for name, title in _IMAGES.items():
+            found = getattr(self, name)
+            lines += [f"{title}: {len(found)}"] if found else []
+            lines += [f"    {image}" for image in found[:_SHOWN]]
+            lines += [f"    ... and {len(found) - _SHOWN} more (--json lists all)"] if len(found) > _SHOWN else []
+        for name, title in _VALUES.items():
+            for key, (was, now) in getattr(self, name).items():
+                lines.append(f"{title} {key}: {_shown(was)} -> {_shown(now)}")
+        return lines if self.changed else [*lines, "nothing is different"]
+
 
 _IMAGES = {
     "added": "images added",
@@ -80,20 +93,6 @@ def diff(first: str | Path, second: str | Path) -> DiffReport:
         raise BuildError(f"a lock lacks something: {error}", where=f"{one} or {other}: {LOCK_FILE}") from error
     report.settings = _changes(*(dict(_flat(_settings(build))) for build in (one, other)))
     return report
-
-
-def as_text(report: DiffReport) -> list[str]:
-    """The lines that a person reads after a comparison."""
-    lines = [f"{report.same} images are the same in {report.first} and {report.second}"]
-    for name, title in _IMAGES.items():
-        found = getattr(report, name)
-        lines += [f"{title}: {len(found)}"] if found else []
-        lines += [f"    {image}" for image in found[:_SHOWN]]
-        lines += [f"    ... and {len(found) - _SHOWN} more (--json lists all)"] if len(found) > _SHOWN else []
-    for name, title in _VALUES.items():
-        for key, (was, now) in getattr(report, name).items():
-            lines.append(f"{title} {key}: {_shown(was)} -> {_shown(now)}")
-    return lines if report.changed else [*lines, "nothing is different"]
 
 
 def _compare_images(one: Path, other: Path, report: DiffReport) -> None:

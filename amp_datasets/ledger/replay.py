@@ -56,6 +56,15 @@ class Replayed:
         """All of it as one JSON document."""
         return asdict(self)
 
+    def as_text(self) -> list[str]:
+        """The lines that a person reads after a replay."""
+        same = "bit for bit what the ledger says" if self.same_image else "NOT what the ledger says"
+        lines = [f"{self.image}: {self.variant} of {self.source_id}, {same}"]
+        if not self.same_labels:
+            lines.append("its labels are NOT what the ledger says")
+        lines += [f"since the build, {difference}" for difference in self.differences]
+        return [*lines, f"labels: {', '.join(self.labels)}"]
+
 
 def replay(
     build: str | Path,
@@ -86,16 +95,6 @@ def replay(
     found = () if made.same_image and made.same_labels else tuple(replayer.differences())
     names = (str(beside[0]), str(beside[1]))
     return Replayed(str(path), names, row["source_id"], row["variant"], made.same_image, made.same_labels, found)
-
-
-def as_text(report: Replayed) -> list[str]:
-    """The lines that a person reads after a replay."""
-    same = "bit for bit what the ledger says" if report.same_image else "NOT what the ledger says"
-    lines = [f"{report.image}: {report.variant} of {report.source_id}, {same}"]
-    if not report.same_labels:
-        lines.append("its labels are NOT what the ledger says")
-    lines += [f"since the build, {difference}" for difference in report.differences]
-    return [*lines, f"labels: {', '.join(report.labels)}"]
 
 
 def find_row(build: Path, variant_id: str) -> Mapping[str, Any]:

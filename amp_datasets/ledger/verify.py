@@ -53,6 +53,28 @@ class VerifyReport:
         """All of it as one JSON document."""
         return asdict(self)
 
+    def as_text(self) -> list[str]:
+        """The lines that a person reads after a verification."""
+        lines = [f"{self.images} images, {self.labels} labels and {self.files} files read again in {self.build}"]
+        if self.replayed:
+            lines.append(f"{self.identical} of {self.replayed} images made again are bit for bit the same")
+        if self.ignored:
+            lines.append(
+                f"{len(self.ignored)} files are trainers' caches and were ignored: {', '.join(self.ignored[:5])}"
+            )
+        if self.not_ours:
+            named = ", ".join(self.not_ours[:5])
+            lines.append(f"{len(self.not_ours)} files are not ours, and a rebuild keeps them: {named}")
+        shown: Counter[str] = Counter()
+        for finding in self.findings:
+            shown[finding.rule] += 1
+            if shown[finding.rule] <= _SHOWN:
+                lines.append(f"{finding.rule}: {finding.file}: {finding.what}")
+        lines += [f"{rule}: ... and {n - _SHOWN} more (--json lists all)" for rule, n in shown.items() if n > _SHOWN]
+        lines += [f"since the build, {difference}" for difference in self.differences]
+        fixes = dict.fromkeys(finding.fix for finding in self.findings if finding.fix)
+        return lines + [f"fix: {fix}" for fix in fixes] + ([] if self.findings else ["all is as it was made"])
+
 
 def verify(
     build: str | Path,
@@ -87,29 +109,6 @@ def verify(
     if replay:
         _check_replays(folder, report, _chosen(len(made), replay), (sources, plugin_dirs), progress)
     return report
-
-
-def as_text(report: VerifyReport) -> list[str]:
-    """The lines that a person reads after a verification."""
-    lines = [f"{report.images} images, {report.labels} labels and {report.files} files read again in {report.build}"]
-    if report.replayed:
-        lines.append(f"{report.identical} of {report.replayed} images made again are bit for bit the same")
-    if report.ignored:
-        lines.append(
-            f"{len(report.ignored)} files are trainers' caches and were ignored: {', '.join(report.ignored[:5])}"
-        )
-    if report.not_ours:
-        named = ", ".join(report.not_ours[:5])
-        lines.append(f"{len(report.not_ours)} files are not ours, and a rebuild keeps them: {named}")
-    shown: Counter[str] = Counter()
-    for finding in report.findings:
-        shown[finding.rule] += 1
-        if shown[finding.rule] <= _SHOWN:
-            lines.append(f"{finding.rule}: {finding.file}: {finding.what}")
-    lines += [f"{rule}: ... and {n - _SHOWN} more (--json lists all)" for rule, n in shown.items() if n > _SHOWN]
-    lines += [f"since the build, {difference}" for difference in report.differences]
-    fixes = dict.fromkeys(finding.fix for finding in report.findings if finding.fix)
-    return lines + [f"fix: {fix}" for fix in fixes] + ([] if report.findings else ["all is as it was made"])
 
 
 def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:

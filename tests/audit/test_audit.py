@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from amp_datasets.audit.api import as_text, audit, audit_path, is_manifest
+from amp_datasets.audit.api import audit, audit_path, is_manifest
 from amp_datasets.audit.report import AuditReport
 from amp_datasets.audit.rules import _RULE_OF, RULES, SEVERITIES, Finding, of_reading
 from amp_datasets.demo.write import write_demo
@@ -393,7 +393,7 @@ def test_text_groups_by_rule_and_says_how_to_mend() -> None:
     """Five files of each rule, the count of all, one fix, one summary line."""
     report = AuditReport("set", findings=audit(label_set(*[sample(n, GOOD, GOOD) for n in range(7)])))
     report.count([Category("cat")], [sample(1)])
-    lines = as_text(report)
+    lines = report.as_text()
     assert "warning AMP106: 7 x object labelled twice with one class" in lines
     assert [line for line in lines if line.startswith("    p")] == [
         f"    p{n}.png#2: same object as label 1: cat" for n in range(5)
@@ -401,18 +401,18 @@ def test_text_groups_by_rule_and_says_how_to_mend() -> None:
     assert "    ... and 2 more (-v shows all)" in lines
     assert lines[-2] == f"    fix: {RULES['AMP106'].fix}"
     assert lines[-1] == "1 images, 1 labels: 7 warnings"
-    assert sum(line.startswith("    p") for line in as_text(report, verbose=True)) == 7
+    assert sum(line.startswith("    p") for line in report.as_text(verbose=True)) == 7
 
 
 def test_text_of_a_good_set_is_short(tmp_path: Path) -> None:
     """Counts and one line; how it was read only when asked."""
     report = audit_path(write_yolo(tmp_path / "a"), load_registry())
-    assert as_text(report) == [
+    assert report.as_text() == [
         "images: 5 labelled; 5 train",
         "labels: 5 cat",
         "5 images, 5 labels: nothing to complain of",
     ]
-    assert as_text(report, verbose=True)[0].startswith(f"{tmp_path / 'a'}: yolo: ")
+    assert report.as_text(verbose=True)[0].startswith(f"{tmp_path / 'a'}: yolo: ")
     assert json.loads(json.dumps(report.to_json()))["failed"] is False
 
 

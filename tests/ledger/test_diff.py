@@ -11,7 +11,7 @@ from small_builds import FILTERS, ledger, small_build, write_manifest, write_set
 
 from amp_datasets.building.api import build
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger.diff import DiffReport, as_text, diff
+from amp_datasets.ledger.diff import DiffReport, diff
 
 
 def two(folder: Path, more: str = FILTERS, images: int = 2, **settings: Any) -> tuple[Path, Path]:
@@ -45,7 +45,7 @@ def test_a_build_is_like_itself_made_again(tmp_path: Path) -> None:
     report = diff(*two(tmp_path))
     assert not report.changed
     assert report.same == 12
-    assert as_text(report)[-1] == "nothing is different"
+    assert report.as_text()[-1] == "nothing is different"
 
 
 def test_another_strength_changes_pixels_of_its_filter_alone(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_new_filter_adds_and_an_old_one_that_goes_removes(tmp_path: Path) -> N
     assert {name.split()[1] for name in report.removed} == {"brightness"}
     assert set(report.plugins) == {"brightness", "sobel"}
     assert report.plugins["sobel"][0] is None
-    assert "images added: 2" in as_text(report)
+    assert "images added: 2" in report.as_text()
 
 
 def test_a_threshold_of_labels_changes_labels(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_another_split_is_a_move(tmp_path: Path) -> None:
 def test_long_lists_are_cut_in_text_only(tmp_path: Path) -> None:
     """With a count of the rest."""
     report = diff(*two(tmp_path, seed=4))
-    lists = [line for line in as_text(report) if line.startswith("    ")]
+    lists = [line for line in report.as_text() if line.startswith("    ")]
     assert len(lists) <= 33
     moved = DiffReport("a", "b", moved=[str(n) for n in range(100)])
-    assert as_text(moved)[-1] == "    ... and 90 more (--json lists all)"
+    assert moved.as_text()[-1] == "    ... and 90 more (--json lists all)"
     assert len(moved.to_json()["moved"]) == 100
     assert json.loads(json.dumps(report.to_json()))["changed"] is True
 

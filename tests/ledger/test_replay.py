@@ -14,7 +14,7 @@ from small_builds import copy_of, ledger, small_build, write_manifest, write_set
 from amp_datasets.building.api import build
 from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.ledger import replay as replaying
-from amp_datasets.ledger.replay import as_text, image_difference, replay
+from amp_datasets.ledger.replay import image_difference, replay
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_an_image_that_comes_out_otherwise_is_said_to_differ(
     report = replay(home / "build", "demo_001__flip", tmp_path / "x.jpg")
     assert not report.same_image
     assert not report.same_labels
-    text = "\n".join(as_text(report))
+    text = "\n".join(report.as_text())
     assert "NOT what the ledger says" in text
     assert "became 2.7" in text
     assert report.to_json()["same_image"] is False

@@ -18,7 +18,7 @@ from amp_datasets.errors import BuildError
 from amp_datasets.ledger import replay as replaying
 from amp_datasets.ledger.keys import library_versions
 from amp_datasets.ledger.lock import seal
-from amp_datasets.ledger.verify import VerifyReport, as_text, verify
+from amp_datasets.ledger.verify import VerifyReport, verify
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_fresh_build_is_all_right(home: Path) -> None:
     assert report.findings == []
     assert report.identical == report.replayed == report.images == len(ledger(home / "build"))
     assert report.labels == sum(row["labels_out"] for row in ledger(home / "build"))
-    assert as_text(report)[-1] == "all is as it was made"
+    assert report.as_text()[-1] == "all is as it was made"
 
 
 def test_a_build_may_move(home: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_missing_and_a_foreign_file_are_named(spoilt: Path) -> None:
     assert ("not ours", "images/train/holiday.jpg") in found(report)
     assert report.ignored == ["labels/train.cache"]
     assert report.not_ours == ["runs/best.pt"]
-    assert any("not ours" in line and "runs/best.pt" in line for line in as_text(report))
+    assert any("not ours" in line and "runs/best.pt" in line for line in report.as_text())
 
 
 def test_a_link_in_place_of_an_image_is_found(spoilt: Path) -> None:

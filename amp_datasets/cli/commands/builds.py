@@ -37,7 +37,6 @@ def build(
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
     from amp_datasets.building.api import build as run
-    from amp_datasets.building.report import as_text
 
     with progress_bar(quiet=json_) as progress:
         report = run(
@@ -55,7 +54,7 @@ def build(
     if json_:
         emit_json(report.to_json())
         return
-    emit(as_text(report))
+    emit(report.as_text())
     next_step(f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md")
 
 
@@ -130,7 +129,6 @@ def merge(
 ) -> None:
     """Join several sets into one, without variants: classes by name, unique file names, duplicates reported."""
     from amp_datasets.building.merge import merge as run
-    from amp_datasets.building.report import as_text
 
     with progress_bar(quiet=json_) as progress:
         report = run(
@@ -145,5 +143,5 @@ def merge(
     if json_:
         emit_json(report.to_json())
     else:
-        emit(as_text(report))
+        emit(report.as_text())
         next_step(f"amp check {out}")

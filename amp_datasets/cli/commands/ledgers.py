@@ -21,7 +21,6 @@ def verify(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Read a build again and prove that nothing changed: exit code 1 if something did."""
-    from amp_datasets.ledger.verify import as_text
     from amp_datasets.ledger.verify import verify as run
 
     count: Any = replay if replay == "all" else _number(replay)
@@ -30,7 +29,7 @@ def verify(
     if json_:
         emit_json(report.to_json())
     else:
-        emit(as_text(report))
+        emit(report.as_text())
     if report.findings:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -45,14 +44,13 @@ def replay(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Make one image and its labels again, from its source and one line of the ledger."""
-    from amp_datasets.ledger.replay import as_text
     from amp_datasets.ledger.replay import replay as run
 
     report = run(build, variant, out, sources=source or (), plugin_dirs=plugin_dirs or ())
     if json_:
         emit_json(report.to_json())
     else:
-        emit(as_text(report))
+        emit(report.as_text())
 
 
 @command
@@ -62,14 +60,13 @@ def diff(
     json_: Json = False,
 ) -> None:
     """Say what changed between two builds: exit code 1 if anything did."""
-    from amp_datasets.ledger.diff import as_text
     from amp_datasets.ledger.diff import diff as run
 
     report = run(first, second)
     if json_:
         emit_json(report.to_json())
     else:
-        emit(as_text(report))
+        emit(report.as_text())
     if report.changed:
         raise typer.Exit(EXIT_PROBLEMS)
 

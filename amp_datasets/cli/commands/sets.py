@@ -53,7 +53,7 @@ def check(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
-    from amp_datasets.audit.api import as_text, audit_path
+    from amp_datasets.audit.api import audit_path
 
     report = audit_path(
         target,
@@ -67,7 +67,7 @@ def check(
     if json_:
         emit_json(report.to_json())
     else:
-        emit(as_text(report, verbose))
+        emit(report.as_text(verbose))
         next_step("repair the findings, or see how each is treated in docs/quirks.md" if report.failed else "amp build")
     if report.failed:
         raise typer.Exit(EXIT_PROBLEMS)
