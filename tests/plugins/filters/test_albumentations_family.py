@@ -43,8 +43,8 @@ def make(name: str, seed: int = 0, **settings: Any) -> Any:
 
 
 def original(name: str) -> A.BasicTransform:
-    """The library's own transform with its own defaults and the same generators."""
-    transform = getattr(A, name)(p=1)
+    """The library's own transform with the settings of the example and the same generators."""
+    transform = getattr(A, name)(p=1, **FAMILY.resolve(name).examples[0])
     transform.set_random_state(np.random.default_rng(0), random.Random(0))
     return transform
 

@@ -1,7 +1,8 @@
 """Albumentations' own transforms as `albumentations.NAME`: those whose labels come out right, and why others do not.
 
-Transforms of values alone are taken as they are. Those that only permute or cut whole pixels get their labels from our
-own point map, which is read off the transform itself. The rest is refused, each with what is wrong with it in 2.0.8.
+Transforms of values alone are taken as they are, some within bounds. Those that only permute or cut whole pixels get
+their labels from our own point map, which is read off the transform itself. The rest is refused, each with what is
+wrong with it in 2.0.8.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import albumentations as A  # noqa: N812 - the library's own convention
 import cv2
 import numpy as np
 from albumentations.augmentations.crops.transforms import CropSizeError
+from pydantic import BaseModel, ValidationInfo, create_model, field_validator
 
 from amp_datasets.errors import CannotApply, PluginError, nearest
 from amp_datasets.filtering.base import Draw, Filter, GeometricFilter, PixelFilter
@@ -23,71 +25,11 @@ from amp_datasets.geometry.warp import Affine, Fill, Warp
 from amp_datasets.model import Size
 from amp_datasets.plugin.registry import Family, Registry
 
+from .verdicts import BOUNDS, CROPS, EXACT, EXAMPLES, REFUSED, Bounds
+
 PREFIX = "albumentations"
 
-_CROPS = ("Crop", "CenterCrop", "RandomCrop", "AtLeastOneBBoxRandomCrop")
-_CUTS = (*_CROPS, "RandomCropFromBorders", "BBoxSafeRandomCrop", "Pad", "PadIfNeeded")
-_TURNS = ("HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry")
-EXACT = frozenset((*_CUTS, *_TURNS))
-"""Geometric transforms that move whole pixels and nothing else."""
-
 _EXAMPLE_SIZES = ("height", "width", "x_max", "y_max")
-
-_REFUSED_GROUPS: tuple[tuple[str, str, str], ...] = (
-    ("Rotate", "its boxes enclose the turned corners of the old boxes, not the objects", "use `rotate`"),
-    ("SafeRotate", "its boxes lie half a pixel beside the image", "use `rotate`"),
-    (
-        "Affine ShiftScaleRotate",
-        "its boxes enclose the turned corners of the old boxes, and lie up to a pixel beside it with fit_output",
-        "use `rotate`",
-    ),
-    ("Perspective", "its boxes lie up to 0.75 pixels beside the image", "use `rotate` or `elastic`"),
-    (
-        "ElasticTransform GridDistortion OpticalDistortion PiecewiseAffine ThinPlateSpline GridElasticDeform",
-        "it misplaces keypoints by pixels and keeps the boxes of objects that have left the image",
-        "use `elastic`",
-    ),
-    (
-        "CoarseDropout ConstrainedCoarseDropout Erasing GridDropout MaskDropout XYMasking TimeMasking FrequencyMasking",
-        "it cuts the coordinates of every box down to whole pixels, also where nothing is hidden",
-        "use `cutout`",
-    ),
-    ("PixelDropout", "it takes single pixels out of the labels' masks too", "use `noise`"),
-    (
-        "Morphological",
-        "its boxes grow in one direction only, and images wider than 128 pixels make it fail",
-        "use `blur`",
-    ),
-    ("RandomGridShuffle", "it tears objects apart, each piece a box with the same label", "use `crop`"),
-    (
-        "Resize LongestMaxSize SmallestMaxSize RandomScale RandomResizedCrop RandomSizedCrop RandomSizedBBoxSafeCrop "
-        "CropAndPad",
-        "it resizes, which moves keypoints and masks up to several pixels beside the image",
-        "leave resizing to the trainer; cut with `crop` or `albumentations.RandomCrop`",
-    ),
-    ("CropNonEmptyMaskIfExists RandomCropNearBBox", "it needs data that a manifest cannot give", "use `crop`"),
-    (
-        "FDA HistogramMatching PixelDistributionAdaptation Mosaic OverlayElements TextImage",
-        "it needs other images or data that a manifest cannot give",
-        "write a filter of your own, see CONTRIBUTING.md",
-    ),
-    (
-        "CenterCrop3D CoarseDropout3D CubicSymmetry Pad3D PadIfNeeded3D RandomCrop3D ToTensor3D Transform3D",
-        "it is made for volumes",
-        "take the transform of the same name for images",
-    ),
-    (
-        "Normalize ToFloat FromFloat ToTensorV2 ToRGB",
-        "it does not make a image with three 8-bit channels out of one",
-        "leave this to the trainer",
-    ),
-    ("Lambda", "it is made of code, which a manifest does not hold", "write a filter of your own, see CONTRIBUTING.md"),
-    ("NoOp", "it changes nothing", "write `originals: true`"),
-    ("TimeReverse", "it is made for spectrograms", "use `flip`"),
-    ("BasicTransform DualTransform ImageOnlyTransform", "it is only a base class", "`amp filters` lists all"),
-)
-REFUSED = {name: (reason, fix) for names, reason, fix in _REFUSED_GROUPS for name in names.split()}
-"""Class name to what is wrong with its labels, and what to use instead."""
 
 
 def names() -> list[str]:
@@ -118,7 +60,10 @@ def _transforms() -> dict[str, type[A.BasicTransform]]:
 
 
 def _pixel(base: type[A.BasicTransform]) -> type[Filter]:
-    return _new_class(base, (base, PixelFilter), _shared_members(base))
+    plugin = _new_class(base, (base, PixelFilter), _shared_members(base))
+    if base.__name__ in BOUNDS:
+        plugin.InitSchema = _bounded(base.InitSchema, BOUNDS[base.__name__])
+    return plugin
 
 
 def _geometric(base: type[A.BasicTransform]) -> type[Filter]:
@@ -142,6 +87,7 @@ def _shared_members(base: type[A.BasicTransform]) -> dict[str, Any]:
         checks = {"strict": True} if "InitSchema" in vars(base) else {}
         base.__init__(self, **{"p": 1.0, **given, **checks})
         _refuse_reflection(self)
+        _refuse_out_of_bounds(self, BOUNDS.get(base.__name__))
 
     def get_params_dependent_on_data(self: Any, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:
         """What the transform draws from the data; without the shape, which nobody chose."""
@@ -154,13 +100,13 @@ def _shared_members(base: type[A.BasicTransform]) -> dict[str, Any]:
         return {key: _plain(value) for key, value in chosen.items() if key != "shape"}
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
-    example = {name: 32 for name in _EXAMPLE_SIZES if name in signature.parameters and base.__name__ in _CROPS}
+    example = {name: 32 for name in _EXAMPLE_SIZES if name in signature.parameters and base.__name__ in CROPS}
     return {
         "__module__": __name__,
         "__doc__": str(inspect.getdoc(base)).split("\n\n", maxsplit=1)[0],
         "__init__": __init__,
         "name": f"{PREFIX}.{base.__name__}",
-        "examples": (example,),
+        "examples": (EXAMPLES.get(base.__name__, example),),
         "severity": 2,
         "get_class_fullname": classmethod(lambda cls: f"amp_datasets.{PREFIX}.{base.__name__}"),  # noqa: ARG005
         "get_params_dependent_on_data": get_params_dependent_on_data,
@@ -190,6 +136,28 @@ def _refuse_reflection(transform: Any) -> None:
             f"`{transform.name}` must not fill with mirror images: they show objects without labels",
             fix=f"border_mode: {cv2.BORDER_CONSTANT} (a colour) or {cv2.BORDER_REPLICATE} (the edge)",
         )
+
+
+def _refuse_out_of_bounds(transform: Any, bounds: Bounds | None) -> None:
+    """Settings under which objects move are an error, not a surprise."""
+    for setting in bounds.limits if bounds is not None else ():
+        complaint = bounds.complaint(setting, getattr(transform, setting)) if bounds is not None else None
+        if complaint is not None:
+            raise PluginError(f"`{setting}` of `{transform.name}` {complaint}")
+
+
+def _bounded(schema: type[BaseModel], bounds: Bounds) -> type[BaseModel]:
+    """A transform's schema that knows the bounds as well, so that a manifest's mistake is reported at its line."""
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        complaint = bounds.complaint(str(info.field_name), value)
+        if complaint is not None:
+            raise ValueError(complaint)
+        return value
+
+    return create_model(
+        "InitSchema", __base__=schema, __validators__={"within_bounds": field_validator(*bounds.limits)(check)}
+    )
 
 
 _FILLS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE)
