@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,11 +39,15 @@ class RowError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reads rows of one set: `names` by class number (empty: refused), keypoints as (number, values each)."""
+    """Reads rows of one set: `names` by class number (empty: refused), keypoints as (number, values each).
+
+    With `confidences` rows of an odd number of values end with one; it becomes an attribute of the label.
+    """
 
     names: Sequence[str]
     task: Task | None = None
     keypoints: tuple[int, int] | None = None
+    confidences: bool = False
 
     def read(self, parts: Sequence[str], size: Size) -> Annotation:
         """One label; a RowError if there is none in it."""
@@ -52,13 +56,20 @@ class RowReader:
             values = list(map(float, parts[1:]))
         except ValueError as error:
             raise RowError("row has a value that is not a number", str(error)[:60]) from error
+        if self.confidences and len(values) % 2 and len(values) != self._pose_values() and 0 <= values[-1] <= 1:
+            plain = self.read(parts[:-1], size)
+            return replace(plain, attributes={"confidence": values[-1]})
         if len(parts) == 5:
             return Annotation(category, _box(values, size))
-        if self.keypoints is not None and len(values) == 4 + self.keypoints[0] * self.keypoints[1]:
+        if len(values) == self._pose_values():
             return self._pose(category, values, size)
         if len(values) < 6 or len(values) % 2 or self.task == "pose":
             raise RowError("row has a wrong number of values", f"{len(parts)} values")
         return self._outline(category, values, size)
+
+    def _pose_values(self) -> int | None:
+        """How many values a row of a pose has behind its class."""
+        return None if self.keypoints is None else 4 + self.keypoints[0] * self.keypoints[1]
 
     def _category(self, text: str) -> str:
         try:

@@ -27,7 +27,10 @@ _PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 @dataclass(frozen=True)
 class YoloYaml:
-    """What a `data.yaml` says. `splits` maps a split to the folders, lists or images it names, as written."""
+    """What a `data.yaml` says. `splits` maps a split to the folders, lists or images it names, as written.
+
+    `counts_from_one`: `names` is a map of 1, 2 ... to all of them, so that the name of class 0 is empty.
+    """
 
     file: str
     names: tuple[str, ...]
@@ -37,6 +40,7 @@ class YoloYaml:
     keypoints: tuple[int, int] | None = None
     keypoint_names: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    counts_from_one: bool = False
 
     @property
     def folder(self) -> str:
@@ -92,6 +96,7 @@ def read_yaml(folder: Folder, file: str) -> YoloYaml:
         keypoints=keypoints,
         keypoint_names=_keypoint_names(document.get("kpt_names"), keypoints),
         flip_pairs=_flip_pairs(document.get("flip_idx"), keypoints),
+        counts_from_one=_counts_from_one(document.get("names")),
     )
 
 
@@ -128,11 +133,18 @@ def _names(document: Mapping[str, Any], where: str) -> tuple[str, ...]:
         return tuple(f"class_{i}" for i in range(count or 0))
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise SourceError("`names` is neither a list nor a map of class names", where=where)
-    if count is not None and count != len(names):
+    if count is not None and count != len(names) - _counts_from_one(document.get("names")):
         raise SourceError(
             f"`nc` is {count} but `names` has {len(names)} classes", where=where, fix="correct the one that is wrong"
         )
     return tuple(names)
+
+
+def _counts_from_one(names: object) -> bool:
+    """Whether `names` is a map whose keys are 1, 2 ... without a gap."""
+    if not isinstance(names, dict) or not names:
+        return False
+    return {str(key).strip() for key in names} == {str(number) for number in range(1, len(names) + 1)}
 
 
 def _count(value: object, where: str) -> int | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from itertools import islice
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.base import Detection, Options, Source
@@ -34,18 +34,13 @@ from amp_datasets.model import Annotation, Category, FloatArray, LabelSet, Size
 from amp_datasets.storage.folder import Folder
 
 from .data_yaml import YoloYaml, find_yaml, read_yaml
+from .evidence import RowsOfASet, YoloOptions, from_first_class, keypoint_names, keypoint_shape
 from .splits import YoloSplits
 
 _SAMPLE = 200
 """How many label files are looked into to tell formats and tasks apart."""
 _MAX_UNNAMED = 10_000
 _MAX_LABEL_BYTES = 2**27
-
-
-class YoloOptions(Options):
-    """`task`: what rows of four points are; `auto` takes tilted rectangles throughout for oriented boxes."""
-
-    task: Literal["auto", "detect", "segment", "pose", "obb"] = "auto"
 
 
 class YoloSource(Source[YoloOptions]):
@@ -77,10 +72,14 @@ class YoloSource(Source[YoloOptions]):
         yaml = None if file is None else read_yaml(self.folder, file)
         finder = LabelFiles(self.folder)
         pairs = [(image, finder.find(image)) for image in self.reading.images.names]
-        names = self._names(yaml, [label for _, label in pairs if label is not None])
+        files = [label for _, label in pairs if label is not None]
+        evidence = RowsOfASet.of(row for label in files[:_SAMPLE] for row in self._split(label)[0])
+        names = self._names(yaml, files)
+        names = from_first_class(names, yaml, self._numbers(names, evidence, files), self.options, self.reading)
         splits = YoloSplits(yaml, self.reading)
-        shape = None if yaml is None else yaml.keypoints
-        rows = RowReader(names, self._task(yaml, pairs), shape)
+        shape = keypoint_shape(yaml, evidence, self.options, self.reading)
+        task: Task | None = "pose" if shape is not None else self._task(yaml, pairs)
+        rows = RowReader(names, task, shape, evidence.has_confidences())
         used: dict[str, str] = {}
         for image, label in pairs:
             if label is None:
@@ -91,7 +90,16 @@ class YoloSource(Source[YoloOptions]):
                 self.reading.repair(image, "two images share one label file", f"{label}, also of {other}")
             self._read_image(image, label, rows, splits.of(image))
         self._count_orphans(used, splits)
-        return self.reading.finish(_categories(names, yaml))
+        points = keypoint_names(self.folder, yaml, shape)
+        flips = () if yaml is None else yaml.flip_pairs
+        return self.reading.finish(Category(name, keypoints=points, flip_pairs=flips) for name in names if name)
+
+    def _numbers(self, names: list[str], evidence: RowsOfASet, files: list[str]) -> frozenset[int]:
+        """The class numbers of the set, or of some files if they tell that classes count from 0."""
+        some = evidence.class_numbers()
+        if 0 in some or not {len(names), len(names) - 1} & some:
+            return some
+        return RowsOfASet.of(row[:1] for label in files for row in self._split(label)[0]).class_numbers()
 
     def _read_image(self, image: str, label: str, rows: RowReader, split: str | None) -> None:
         header = self.reading.header(image)
@@ -107,27 +115,49 @@ class YoloSource(Source[YoloOptions]):
         if lines and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(lines)} rows of {label} were dropped")
             return
+        annotations = self._confident(label, annotations)
         if len(annotations) > 1 and rows.task != "pose" and _mixed(annotations):
             self.reading.repair(label, "box and polygon rows in one file", "each row is read for what it is")
         self.reading.add(image, annotations, header=header, split=split)
 
+    def _confident(self, label: str, annotations: list[Annotation]) -> list[Annotation]:
+        """Labels that are predictions: said, unless the least confidence that they need is told."""
+        found = [a.attributes["confidence"] for a in annotations if "confidence" in a.attributes]
+        if not found:
+            return annotations
+        least = self.options.min_confidence
+        if least is None:
+            detail = f"{len(found)} rows, the least sure of {min(found):.2f}"
+            self.reading.repair(label, "rows have a confidence, as predictions do", detail)
+            return annotations
+        kept = [a for a in annotations if a.attributes.get("confidence", 1.0) >= least]
+        if len(kept) < len(annotations):
+            self.reading.drop(label, "prediction of too little confidence", f"{len(annotations) - len(kept)} rows")
+        return kept
+
     def _rows(self, label: str) -> list[list[str]]:
-        """The rows that hold something, split at spaces (or commas, where there are no spaces)."""
+        """The rows that hold something; commas between values are counted."""
+        rows, had_commas = self._split(label)
+        if had_commas:
+            self.reading.repair(label, "commas between values read as spaces")
+        return rows
+
+    def _split(self, label: str) -> tuple[list[list[str]], bool]:
+        """The rows that hold something, split at spaces (or at commas where there are none), and whether at commas."""
         text = parse_text(self.folder.read(label, _MAX_LABEL_BYTES), self.folder.path(label))
         rows = [parts for line in text.split("\n") if (parts := line.split())]
-        if any(len(parts) == 1 and "," in parts[0] for parts in rows):
-            self.reading.repair(label, "commas between values read as spaces")
-            rows = [parts[0].split(",") if len(parts) == 1 else parts for parts in rows]
-        return rows
+        has_commas = any(len(parts) == 1 and "," in parts[0] for parts in rows)
+        return [parts[0].split(",") if len(parts) == 1 else parts for parts in rows], has_commas
 
     def _names(self, yaml: YoloYaml | None, labels: list[str]) -> list[str]:
         if yaml is not None and yaml.names:
-            return checked_names(self.reading, yaml.file, yaml.names)
+            none = [""] if yaml.counts_from_one else []
+            return [*none, *checked_names(self.reading, yaml.file, yaml.names[len(none) :])]
         near = posixpath.dirname(labels[0]) if labels else ""
         names = class_list(self.reading, near)
         if names:
             return names
-        numbers = (_class_number(parts[0]) for label in labels for parts in self._rows(label))
+        numbers = (_class_number(parts[0]) for label in labels for parts in self._split(label)[0])
         count = 1 + max((n for n in numbers if n is not None and n < _MAX_UNNAMED), default=-1)
         if count:
             self.reading.repair("classes", "classes without names are called by their number", f"{count} classes")
@@ -140,7 +170,7 @@ class YoloSource(Source[YoloOptions]):
             return yaml.task
         rings: list[tuple[FloatArray, Size]] = []
         for image, label in islice(((p, x) for p, x in pairs if x is not None), _SAMPLE):
-            for parts in self._rows(label):
+            for parts in self._split(label)[0]:
                 if len(parts) > 5 and len(parts) != 9:
                     return None
                 if len(parts) == 9:
@@ -211,11 +241,3 @@ def _has_rows(folder: Folder, label: str) -> bool:
 def _mixed(annotations: list[Annotation]) -> bool:
     outlined = sum(1 for a in annotations if a.polygons or a.corners is not None)
     return 0 < outlined < len(annotations)
-
-
-def _categories(names: list[str], yaml: YoloYaml | None) -> Iterator[Category]:
-    for name in names:
-        if name and yaml is not None and yaml.keypoints is not None:
-            yield Category(name, keypoints=yaml.keypoint_names, flip_pairs=yaml.flip_pairs)
-        elif name:
-            yield Category(name)
