@@ -1,5 +1,6 @@
 """Shapes, warps and run lengths in float64, on pixel edges.
 
-Offers outlines and their measures (`shapes`), point maps (`warp`) and COCO's run lengths (`rle`).
+Offers outlines and their measures (`shapes`), objects made of several shapes (`joining`), point maps (`warp`) and
+COCO's run lengths (`rle`).
 May import: errors, model.
 """

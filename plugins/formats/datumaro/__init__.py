@@ -1,0 +1,215 @@
+"""Datumaro JSON, which CVAT exports too: one file a subset, items with boxes, polygons, masks and points.
+
+https://open-edge-platform.github.io/datumaro/latest/docs/data-formats/formats/datumaro.html
+
+    annotations/train.json   images/train/a.jpg (of old versions images/a.jpg)
+
+    {"dm_format_version": "1.0", "categories": {"label": {"labels": [{"name": "cat", "parent": ""}]}},
+     "items": [{"id": "a", "image": {"path": "a.jpg", "size": [120, 160]},
+                "annotations": [{"type": "bbox", "label_id": 0, "group": 0, "bbox": [20, 20, 60, 50]}]}]}
+
+Coordinates are pixel edges; a size is height, width. Shapes of one label and `group` (0 is none) are one object: the
+parts of an outline, or a box and its points. The file's name is its subset. An item without annotations is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
+
+from amp_datasets.errors import SourceError
+from amp_datasets.formats.base import Detection, Options, Source
+from amp_datasets.formats.kit.reading import brief, category_name, parse_json, split_name, split_of
+from amp_datasets.formats.kit.structure import json_paths
+from amp_datasets.geometry.joining import JOINED, KEYPOINTS_BOX, Joiner
+from amp_datasets.images.codec import Header
+from amp_datasets.model import Category, LabelSet, Size
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.storage.folder import Folder
+
+from .annotations import to_annotation
+from .export import DatumaroExporter
+
+_OF_IMAGE = frozenset({"label", "caption"})
+_WITHOUT_AREA = frozenset({"polyline"})
+_NOT_READ = frozenset({"cuboid_2d", "cuboid_3d", "feature_vector", "hash_key"})
+
+
+class DatumaroSource(Source[Options]):
+    """Reads every Datumaro JSON of a folder."""
+
+    name: ClassVar[str] = "datumaro"
+    title: ClassVar[str] = "Datumaro JSON, one file a subset"
+
+    @classmethod
+    def detect(cls, folder: Folder) -> Detection | None:
+        """A JSON with `items`, and `categories` that are an object of kinds."""
+        file = next(_label_files(folder), None)
+        return Detection(f"{file} has Datumaro's `categories` and `items`", 90) if file is not None else None
+
+    def read(self) -> LabelSet:
+        """The set; classes of several files are joined by name, in the order of their first appearance."""
+        self._classes: dict[str, Category] = {}
+        for file in _label_files(self.folder):
+            document = parse_json(self.folder.read(file), self.folder.path(file))
+            if not isinstance(document, dict) or not isinstance(document.get("items"), list):
+                raise SourceError("a Datumaro file is an object with a list `items`", where=self.folder.path(file))
+            names = self._read_categories(file, document.get("categories"), _part_labels(document["items"]))
+            for entry in document["items"]:
+                self._read_item(file, entry, names)
+        return self.reading.finish(self._classes.values())
+
+    def _read_categories(self, file: str, categories: Any, parts: set[int]) -> list[str]:
+        """The names by label id, empty where unusable; `parts` of skeletons are keypoints of the class above them."""
+        label = categories.get("label") if isinstance(categories, dict) else None
+        entries = label.get("labels") if isinstance(label, dict) else None
+        names, parents = [], []
+        for entry in entries if isinstance(entries, list) else ():
+            try:
+                names.append(category_name(entry["name"]))
+                parents.append(str(entry.get("parent") or ""))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.reading.drop(f"{file}: {brief(entry)}", "category cannot be read", str(error))
+                names.append("")
+                parents.append("")
+        keypoints = _keypoints(categories, names, [p if n in parts else "" for n, p in enumerate(parents)])
+        for number, (name, parent) in enumerate(zip(names, parents, strict=True)):
+            if name and number not in parts:
+                category = Category(name, "" if parent == name else parent, *keypoints.get(name, ((), ())))
+                known = self._classes.setdefault(name, category)
+                if category.keypoints and not known.keypoints:
+                    self._classes[name] = category
+        return names
+
+    def _read_item(self, file: str, entry: Any, names: list[str]) -> None:
+        described = entry.get("image") if isinstance(entry, dict) else None
+        if not isinstance(described, dict) or not isinstance(entry.get("annotations", []), list):
+            self.reading.drop(f"{file}: {brief(entry)}", "entry has no image or no list of annotations")
+            return
+        stem = PurePosixPath(file).stem
+        image = self._find(file, stem, described.get("path") or entry.get("id"))
+        header = None if image is None else self.reading.header(image)
+        if image is None or header is None:
+            return
+        declared = _declared(described.get("size"))
+        joiner, shapes = Joiner(), 0
+        for number, raw in enumerate(entry.get("annotations", []), start=1):
+            shapes += self._read_annotation(raw, names, declared or header.size, joiner, f"{image}#{number}")
+        split = split_name(stem) or split_of(image) or split_of(file)
+        self._finish(image, header, declared, split, joiner, shapes)
+
+    def _finish(
+        self, image: str, header: Header, declared: Size | None, split: str | None, joiner: Joiner, shapes: int
+    ) -> None:
+        objects = joiner.objects()
+        if joiner.joined:
+            self.reading.repair(image, JOINED, f"{joiner.joined} shapes")
+        if joiner.boxed:
+            self.reading.repair(image, KEYPOINTS_BOX, f"{joiner.boxed} objects")
+        if shapes and not objects:
+            self.reading.drop(image, "no usable label", f"all {shapes} labels were dropped")
+            return
+        self.reading.add(image, objects, header=header, declared=declared, split=split)
+
+    def _find(self, file: str, subset: str, stated: object) -> str | None:
+        """The image of an item: where Datumaro puts it, else wherever it is; None, and counted."""
+        if not isinstance(stated, str) or not stated:
+            self.reading.drop(file, "image entry has no file name")
+            return None
+        root = file.rpartition("/")[0].rpartition("/")[0]
+        prefix = f"{root}/" if root else ""
+        for place in (f"{prefix}images/{subset}/{stated}", f"{prefix}images/{stated}"):
+            if place in self.reading.images:
+                return place
+        return self.reading.image_of(stated, file, split=split_name(subset))
+
+    def _read_annotation(self, raw: Any, names: list[str], size: Size, joiner: Joiner, report: str) -> bool:
+        """Take in one annotation, or count why not; whether it is of an object, rather than of the image."""
+        kind = str(raw.get("type")) if isinstance(raw, dict) else ""
+        if kind in _OF_IMAGE | _NOT_READ:
+            self.reading.drop(report, "kind of label is not read", kind)
+            return kind not in _OF_IMAGE
+        if kind in _WITHOUT_AREA:
+            self.reading.drop(report, "shape has no area", kind)
+            return True
+        try:
+            label = raw["label_id"]
+            if type(label) is not int or not 0 <= label < len(names) or not names[label]:
+                raise ValueError(f"label_id {brief(label)} is not in `categories`")
+            known = self._classes.get(names[label])
+            annotation = to_annotation(kind, raw, names[label], names, known.keypoints if known else (), size)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.reading.drop(report, "label cannot be read", f"{type(error).__name__}: {error}"[:100])
+            return True
+        if kind == "ellipse":
+            self.reading.repair(report, "ellipse read as a polygon", annotation.category)
+        group = raw.get("group")
+        joiner.add(annotation, group if type(group) is int and group else None)
+        return True
+
+
+def _label_files(folder: Folder) -> Iterator[str]:
+    for file in folder.with_suffix(".json"):
+        paths = json_paths(folder, file, (b'"categories"',))
+        listed = ("items",) in paths or ("dm_format_version",) in paths
+        if ("categories",) in paths and ("categories", "[]") not in paths and listed:
+            yield file
+
+
+def _part_labels(items: list[Any]) -> set[int]:
+    """The label ids of nothing but the parts of skeletons."""
+    parts, whole = set[int](), set[int]()
+    for item in items:
+        shapes = item.get("annotations") if isinstance(item, dict) else None
+        for shape in shapes if isinstance(shapes, list) else ():
+            elements = shape.get("elements") if isinstance(shape, dict) else None
+            parts.update(_label_ids(elements if isinstance(elements, list) else []))
+            whole.update(_label_ids([shape]))
+    return parts - whole
+
+
+def _label_ids(shapes: list[Any]) -> Iterator[int]:
+    for shape in shapes:
+        label = shape.get("label_id") if isinstance(shape, dict) else None
+        if type(label) is int:
+            yield label
+
+
+def _keypoints(
+    categories: Any, names: list[str], parents: list[str]
+) -> dict[str, tuple[tuple[str, ...], tuple[tuple[int, int], ...]]]:
+    """The names of each class's keypoints, and the edges between them: from the points' own list, else by parents."""
+    found: dict[str, tuple[tuple[str, ...], tuple[tuple[int, int], ...]]] = {}
+    for parent in dict.fromkeys(parent for parent in parents if parent in names):
+        own = tuple(name for name, above in zip(names, parents, strict=True) if above == parent and name)
+        found[parent] = (own, ())
+    listed = categories.get("points") if isinstance(categories, dict) else None
+    for entry in (listed.get("items") if isinstance(listed, dict) else None) or ():
+        if not isinstance(entry, dict) or type(entry.get("label_id")) is not int:
+            continue
+        index, labels, joints = entry["label_id"], entry.get("labels"), entry.get("joints")
+        if 0 <= index < len(names) and isinstance(labels, list) and all(isinstance(name, str) for name in labels):
+            pairs = joints if isinstance(joints, list) else []
+            edges = [(p[0] - 1, p[1] - 1) for p in pairs if isinstance(p, list) and _is_edge(p, len(labels))]
+            if labels and all(labels):
+                found[names[index]] = (tuple(labels), tuple(edges))
+    return found
+
+
+def _is_edge(pair: list[Any], count: int) -> bool:
+    """Whether two numbers, counted from 1 as COCO does, name keypoints."""
+    return len(pair) == 2 and all(type(end) is int and 1 <= end <= count for end in pair)
+
+
+def _declared(size: Any) -> Size | None:
+    """Height, width as a size; None if it is not usable."""
+    if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
+        return None
+    return (size[1], size[0])
+
+
+def register(registry: Registry) -> None:
+    """Offer both sides of the format."""
+    registry.add_source(DatumaroSource)
+    registry.add_exporter(DatumaroExporter)
