@@ -154,6 +154,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
         "`--option first_class=0` (or 1) says which number in the labels is the first class",
     ),
     ("AMP527", "note", "label is left out as asked", "nothing: change the option to read it"),
+    ("AMP530", "warning", "mask image lacks an object", "export the masks again; until then its box is the label"),
     ("AMP540", "warning", "kind of label that is not read", "draw these objects as boxes or polygons if they matter"),
     ("AMP541", "warning", "frames of a video are found by numbers", "check one; see `first_image` and `frames`"),
     ("AMP542", "note", "image is left out as asked", "nothing: change the option to read it"),
@@ -176,6 +177,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
         "row has a value that is not a number", "row has a wrong number of values"),
     "AMP211": ("class id is not a number", "class id is out of range"),
     "AMP114": ("mask has another size than the image",),
+    "AMP530": ("mask image is missing", "segment that is not in the mask image"),
     "AMP115": (
         "box taken from the outline",
         "odd polygon value removed",
@@ -228,7 +230,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     ),
     "AMP504": ("label file names another image", "two images share one label file"),
     "AMP210": ("class is not in `classes`",),
-    "AMP317": ("unusable image size ignored", "image taken from the label file"),
+    "AMP317": ("number of boxes is wrong", "unusable image size ignored", "image taken from the label file"),
     "AMP520": ("boxes are not what the format says",),
     "AMP521": ("form of the boxes is not clear",),
     "AMP522": ("every label is a crowd",),
@@ -240,7 +242,8 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP540": ("kind of label is not read",),
     "AMP541": ("frames found by the numbers in the images' names",),
     "AMP542": ("frame is not wanted",),
-    "AMP505": ("label file of another task not read", "parts of an object are not read"),
+    "AMP505": ("label file of another task not read", "parts of an object are not read",
+        "region that nobody labelled"),
 }  # fmt: skip
 _RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}
 

@@ -58,3 +58,17 @@ def simple_values(mapping: Mapping[str, Any]) -> dict[str, str | int | float | b
         for key, value in mapping.items()
         if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
     }
+
+
+def one_word(name: str) -> str:
+    """A class name for label files whose values are separated by spaces: `_` in the place of each space."""
+    return "_".join(name.split())
+
+
+def words_of(names: Iterable[str]) -> dict[str, str]:
+    """What the words of a label file mean where a list has the `names`: those that `one_word` wrote, and themselves."""
+    names = list(names)
+    words = [one_word(name) for name in names]
+    return {word: name for word, name in zip(words, names, strict=True) if words.count(word) == 1} | dict(
+        zip(names, names, strict=True)
+    )

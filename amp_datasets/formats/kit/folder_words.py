@@ -6,11 +6,24 @@ import functools
 import re
 
 _LABELS = {
-    *("annotation", "annotations", "ann", "anns", "label", "labels", "labeltxt", "labelstxt", "xml", "xmls"),
+    *("annotation", "annotations", "ann", "anns", "label", "labels", "labeltxt", "labelstxt", "xml", "xmls", "label_2"),
     *("json", "jsons", "txt", "bbox", "bboxes", "gt"),
 }
 _PLAIN = _LABELS | {
-    *("image", "images", "img", "imgs", "jpegimages", "picture", "pictures", "photo", "photos", "frame", "frames"),
+    *(
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "jpegimages",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "frame",
+        "frames",
+        "image_2",
+    ),
     *("data", "dataset", "datasets", "default", "upload", "uploads", "media", "content", "obj"),
 }
 """Folders called so hold images or labels, and say nothing about which ones."""

@@ -68,6 +68,15 @@ def finite(value: object) -> float:
     return number
 
 
+def is_number(value: object) -> bool:
+    """Whether `finite` takes a value."""
+    try:
+        finite(value)
+    except ValueError:
+        return False
+    return True
+
+
 def points(values: Sequence[object]) -> FloatArray:
     """A flat list x1 y1 x2 y2 ... as an (n, 2) array; ValueError if it is not that."""
     if len(values) % 2:
@@ -106,6 +115,16 @@ def parse_text(data: bytes, where: object) -> str:
         raise SourceError(
             f"this is not UTF-8 text (byte {error.start})", where=where, fix="save it as UTF-8"
         ) from error
+
+
+def first_lines(folder: Folder, name: str, limit: int = 65536) -> list[str]:
+    """The lines of a text file's beginning that are not blank, no line cut off; none of a file that is no text."""
+    try:
+        head = folder.head(name, limit)
+        text = parse_text(head if len(head) < limit else head.rpartition(b"\n")[0], name)
+    except AmpError:
+        return []
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def parse_json(data: bytes, where: object) -> Any:

@@ -15,6 +15,8 @@ from amp_datasets.formats.kit.parsing import (
     brief,
     category_name,
     finite,
+    first_lines,
+    is_number,
     is_prose,
     is_readme,
     looks_like,
@@ -40,6 +42,8 @@ __all__ = [
     "checked_names",
     "class_list",
     "finite",
+    "first_lines",
+    "is_number",
     "is_prose",
     "is_readme",
     "looks_like",
@@ -68,6 +72,7 @@ class Reading:
     def __post_init__(self) -> None:
         self.images = ImageLookup(self.folder)
         self._samples: dict[str, Sample] = {}
+        self._left_out: set[str] = set()
         self._found: dict[tuple[str, str], list[str]] = {}
         for name in self.images.unusable:
             self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
@@ -83,6 +88,10 @@ class Reading:
     def repair(self, name: str, rule: str, detail: str = "") -> None:
         """Count a mistake that was repaired without doubt about its meaning."""
         self.repairs.append(Repair(name, rule, detail))
+
+    def leave_out(self, *images: str) -> None:
+        """Note image files as no images of the set: masks, say, which belong to the labels of others."""
+        self._left_out.update(images)
 
     def image_of(self, reference: str, label_file: str, *, split: str | None = None) -> str | None:
         """The image that a label file of several images means by `reference`; None, and counted, if there is none.
@@ -169,7 +178,7 @@ class Reading:
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
         """The set, with images that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
         self._say_how_images_were_found()
-        gone = {item.id for item in self.dropped}
+        gone = {item.id for item in self.dropped} | self._left_out
         for image in self.images.names:
             if image not in self._samples and image not in gone:
                 self.add(image, (), labelled=unlisted_is_empty, split=split_of(image))

@@ -1,0 +1,65 @@
+"""OpenImages tables: shares in an order of their own, codes and their names, flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import best_source, read_set, reasons, write_files
+
+from amp_datasets.plugin.discovery import load_registry
+
+REGISTRY = load_registry()
+OPENIMAGES = REGISTRY.source("openimages")
+HEADER = (
+    "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
+)
+ROW = "0a1b,xclick,/m/01,1,0.25,0.5,0.125,0.75,1,0,0,-1,0\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["class-descriptions-boxable.csv", "oidv6-class-descriptions.csv", "oidv7-class-descriptions-boxable.csv"],
+)
+def test_rows_are_shares_and_codes_have_names(names: str, tmp_path: Path) -> None:
+    """Golden row: XMin, XMax, YMin, YMax of 64x48; the file that names the codes is called in many ways."""
+    files = {
+        "train/0a1b.jpg": "",
+        "oidv6-train-annotations-bbox.csv": HEADER + ROW,
+        names: 'LabelName,DisplayName\n/m/02,Pear\n/m/01,"Apple, red"\n',
+    }
+    found = best_source(REGISTRY, write_files(tmp_path, files))
+    assert found is not None
+    assert found[0] == "openimages"
+    labels = read_set(OPENIMAGES, tmp_path)
+    (sample,) = labels.samples
+    (annotation,) = sample.annotations
+    assert (annotation.category, annotation.xyxy) == ("Apple, red", (16.0, 6.0, 32.0, 36.0))
+    assert (annotation.iscrowd, dict(annotation.attributes), sample.split) == (False, {"occluded": 1}, "train")
+    assert not labels.dropped
+
+
+def test_groups_are_crowds_and_codes_without_names_stay(tmp_path: Path) -> None:
+    """Nothing is guessed."""
+    files = {"0a1b.jpg": "", "validation-annotations-bbox.csv": HEADER + ROW.replace("1,0,0,-1", "0,0,1,-1")}
+    (sample,) = read_set(OPENIMAGES, write_files(tmp_path, files)).samples
+    assert [(a.category, a.iscrowd) for a in sample.annotations] == [("/m/01", True)]
+    assert sample.split == "validation"
+
+
+@pytest.mark.parametrize(
+    "bad", [ROW.replace("0.25", "x"), ROW.replace("0.25", "12"), ROW.replace("/m/01", ""), "0a1b\n"]
+)
+def test_bad_rows_are_dropped_one_by_one(bad: str, tmp_path: Path) -> None:
+    """Text, pixels, no class, a short row: the row beside stays."""
+    files = {"0a1b.jpg": "", "train-annotations-bbox.csv": HEADER + ROW + bad}
+    labels = read_set(OPENIMAGES, write_files(tmp_path, files))
+    assert [len(sample.annotations) for sample in labels.samples] == [1]
+    assert reasons(labels) == {"label cannot be read"}
+
+
+def test_rows_without_an_image_are_counted(tmp_path: Path) -> None:
+    """Of a set that was downloaded in part, most images are missing."""
+    files = {"0a1b.jpg": "", "train-annotations-bbox.csv": HEADER + ROW + ROW.replace("0a1b", "ffff") + ROW[4:]}
+    labels = read_set(OPENIMAGES, write_files(tmp_path, files))
+    assert reasons(labels) == {"image is missing", "row names no image"}
