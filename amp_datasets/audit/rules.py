@@ -158,6 +158,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP540", "warning", "kind of label that is not read", "draw these objects as boxes or polygons if they matter"),
     ("AMP541", "warning", "frames of a video are found by numbers", "check one; see `first_image` and `frames`"),
     ("AMP542", "note", "image is left out as asked", "nothing: change the option to read it"),
+    ("AMP543", "warning", "class is read from one of several places", "check it; see the options of the format"),
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
     ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )
@@ -241,6 +242,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP527": ("prediction of too little confidence",),
     "AMP540": ("kind of label is not read",),
     "AMP541": ("frames found by the numbers in the images' names",),
+    "AMP543": ("class taken from one of several attributes", "class taken from the attribute's name"),
     "AMP542": ("frame is not wanted",),
     "AMP505": ("label file of another task not read", "parts of an object are not read",
         "region that nobody labelled"),
