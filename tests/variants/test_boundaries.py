@@ -119,3 +119,13 @@ def test_a_millionth_of_the_image_is_a_rounding_error(beyond: float, said: bool,
     found = {item.rule for item in labels.repairs}
     assert ("box clipped to the image" in found) == said
     assert ("keypoint outside the image removed" in found) == said
+
+
+@pytest.mark.parametrize("min_side", [1.2, 1.0, 0.9])
+def test_a_mask_has_the_width_of_its_pixels(min_side: float) -> None:
+    """A mask one pixel wide was no wider before it was cut, so it is not the cut that makes it too small."""
+    pixels = np.zeros((80, 100), dtype=bool)
+    pixels[30, 20:60] = True
+    label = Annotation("a", (20, 30, 60, 31), mask=geometry.encode_mask(pixels))
+    policy = LabelPolicy(min_side_px=min_side, min_visibility=0, drop_below=0)
+    assert len(judge([label], crop(40), NO_HOLES, policy).annotations) == 1
