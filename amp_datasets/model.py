@@ -28,7 +28,11 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A class. `keypoints` names its points; `skeleton` and `flip_pairs` index them from 0."""
+    """A class. `keypoints` names its points; `skeleton` and `flip_pairs` index them from 0.
+
+    `flip_pairs` are the keypoints that a mirror image exchanges; a pair (i, i) says that i is its own mirror image.
+    Empty, nobody knows.
+    """
 
     name: str
     supercategory: str = ""

@@ -106,10 +106,12 @@ def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str,
     if manifest.originals or not augmented:
         wanted[ORIGINAL] = keys.original_key(item.sha256, labels)
     if augmented:
-        wanted |= {spec.name: keys.key(item.sha256, labels, spec) for spec in prepared.recipe.variants}
+        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided) for spec in prepared.recipe.variants}
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
-    return Task(sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group)
+    return Task(
+        sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided
+    )
 
 
 def new_report(prepared: Prepared, out: Path) -> BuildReport:
@@ -121,7 +123,7 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
         dropped=losses(item for item in joined.dropped if not is_label(item)),
         unusable_labels=losses(item for item in joined.dropped if is_label(item)),
         repairs=losses(joined.repairs),
-        notes=[*joined.notes, *_meaning_warnings(prepared)],
+        notes=[*joined.notes, *_meaning_warnings(prepared), *_pose_notes(prepared)],
         formats=dict(prepared.formats),
     )
 
@@ -130,6 +132,15 @@ def _meaning_warnings(prepared: Prepared) -> list[str]:
     used = dict.fromkeys(step.filter for spec in prepared.recipe.variants for step in spec.steps)
     spoils = [(name, prepared.registry.filter(name).spoils) for name in used]
     return warnings((category.name for category in prepared.joined.categories), spoils)
+
+
+def _pose_notes(prepared: Prepared) -> list[str]:
+    """Which classes have keypoints that look the same in a mirror, as far as their names tell."""
+    return [
+        f"no keypoint of {name} has left or right in its name, so mirror images keep their order; "
+        "say `flip_idx` or `flip_pairs` if some change places"
+        for name in prepared.recipe.categories.ordered
+    ]
 
 
 def expect(report: BuildReport, prepared: Prepared) -> None:

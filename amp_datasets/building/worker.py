@@ -36,6 +36,7 @@ class Task:
     keys: dict[str, str]
     ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     group: str = ""
+    one_sided: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -185,7 +186,7 @@ class _Loaded:
             self.problem = {"reason": "image cannot be decoded", "detail": error.what}
             return
         labels = load_annotations(task.labels), load_image_labels(task.labels)
-        self.original = Original(image, task.sha256, *labels)
+        self.original = Original(image, task.sha256, *labels, frozenset(task.one_sided))
 
 
 def _is_intact(row: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -69,9 +70,9 @@ class VariantKeys:
         }
         self._kinds = {spec.name: self._kind(spec) for spec in recipe.variants}
 
-    def key(self, source_sha256: str, labels: str, spec: VariantSpec) -> str:
-        """The key of all copies of one kind of variant of a source."""
-        return digest([self._kinds[spec.name], source_sha256, labels])
+    def key(self, source_sha256: str, labels: str, spec: VariantSpec, one_sided: Sequence[str] = ()) -> str:
+        """The key of all copies of one kind of variant of a source, whose set has these classes without counterpart."""
+        return digest([self._kinds[spec.name], source_sha256, labels, *one_sided])
 
     def _kind(self, spec: VariantSpec) -> str:
         """What decides about a kind of variant, whatever the source."""

@@ -17,7 +17,7 @@ from pydantic import (
 from amp_datasets.filtering.settings import is_filter
 from amp_datasets.images.codec import EncodeSettings, Limits
 from amp_datasets.manifest.fields import Classes, ExportName, Name, OutlineName, RequiredPlugin, Share, StepSetting
-from amp_datasets.variants.recipe import LabelSettings, Step, VariantSpec
+from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
 
@@ -186,6 +186,20 @@ class Manifest(_Model):
         if both:
             raise ValueError(f"`{both[0]}` is both a filter and a mix; rename the mix")
         return value
+
+    @model_validator(mode="after")
+    def _one_file_each(self) -> Manifest:
+        """Each variant of an image is a file of its own, also where file systems know no capitals."""
+        owners = {ORIGINAL: "the untouched image"}
+        for spec in self.variants():
+            for copy in range(spec.copies):
+                label = spec.label(copy)
+                other = owners.setdefault(label.casefold(), spec.name)
+                if other != spec.name or label.casefold() == ORIGINAL:
+                    raise ValueError(
+                        f"`{spec.name}` and `{other}` would both name a file `{label}`; rename one of them"
+                    )
+        return self
 
     def variants(self) -> tuple[VariantSpec, ...]:
         """Every kind of variant, in the manifest's order."""

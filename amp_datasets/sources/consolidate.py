@@ -12,6 +12,7 @@ from amp_datasets.errors import SourceError
 from amp_datasets.images.codec import Limits
 from amp_datasets.images.fingerprints import fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.resolve import one_sided_among
 from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample, classifies
 from amp_datasets.sources.classes import ClassNames, MergedCategories
 from amp_datasets.sources.splits import Group, assign_splits
@@ -28,6 +29,8 @@ class Item:
     stem: str
     sha256: str
     set_name: str
+    one_sided: tuple[str, ...] = ()
+    """Classes of its set that have a side, and no counterpart in this set or the manifest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +94,7 @@ def _take_in(
     manifest: Manifest,
     limits: Limits,
 ) -> None:
+    single = one_sided_among(manifest, [name for name in mapping.values() if name is not None])
     for category in labels.categories:
         name = mapping[category.name]
         if name is not None:
@@ -108,7 +112,7 @@ def _take_in(
             continue
         mapped = _mapped(sample, source_id, mapping, joining)
         if mapped is not None:
-            joining.items.append(Item(mapped, "", found[0], set_name))
+            joining.items.append(Item(mapped, "", found[0], set_name, tuple(sorted(single))))
 
 
 def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: _Joining) -> Sample | None:

@@ -40,6 +40,8 @@ class LabelPolicy:
     sides: Mapping[str, str] = field(default_factory=dict)
     one_sided: frozenset[str] = frozenset()
     categories: Mapping[str, Category] = field(default_factory=dict)
+    ordered: frozenset[str] = frozenset()
+    """Categories whose keypoints have names without sides, so that a mirror image keeps their order."""
 
     def outline_of(self, category: str) -> Outline:
         """The shape assumed inside a plain box of this category."""
@@ -87,6 +89,15 @@ def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: L
     if warp.fill == "reflect" and any(_reflection_shows(a, warp) for a in annotations):
         unclear = SEEN_TWICE
     return Judged(tuple(kept), dropped, partial, unclear)
+
+
+def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:
+    """Whether it is known which of a label's keypoints a mirror image exchanges."""
+    points = annotation.keypoints
+    if points is None or len(points) < 2 or annotation.category in policy.ordered:
+        return True
+    category = policy.categories.get(annotation.category)
+    return category is not None and bool(category.flip_pairs)
 
 
 def visible_boxes(annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy) -> FloatArray:

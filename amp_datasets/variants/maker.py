@@ -19,7 +19,16 @@ from amp_datasets.geometry.warp import Warp, identity, resample_image
 from amp_datasets.model import Category, FloatArray, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.variants.labels import NO_HOLES, SEEN_TWICE, Holes, Judged, LabelPolicy, judge, visible_boxes
+from amp_datasets.variants.labels import (
+    NO_HOLES,
+    SEEN_TWICE,
+    Holes,
+    Judged,
+    LabelPolicy,
+    judge,
+    knows_its_mirror,
+    visible_boxes,
+)
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Applied, Original, Signature, change_values, signature_of
@@ -128,9 +137,9 @@ class VariantMaker:
         judged = planned.judged
         if original.annotations and not judged.annotations:
             return "no object would stay visible", ", ".join(judged.dropped)
-        one_sided = self.policy.one_sided & {*(a.category for a in original.annotations), *original.labels}
-        if planned.warp.mirrors and one_sided:
-            return "a mirror image would exchange left and right", f"no counterpart of {', '.join(sorted(one_sided))}"
+        turned_round = self._mirror_problem(original) if planned.warp.mirrors else None
+        if turned_round is not None:
+            return turned_round
         if judged.unclear == SEEN_TWICE:
             return _REFLECTED, judged.unclear
         levels = self.recipe.labels.min_difference
@@ -139,6 +148,17 @@ class VariantMaker:
         if not all(signature.differs(sibling, levels) for sibling in siblings[1:]):
             return "the image would equal another copy", ""
         return None if judged.unclear is None else (_PARTIAL, judged.unclear)
+
+    def _mirror_problem(self, original: Original) -> tuple[str, str] | None:
+        """Why a source must not be mirrored: a side without counterpart, or a pose of which nobody knows the sides."""
+        names = {*(a.category for a in original.annotations), *original.labels}
+        one_sided = (self.policy.one_sided | original.one_sided) & names
+        if one_sided:
+            return "a mirror image would exchange left and right", f"no counterpart of {', '.join(sorted(one_sided))}"
+        unknown = {a.category for a in original.annotations if not knows_its_mirror(a, self.policy)}
+        if unknown:
+            return UNKNOWN_PAIRS, f"{', '.join(sorted(unknown))}: name its keypoints, or say `flip_idx` or `flip_pairs`"
+        return None
 
     def _draw(
         self, original: Original, spec: VariantSpec, copy: int, attempt: int
@@ -184,6 +204,7 @@ class VariantMaker:
         return self._transforms[spec.name]
 
 
+UNKNOWN_PAIRS = "nobody said which keypoints a mirror image exchanges"
 _NO_BOXES: FloatArray = np.zeros((0, 4))
 _PARTIAL = "an object would be cut in a way that is neither visible nor gone"
 _REFLECTED = "an object would be seen twice in the reflected border"
@@ -215,4 +236,5 @@ def _policy(recipe: Recipe) -> LabelPolicy:
         rules.sides,
         frozenset(rules.one_sided),
         {name: Category(name, flip_pairs=pairs) for name, pairs in rules.flip_pairs.items()},
+        frozenset(rules.ordered),
     )

@@ -42,8 +42,23 @@ def side_pairs(names: Sequence[str]) -> tuple[dict[str, str], frozenset[str]]:
 def keypoint_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Indices of keypoints whose names differ by left and right alone, each pair once."""
     index: dict[str, Any] = {name: i for i, name in enumerate(names)}
-    others = [(i, index.get(_other_side(name) or "")) for name, i in index.items()]
+    others = [(i, index.get(_other_side(name) or _other_corner(name) or "")) for name, i in index.items()]
     return tuple((i, j) for i, j in others if j is not None and i < j)
+
+
+def is_numbered(names: Sequence[str]) -> bool:
+    """Whether names of keypoints are none, but numbers that stand for them."""
+    return all(_NUMBERED.fullmatch(name) for name in names)
+
+
+_NUMBERED = re.compile(r"(?:key)?(?:point|pt|kpt|kp|landmark|lm|p|k)?[\s_-]*\d*", re.IGNORECASE)
+_CORNERS = {"tl": "tr", "tr": "tl", "bl": "br", "br": "bl", "ul": "ur", "ur": "ul", "ll": "lr", "lr": "ll"}
+
+
+def _other_corner(name: str) -> str | None:
+    """`TR` for `TL`: corners of a page by their initials."""
+    other = _CORNERS.get(name.lower())
+    return other.upper() if other is not None and name.isupper() else other
 
 
 def _other_side(name: str) -> str | None:

@@ -56,6 +56,8 @@ class CategoryRules:
     sides: dict[str, str] = field(default_factory=dict)
     one_sided: tuple[str, ...] = ()
     flip_pairs: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    ordered: tuple[str, ...] = ()
+    """Categories whose keypoints have names, and none of them a side: a mirror image keeps their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def load_recipe(text: str) -> Recipe:
             rules["sides"],
             tuple(rules["one_sided"]),
             {name: tuple((i, j) for i, j in pairs) for name, pairs in rules["flip_pairs"].items()},
+            tuple(rules.get("ordered", ())),
         ),
         plugin_dirs=tuple(raw.pop("plugin_dirs", ())),
         **raw,

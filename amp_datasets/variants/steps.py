@@ -35,6 +35,8 @@ class Original:
     sha256: str
     annotations: tuple[Annotation, ...]
     labels: tuple[str, ...] = ()
+    one_sided: frozenset[str] = frozenset()
+    """Classes that a mirror image would make wrong, because this source's set has no counterpart of them."""
 
     @property
     def size(self) -> Size:

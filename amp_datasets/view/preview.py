@@ -51,7 +51,8 @@ def _tiles(item: Item, maker: VariantMaker) -> Iterator[Tile]:
     limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
     data = read_bytes(item.sample.image, limits)
     image = decode(data, read_header(data, limits, item.sample.image), item.sample.image)
-    original = Original(image, hashlib.sha256(data).hexdigest(), item.sample.annotations, item.sample.labels)
+    labels = (item.sample.annotations, item.sample.labels)
+    original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
     yield _titled(item.stem, original.labels), drawn(image, original.annotations)
     for planned in maker.plan_all(original):
         label = planned.spec.label(planned.copy)

@@ -202,7 +202,8 @@ def _flip_pairs(value: object, shape: tuple[int, int] | None) -> tuple[tuple[int
         return ()
     if sorted(order) != list(range(len(order))) or any(order[order[i]] != i for i in order):
         return ()
-    return tuple((i, j) for i, j in enumerate(order) if i < j)
+    pairs = tuple((i, j) for i, j in enumerate(order) if i < j)
+    return pairs or tuple((i, i) for i in order)  # each point is its own mirror image, which somebody has to say
 
 
 def _text(value: object) -> str:

@@ -40,7 +40,7 @@ class YoloExporter(Exporter[Options]):
 
     def write(self, labels: LabelSet) -> None:
         """Write images, rows and data.yaml."""
-        self.prepare(labels.categories)
+        self.prepare(labels)
         numbers = {category.name: number for number, category in enumerate(labels.categories)}
         folders: dict[str, tuple[Path, Path]] = {}
         for sample in labels.samples:
@@ -79,8 +79,8 @@ class YoloExporter(Exporter[Options]):
             rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
             yield from ["repeated row"] * (len(sample.annotations) - len(rows))
 
-    def prepare(self, categories: Iterable[Category]) -> None:
-        """Look at the classes before the first row."""
+    def prepare(self, labels: LabelSet) -> None:
+        """Look at the set before the first row."""
 
     def settings(self) -> list[str]:
         """More lines of the data.yaml."""
@@ -125,25 +125,35 @@ class YoloPoseExporter(YoloExporter):
     holds: ClassVar[frozenset[Feature]] = frozenset({"keypoints", "empty", "split", "classes"})
     task: ClassVar[str] = "pose"
     skeleton: Category = Category("")
+    count: int = 1
 
-    def prepare(self, categories: Iterable[Category]) -> None:
-        """Choose the keypoints: the trainer has one list of them for all classes."""
-        self.skeleton = max(categories, key=lambda category: len(category.keypoints), default=Category(""))
+    def prepare(self, labels: LabelSet) -> None:
+        """Choose the keypoints: the trainer has one list of them for all classes, also where nobody named them."""
+        self.skeleton = max(labels.categories, key=lambda category: len(category.keypoints), default=Category(""))
+        named = {category.name for category in labels.categories if category.keypoints}
+        found = [len(self.skeleton.keypoints), 1]
+        if len(named) < len(labels.categories):
+            found += (len(p) for s in labels.samples for a in s.annotations if (p := a.keypoints) is not None)
+        self.count = max(found)
 
     def settings(self) -> list[str]:
-        """The number of keypoints, their names, and which ones a mirror swaps."""
-        order = list(range(max(1, len(self.skeleton.keypoints))))
-        for i, j in self.skeleton.flip_pairs:
-            order[i], order[j] = j, i
-        lines = [f"kpt_shape: [{len(order)}, 3]", f"flip_idx: {order}"]
-        if self.skeleton.keypoints:
+        """The number of keypoints, their names, and which ones a mirror swaps, where somebody said so.
+
+        Without `flip_idx` the trainer mirrors no image, as is right where nobody knows left from right.
+        """
+        lines = [f"kpt_shape: [{self.count}, 3]"]
+        if self.count == 1 or self.skeleton.flip_pairs:
+            order = list(range(self.count))
+            for i, j in self.skeleton.flip_pairs:
+                order[i], order[j] = j, i
+            lines.append(f"flip_idx: {order}")
+        if len(self.skeleton.keypoints) == self.count:
             lines += ["kpt_names:", "  0:", *(f"    - {quoted(name)}" for name in self.skeleton.keypoints)]
         return lines
 
     def row(self, annotation: Annotation, size: Size) -> str:
         """The box and its keypoints."""
-        count = max(1, len(self.skeleton.keypoints))
-        return f"{box_text(annotation.xyxy, size)} {keypoints_text(annotation.keypoints, count, size)}"
+        return f"{box_text(annotation.xyxy, size)} {keypoints_text(annotation.keypoints, self.count, size)}"
 
 
 def _outline(annotation: Annotation) -> tuple[Polygon, ...]:
