@@ -42,6 +42,7 @@ _CHANCE = 0.2
 _NEARLY_ALL = 0.99
 _DOUBTFUL = 0.05
 """A share of contrary proofs that is no accident."""
+_NEARLY_ALL_SHARES = 0.9
 _ABOVE_ONE = 0.05
 """What rounding may add to a share."""
 
@@ -100,8 +101,11 @@ class BoxEvidence:
             return
         self._rows.append((*numbers, *(size or (np.nan, np.nan)), known, *(extent or (np.nan,) * 4)))
 
-    def judge(self, given: GivenForm = "auto", stated: Form = "xywh") -> BoxForm:
-        """What the boxes are: as `given`, else as the format has `stated` it unless the evidence is against it."""
+    def judge(self, given: GivenForm = "auto", stated: Form = "xywh", *, named: bool = False) -> BoxForm:
+        """What the boxes are: as `given`, else as the format has `stated` it unless the evidence is against it.
+
+        `named`: each number has a name that tells its part, and its unit is free, so that fewer doubts are left.
+        """
         if not self._rows:
             return BoxForm(stated if given == "auto" else given)
         table = np.array(self._rows, dtype=np.float64)
@@ -109,19 +113,18 @@ class BoxEvidence:
         shares = _are_shares(boxes)
         if given != "auto":
             return BoxForm(given, shares)
-        scale = np.ones_like(sizes) if shares else sizes
         if shares:
-            return _judge_shares(boxes, scale, stated)
-        return _judge_pixels(_Evidence.of(boxes, scale, table[:, 6], table[:, 7:]), stated)
+            return _judge_shares(boxes, stated, named)
+        return _judge_pixels(_Evidence.of(boxes, sizes, table[:, 6], table[:, 7:]), stated, named)
 
 
 def are_shares(values: Sequence[float]) -> bool:
-    """Whether coordinates of a whole file are shares of the image: nearly all within 0 and 1, and not all whole."""
+    """Whether coordinates of a whole file are shares of the image: nearly all lie within 0 and 1."""
     numbers = np.asarray(values, dtype=np.float64)
     if not len(numbers):
         return False
     within = (numbers >= -_ABOVE_ONE) & (numbers <= 1 + _ABOVE_ONE)
-    return bool(within.mean() > 0.9 and (numbers[within] % 1 != 0).any())
+    return bool(within.mean() > _NEARLY_ALL_SHARES)
 
 
 def _are_shares(boxes: FloatArray) -> bool:
@@ -181,7 +184,7 @@ def _has_area(corners: FloatArray, areas: FloatArray) -> _Flags:
     return np.asarray(np.abs(found - areas) <= np.maximum(_SAME_AREA * np.abs(areas), 0.5))
 
 
-def _judge_pixels(evidence: _Evidence, stated: Form) -> BoxForm:
+def _judge_pixels(evidence: _Evidence, stated: Form, named: bool) -> BoxForm:
     total, proven = len(evidence.boxes), evidence.proven
     others: list[Form] = [form for form in _WORDS if form != stated]
     other = max(others, key=lambda form: proven[form])
@@ -190,20 +193,20 @@ def _judge_pixels(evidence: _Evidence, stated: Form) -> BoxForm:
         return BoxForm(other, False, OTHER_FORM, f"{detail}, none that of {_WORDS[stated]}: read so")
     if proven[other] > max(proven[stated], _FEW - 1, _DOUBTFUL * total):
         return BoxForm(stated, False, UNCLEAR_FORM, f"{detail}, {proven[stated]} that of {_WORDS[stated]}")
-    return BoxForm(stated) if proven[stated] else _judge_by_place(evidence, stated, others)
+    return BoxForm(stated) if proven[stated] else _judge_by_place(evidence, stated, others, named)
 
 
-def _judge_by_place(evidence: _Evidence, stated: Form, others: list[Form]) -> BoxForm:
+def _judge_by_place(evidence: _Evidence, stated: Form, others: list[Form], named: bool) -> BoxForm:
     """Nothing but the boxes themselves is known: do they lie in their images?"""
     total, outside = len(evidence.boxes), int((~evidence.fits[stated]).sum())
     known = not np.isnan(evidence.sizes).any()
     fitting = [form for form in others if known and evidence.mostly_fits(form)]
-    if outside and fitting:
+    if outside >= (_FEW if named else 1) and fitting:
         detail = f"{outside} of {total} reach out of their images as {_WORDS[stated]}, none as {_WORDS[fitting[0]]}"
         if outside >= _FEW and len(fitting) == 1:
             return BoxForm(fitting[0], False, OTHER_FORM, f"{detail}: read so")
         return BoxForm(stated, False, UNCLEAR_FORM, detail)
-    if stated == "xywh" and "xyxy" in fitting and _chance_of_corners(evidence) < _CHANCE:
+    if stated == "xywh" and not named and "xyxy" in fitting and _chance_of_corners(evidence) < _CHANCE:
         return BoxForm(stated, False, UNCLEAR_FORM, f"all {total} could be {_WORDS['xyxy']} as well, and no area tells")
     return BoxForm(stated)
 
@@ -215,11 +218,15 @@ def _chance_of_corners(evidence: _Evidence) -> float:
     return float(np.prod(np.clip(shares, 0, 1)))
 
 
-def _judge_shares(boxes: FloatArray, ones: FloatArray, stated: Form) -> BoxForm:
-    corners = _corners(boxes)
+def _judge_shares(boxes: FloatArray, stated: Form, named: bool) -> BoxForm:
+    corners, ones = _corners(boxes), np.ones((len(boxes), 2))
     fitting = [form for form in corners if _fits(corners[form], ones, slack_px=0.0).mean() > _NEARLY_ALL]
     if not fitting:
         return BoxForm(stated, True, UNCLEAR_FORM, "all are shares of the image, but reach out of it in every reading")
+    if named and stated in fitting and (stated != "xywh" or "cxcywh" not in fitting):
+        return BoxForm(stated, True)
+    if named and stated in fitting:
+        return BoxForm(stated, True, UNCLEAR_FORM, f"all are shares, of {_WORDS[stated]} or of {_WORDS['cxcywh']}")
     form: Form = next((each for each in ("cxcywh", stated, "xyxy") if each in fitting), fitting[0])
     if len(fitting) == 1:
         return BoxForm(form, True, OTHER_FORM, f"all are shares of the image, and fit as {_WORDS[form]} alone: read so")

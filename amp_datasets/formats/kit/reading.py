@@ -128,6 +128,13 @@ class Reading:
         """The header of a image of the folder; None, and counted as dropped, if it is not usable."""
         return self.header_of(image, self.folder.image(image))
 
+    def size_of(self, image: str) -> Size | None:
+        """The size of an image of the folder, for evidence: None, and not counted, if it is not usable."""
+        try:
+            return probe(self.folder.image(image), self.limits).size
+        except (ImageError, SourceError):
+            return None
+
     def header_of(self, source_id: str, file: ImageFile) -> Header | None:
         """The header of a image wherever it is; None, and counted as dropped, if it is not usable."""
         try:
