@@ -229,9 +229,10 @@ class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[
 Filter = PixelFilter | GeometricFilter | HidingFilter
 
 
-def looks_at_data(transform: A.BasicTransform) -> bool:
+def looks_at_data(transform: A.BasicTransform | type[A.BasicTransform]) -> bool:
     """Whether a transform's choices depend on the image or its boxes; most of ours do not."""
-    return type(transform).get_params_dependent_on_data is not _Named.get_params_dependent_on_data
+    plugin: Any = transform if isinstance(transform, type) else type(transform)
+    return bool(plugin.get_params_dependent_on_data is not _Named.get_params_dependent_on_data)
 
 
 def draw(transform: A.BasicTransform, image: Image, boxes: FloatArray) -> Draw:

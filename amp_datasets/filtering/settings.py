@@ -49,7 +49,7 @@ def complete_settings(plugin: type[Filter], given: Any) -> dict[str, Any]:
     try:
         checked = plugin.InitSchema.model_validate({**merged, "p": 1.0, "strict": True})
     except ValidationError as error:
-        raise SettingsError(_problems(error)) from error
+        raise SettingsError(problems_of(error)) from error
     return {name: _plain(getattr(checked, name)) for name in merged}
 
 
@@ -122,7 +122,7 @@ def _unknown(name: str, plugin: type[Filter], known: dict[str, Any]) -> Problem:
     return Problem(name, f"`{plugin.name}` has no such setting", fix)
 
 
-def _problems(error: ValidationError) -> list[Problem]:
+def problems_of(error: ValidationError) -> list[Problem]:
     """One message for each setting: of a union's branches the one that understood the value's type."""
     by_name: dict[str | None, list[Any]] = {}
     for item in error.errors():

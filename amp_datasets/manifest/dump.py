@@ -20,9 +20,12 @@ def manifest_document(manifest: Manifest, base: Path) -> dict[str, Any]:
         {**source.model_dump(mode="json", exclude_defaults=True), "path": _relative(source.path, base)}
         for source in manifest.sources
     ]
-    document["filters"] = {name: step.settings for name, step in manifest.filters.items()}
+    document["filters"] = {name: _settings(step) for name, step in manifest.filters.items()}
     document["mixes"] = {
-        name: {**mix.model_dump(exclude={"steps"}, exclude_none=True), "steps": [_step(s) for s in mix.steps]}
+        name: {
+            **mix.model_dump(mode="json", exclude={"steps"}, exclude_none=True),
+            "steps": [_step(s) for s in mix.steps],
+        }
         for name, mix in manifest.mixes.items()
     }
     return document
@@ -39,7 +42,11 @@ def name_after(folder: Path) -> str:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {step.filter: step.settings}
+    return {step.filter: _settings(step)}
+
+
+def _settings(step: Step) -> dict[str, Any]:
+    return {**step.settings, **step.conditions()}
 
 
 def _relative(path: str, base: Path) -> str:

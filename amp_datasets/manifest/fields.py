@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+)
 
 from amp_datasets.errors import PluginError
-from amp_datasets.filtering.settings import Problem, SettingsError, complete_settings, given_settings, is_filter
+from amp_datasets.filtering.settings import (
+    Problem,
+    SettingsError,
+    complete_settings,
+    given_settings,
+    is_filter,
+    problems_of,
+)
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.variants.recipe import Step
+
+if TYPE_CHECKING:
+    from amp_datasets.filtering.base import Filter
 
 _NAME = re.compile(r"[\w][\w. -]{0,63}", re.UNICODE)
 
@@ -38,7 +57,7 @@ def _step(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, Step):
         return value
     if is_filter(value):
-        return Step(value.name, complete_settings(type(value), given_settings(value)))
+        return Step(value.name, complete_settings(type(value), given_settings(value)), value.p)
     if isinstance(value, str):
         return _completed(value, {}, info)
     if isinstance(value, dict) and len(value) == 1:
@@ -52,8 +71,51 @@ def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
         plugin = _registry(info).filter(name)
     except PluginError as error:
         raise SettingsError([Problem(None, error.what, error.fix)]) from error
-    return Step(name, complete_settings(plugin, settings))
+    if not isinstance(settings, dict):
+        return Step(name, complete_settings(plugin, settings))
+    conditions = {key: settings[key] for key in _Conditions.model_fields if key in settings}
+    own = {key: value for key, value in settings.items() if key not in conditions}
+    try:
+        checked = _Conditions.model_validate(conditions)
+    except ValidationError as error:
+        raise SettingsError(problems_of(error)) from error
+    if checked.within:
+        _refuse_within(plugin)
+    only = checked.only.classes if checked.only else ()
+    return Step(name, complete_settings(plugin, own), checked.p, checked.within, only)
 
+
+def _refuse_within(plugin: type[Filter]) -> None:
+    """Inside a box works what changes values or moves points, and needs to know of no box in it."""
+    from amp_datasets.filtering.base import GeometricFilter, PixelFilter, looks_at_data
+
+    if not issubclass(plugin, PixelFilter | GeometricFilter):
+        raise SettingsError([Problem("within", f"`{plugin.name}` does not work inside boxes")])
+    if issubclass(plugin, GeometricFilter) and looks_at_data(plugin):
+        what = f"`{plugin.name}` looks for objects, and inside a box there is nothing else"
+        raise SettingsError([Problem("within", what, "`zoom` takes a closer look at each object within its box")])
+
+
+class Only(BaseModel):
+    """What an image must show to be taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Conditions(BaseModel):
+    """When and where a filter is applied: settings that every one has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    within: Literal["", "objects", "object"] = ""
+    only: Only | None = None
+
+
+CONDITIONS: dict[str, Any] = _Conditions.model_json_schema()
+"""JSON Schema of what every filter can be told beside its own settings."""
 
 StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(_step)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amp_datasets.filtering.settings import settings_schema
+from amp_datasets.manifest.fields import CONDITIONS
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.plugin.registry import Registry
 
@@ -42,8 +43,9 @@ def _filters(registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]:
 def _settings(plugin: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """A filter's settings; nothing written means all defaults."""
     schema = settings_schema(plugin)
-    definitions |= schema.pop("$defs", {})
-    return {**schema, "type": ["object", "null"]}
+    definitions |= {**schema.pop("$defs", {}), **CONDITIONS["$defs"]}
+    properties = {**schema["properties"], **CONDITIONS["properties"]}
+    return {**schema, "properties": properties, "type": ["object", "null"]}
 
 
 def _step(names: dict[str, Any]) -> dict[str, Any]:

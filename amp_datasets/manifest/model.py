@@ -16,7 +16,16 @@ from pydantic import (
 
 from amp_datasets.filtering.settings import is_filter
 from amp_datasets.images.codec import EncodeSettings, Limits
-from amp_datasets.manifest.fields import Classes, ExportName, Name, OutlineName, RequiredPlugin, Share, StepSetting
+from amp_datasets.manifest.fields import (
+    Classes,
+    ExportName,
+    Name,
+    Only,
+    OutlineName,
+    RequiredPlugin,
+    Share,
+    StepSetting,
+)
 from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
@@ -92,6 +101,7 @@ class Mix(_Model):
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
     pick: Annotated[int, Field(ge=1)] | None = None
     max_severity: Annotated[int, Field(ge=1)] = 4
+    only: Only | None = Field(default=None, description="made only of images that show one of these classes")
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +112,8 @@ class Mix(_Model):
     def _can_pick(self) -> Mix:
         if self.pick is not None and self.pick > len(self.steps):
             raise ValueError(f"pick is {self.pick}, but there are only {len(self.steps)} steps")
+        if any(step.only for step in self.steps):
+            raise ValueError("`only` concerns a whole mix: write it beside `steps`")
         return self
 
 
@@ -203,8 +215,11 @@ class Manifest(_Model):
 
     def variants(self) -> tuple[VariantSpec, ...]:
         """Every kind of variant, in the manifest's order."""
-        plain = [VariantSpec(name, (step,)) for name, step in self.filters.items()]
-        mixed = [VariantSpec(name, m.steps, m.copies, m.pick, m.max_severity) for name, m in self.mixes.items()]
+        plain = [VariantSpec(name, (step,), only=step.only) for name, step in self.filters.items()]
+        mixed = [
+            VariantSpec(name, m.steps, m.copies, m.pick, m.max_severity, m.only.classes if m.only else ())
+            for name, m in self.mixes.items()
+        ]
         return (*plain, *mixed)
 
     def label_settings(self) -> LabelSettings:

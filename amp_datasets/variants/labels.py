@@ -11,19 +11,30 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.shapes import Outline
 from amp_datasets.geometry.warp import Warp, reflected_images, resample_mask
 from amp_datasets.model import Annotation, Box, Category, FloatArray, Polygon
 from amp_datasets.variants.mirror import mirrored
+from amp_datasets.variants.visibility import NO_HOLES, Holes, Known, Opening, View
 
-Holes = NDArray[np.int64]
-NO_HOLES: Holes = np.zeros((0, 4), dtype=np.int64)
+__all__ = [
+    "NO_HOLES",
+    "SEEN_TWICE",
+    "Holes",
+    "Judged",
+    "Known",
+    "LabelPolicy",
+    "Opening",
+    "judge",
+    "knows_its_mirror",
+    "visible_boxes",
+]
 
 SEEN_TWICE = "the reflected border shows an object a second time"
 _TOO_SMALL = "too small"
+_SAME_SHARE = 1e-6
 _CURVE_SPACING_PX = 4.0
 """How finely straight edges are followed under a map that bends them."""
 
@@ -60,22 +71,33 @@ class Judged:
     partial: int = 0
     unclear: str | None = None
     labels: tuple[str, ...] = ()
+    known: tuple[Known, ...] = ()
 
 
-def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: LabelPolicy) -> Judged:
+def judge(
+    annotations: Sequence[Annotation],
+    warp: Warp,
+    holes: Holes,
+    policy: LabelPolicy,
+    known: Sequence[Known] = (),
+    opening: Opening | None = None,
+) -> Judged:
     """Move all labels of an image and keep those that stay visible enough.
 
     An object between `drop_below` and `min_visibility` makes the whole image `unclear`: kept it would label a remnant,
     dropped it would leave an object without label. It is kept in the result (and counted as `partial`), for the case
-    that there is nothing else to draw. So does one that is cut to less than `min_side_px`, but it is dropped.
+    that there is nothing else to draw. So does one that is cut to less than `min_side_px`, but it is dropped. Of
+    objects that were cut before, `known` says what is left; an `opening` limits where the image is seen.
     """
-    view = _View(warp, holes)
+    view = View(warp, holes, opening)
     kept: list[Annotation] = []
+    left: list[Known] = []
     dropped: dict[str, int] = {}
     unclear: str | None = None
     partial = 0
-    for annotation in annotations:
-        seen = _see(annotation, view, policy)
+    for number, annotation in enumerate(annotations):
+        before = known[number] if known else None
+        seen = _see(annotation, view, policy, before)
         reason = _drop_reason(seen, policy)
         if reason is not None:
             dropped[reason] = dropped.get(reason, 0) + 1
@@ -84,11 +106,13 @@ def judge(annotations: Sequence[Annotation], warp: Warp, holes: Holes, policy: L
             continue
         if seen.visibility < policy.min_visibility and not annotation.iscrowd:
             partial += 1
-            unclear = unclear or f"{annotation.category} is {seen.visibility:.0%} visible"
+            if before is None or seen.visibility < before.given - _SAME_SHARE:
+                unclear = unclear or f"{annotation.category} is {seen.visibility:.0%} visible"
         kept.append(seen.annotation if not warp.mirrors else mirrored(seen.annotation, policy.sides, policy.categories))
+        left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given))
     if warp.fill == "reflect" and any(_reflection_shows(a, warp) for a in annotations):
         unclear = SEEN_TWICE
-    return Judged(tuple(kept), dropped, partial, unclear)
+    return Judged(tuple(kept), dropped, partial, unclear, known=tuple(left))
 
 
 def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:
@@ -100,40 +124,13 @@ def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:
     return category is not None and bool(category.flip_pairs)
 
 
-def visible_boxes(annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy) -> FloatArray:
+def visible_boxes(
+    annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
+) -> FloatArray:
     """The boxes (n, 4) of what a warp leaves in the frame, for filters that look for objects."""
-    view = _View(warp, NO_HOLES)
-    seen = [_see(annotation, view, policy) for annotation in annotations]
+    view = View(warp, NO_HOLES)
+    seen = [_see(annotation, view, policy, known[i] if known else None) for i, annotation in enumerate(annotations)]
     return np.array([s.annotation.xyxy for s in seen if s.visibility > 0], dtype=np.float64).reshape(-1, 4)
-
-
-class _View:
-    """The frame of a variant and what hides parts of it."""
-
-    def __init__(self, warp: Warp, holes: Holes) -> None:
-        self.warp = warp
-        self.holes = holes
-        self.frame: Box = (0.0, 0.0, float(warp.size[0]), float(warp.size[1]))
-        self.open = shapely.box(*self.frame)
-        if len(holes):
-            self.open = self.open.difference(shapely.union_all(shapely.box(*holes.T.astype(np.float64))))
-
-    def shows_all_of(self, box: Box) -> bool:
-        """Whether everything in a box is certainly visible."""
-        inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self.frame[2] and box[3] <= self.frame[3]
-        starts_before = np.all(np.less(self.holes[:, :2], box[2:]), axis=1)
-        ends_after = np.all(np.greater(self.holes[:, 2:], box[:2]), axis=1)
-        return inside and not bool(np.any(starts_before & ends_after))
-
-    def shows(self, points: FloatArray) -> NDArray[np.bool_]:
-        """For (n, 2) points whether each is inside the frame."""
-        return np.asarray(np.all(np.greater_equal(points, 0) & np.less_equal(points, self.warp.size), axis=1))
-
-    def hides(self, points: FloatArray) -> NDArray[np.bool_]:
-        """For (n, 2) points whether each lies behind a hole."""
-        after = np.all(np.greater_equal(points[:, None], self.holes[None, :, :2]), axis=2)
-        before = np.all(np.less(points[:, None], self.holes[None, :, 2:]), axis=2)
-        return np.asarray(np.any(np.logical_and(after, before), axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +140,33 @@ class _Seen:
     annotation: Annotation
     visibility: float
     whole: Box
+    outline: tuple[Polygon, ...] = ()
 
 
-def _see(annotation: Annotation, view: _View, policy: LabelPolicy) -> _Seen:
+def _see(annotation: Annotation, view: View, policy: LabelPolicy, known: Known | None = None) -> _Seen:
+    """What is left of an object, and how much of the whole one that is."""
+    seen = _see_now(annotation, view, policy, known.outline if known is not None else ())
+    return seen if known is None else replace(seen, visibility=seen.visibility * known.share)
+
+
+def _see_now(annotation: Annotation, view: View, policy: LabelPolicy, known: Sequence[Polygon]) -> _Seen:
     if annotation.keypoints is not None:
         annotation = replace(annotation, keypoints=_see_keypoints(annotation.keypoints, view))
     if annotation.mask is not None:
         return _see_mask(annotation, view)
-    moved = _move(geometry.outline(annotation, policy.outline_of(annotation.category)), view.warp)
+    outline = known or geometry.outline(annotation, policy.outline_of(annotation.category))
+    moved = _move(outline, view.warp)
     whole = geometry.bounds(polygon.exterior for polygon in moved)
     if view.shows_all_of(whole):
-        return _Seen(_reshaped(annotation, view.warp, moved, moved, whole), 1.0, whole)
+        return _Seen(_reshaped(annotation, view.warp, moved, moved, whole), 1.0, whole, moved)
     full = geometry.to_shapely(moved)
     visible = full.intersection(view.open)
     if full.area <= 0 or visible.area <= 0:
         return _Seen(annotation, 0.0, whole)
-    left = geometry.from_shapely(geometry.without_slivers(visible) if len(view.holes) else visible)
+    covered = len(view.holes) or view.opening is not None
+    left = geometry.from_shapely(geometry.without_slivers(visible) if covered else visible)
     box = geometry.bounds(polygon.exterior for polygon in left)
-    return _Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole)
+    return _Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole, left)
 
 
 def _move(polygons: Sequence[Polygon], warp: Warp) -> tuple[Polygon, ...]:
@@ -211,7 +217,7 @@ def _is_rectangle(corners: FloatArray) -> bool:
     return bool(abs(u @ v) < 1e-6 * scale**2 and np.abs(u + v - w).max() < 1e-6 * scale)
 
 
-def _see_mask(annotation: Annotation, view: _View) -> _Seen:
+def _see_mask(annotation: Annotation, view: View) -> _Seen:
     """A pixel mask: each of its pixels is visible if its centre is."""
     if annotation.mask is None:
         return _Seen(annotation, 0.0, annotation.xyxy)
@@ -224,6 +230,10 @@ def _see_mask(annotation: Annotation, view: _View) -> _Seen:
     moved = resample_mask(mask, view.warp)
     for x0, y0, x1, y1 in view.holes:
         moved[y0:y1, x0:x1] = False
+    if view.opening is not None:
+        rows, columns = np.nonzero(moved)
+        there = np.column_stack([columns, rows]).astype(np.float64) + 0.5
+        moved[rows, columns] = view.shows(there) & ~view.hides(there)
     packed = geometry.encode_mask(moved)
     x0, y0, x1, y1 = geometry.bounds([centres])
     whole = (x0 - 0.5, y0 - 0.5, x1 + 0.5, y1 + 0.5)
@@ -233,7 +243,7 @@ def _see_mask(annotation: Annotation, view: _View) -> _Seen:
     return _Seen(reshaped, float(visible.mean()), whole)
 
 
-def _see_keypoints(keypoints: FloatArray | None, view: _View) -> FloatArray | None:
+def _see_keypoints(keypoints: FloatArray | None, view: View) -> FloatArray | None:
     """Moved keypoints: outside the frame they are not labelled (0 0 0), behind a hole they are hidden."""
     if keypoints is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -15,10 +16,23 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One filter with all its settings."""
+    """One filter with all its settings, and when and where it is applied.
+
+    `p` is the probability that it is, `within` that it works inside the boxes of all `objects`, or of one `object`
+    drawn at random, `only` the classes of which an image must show one.
+    """
 
     filter: str
     settings: dict[str, Any] = field(default_factory=dict)
+    p: float = 1.0
+    within: Literal["", "objects", "object"] = ""
+    only: tuple[str, ...] = ()
+
+    def conditions(self) -> dict[str, Any]:
+        """What is not as it is for a plain filter, as a manifest says it."""
+        said: dict[str, Any] = {"p": self.p} if self.p != 1 else {}
+        said |= {"within": self.within} if self.within else {}
+        return said | ({"only": {"classes": list(self.only)}} if self.only else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,11 @@ class VariantSpec:
     copies: int = 1
     pick: int | None = None
     max_severity: int = 4
+    only: tuple[str, ...] = ()
+
+    def concerns(self, categories: Iterable[str]) -> bool:
+        """Whether it is made of an image that shows these categories."""
+        return not self.only or not set(self.only).isdisjoint(categories)
 
     def label(self, copy: int) -> str:
         """The name of one variant in file names and the ledger."""
@@ -99,7 +118,8 @@ def load_recipe(text: str) -> Recipe:
 
 def load_spec(raw: dict[str, Any]) -> VariantSpec:
     """One kind of variant from its JSON."""
-    return VariantSpec(**{**raw, "steps": tuple(Step(**step) for step in raw["steps"])})
+    steps = tuple(Step(**{**step, "only": tuple(step.get("only", ()))}) for step in raw["steps"])
+    return VariantSpec(**{**raw, "steps": steps, "only": tuple(raw.get("only", ()))})
 
 
 def canonical(value: Any) -> str:
