@@ -106,7 +106,9 @@ def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str,
     if manifest.originals or not augmented:
         wanted[ORIGINAL] = keys.original_key(item.sha256, labels)
     if augmented:
-        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided) for spec in prepared.recipe.variants}
+        shown = {annotation.category for annotation in sample.annotations}
+        kinds = [spec for spec in prepared.recipe.variants if spec.concerns(shown)]
+        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided) for spec in kinds}
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
     return Task(

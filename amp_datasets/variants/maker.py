@@ -6,29 +6,20 @@ would be wrong; it needs no more of the pixels than a thumbnail. `render` makes 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from amp_datasets.errors import CannotApply
-from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, draw, looks_at_data
+from amp_datasets.filtering.base import Filter, HidingFilter
 from amp_datasets.filtering.settings import create
-from amp_datasets.geometry.warp import Warp, identity, resample_image
-from amp_datasets.model import Category, FloatArray, Image
+from amp_datasets.geometry.warp import Warp, resample_image
+from amp_datasets.model import Category, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.variants.labels import (
-    NO_HOLES,
-    SEEN_TWICE,
-    Holes,
-    Judged,
-    LabelPolicy,
-    judge,
-    knows_its_mirror,
-    visible_boxes,
-)
+from amp_datasets.variants.drawing import Drawn, Record, stage_of
+from amp_datasets.variants.labels import SEEN_TWICE, Holes, Judged, LabelPolicy, judge, knows_its_mirror
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Applied, Original, Signature, change_values, signature_of
@@ -36,7 +27,10 @@ from amp_datasets.variants.steps import Applied, Original, Signature, change_val
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planned:
-    """A variant that will be made: what was drawn, at which attempt, and the labels that it will have."""
+    """A variant that will be made: what was drawn, at which attempt, and the labels that it will have.
+
+    `steps` are those that work on the whole of an image: of the source, or of `base`, which others have made of it.
+    """
 
     spec: VariantSpec
     copy: int
@@ -45,11 +39,14 @@ class Planned:
     warp: Warp
     holes: Holes
     judged: Judged
+    base: Original | None = None
+    records: tuple[Record, ...] = ()
+    mirrors: bool = False
 
     @property
     def steps_json(self) -> str:
-        """All steps as canonical JSON."""
-        return canonical([applied.record() for applied in self.steps])
+        """All steps as canonical JSON, also those that chance left out."""
+        return canonical(list(self.records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,8 @@ class VariantMaker:
 
     def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
         """Every variant of a source, in the manifest's order."""
-        for spec in self.recipe.variants:
+        shown = {a.category for a in original.annotations}
+        for spec in (s for s in self.recipe.variants if s.concerns(shown)):
             yield from self.plan_copies(original, spec)
 
     def plan_copies(self, original: Original, spec: VariantSpec) -> Iterator[Planned | Refused]:
@@ -90,14 +88,18 @@ class VariantMaker:
 
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
         """The variant at an attempt that is known to be the right one, from a ledger."""
-        steps, warp, holes = self._draw(original, spec, copy, attempt)
-        if warp.maps or len(holes):
-            judged = judge(original.annotations, warp, holes, self.policy)
+        drawn = self._draw(original, spec, copy, attempt)
+        base, warp, holes = drawn.base, drawn.warp, drawn.holes
+        if warp.maps or len(holes) or base.known:
+            judged = judge(base.annotations, warp, holes, self.policy, base.known)
+            lost = Counter(drawn.dropped) + Counter(judged.dropped)
+            judged = replace(judged, dropped=dict(lost)) if drawn.dropped else judged
         else:  # pixel filters alone: the source's own labels, to the last bit
-            judged = Judged(original.annotations)
+            judged = Judged(base.annotations)
         if original.labels:
             judged = replace(judged, labels=self._image_labels(original, warp))
-        return Planned(spec, copy, attempt, steps, warp, holes, judged)
+        composed = None if base is original else base
+        return Planned(spec, copy, attempt, drawn.steps, warp, holes, judged, composed, drawn.records, drawn.mirrors)
 
     def _image_labels(self, original: Original, warp: Warp) -> tuple[str, ...]:
         """What an image is as a whole does not depend on what is left of it; in a mirror image left is right."""
@@ -108,6 +110,8 @@ class VariantMaker:
         """The first attempt without a problem; its signature joins those of its `siblings`."""
         problem, drawn = ("", ""), list[str]()
         partial: tuple[Planned, Signature] | None = None
+        if not self._comes_up(original, spec, copy):
+            return Refused(spec, copy, 1, LEFT_OUT, f"p = {spec.steps[0].p:g}")
         attempts = self.recipe.labels.attempts
         for attempt in range(attempts):
             try:
@@ -115,7 +119,7 @@ class VariantMaker:
             except CannotApply as error:  # other draws may do: another object, other steps
                 problem = (error.what, "")
                 continue
-            signature = signature_of(original, planned.steps, planned.warp, planned.holes)
+            signature = signature_of(planned.base or original, planned.steps, planned.warp, planned.holes)
             found = self._problem(planned, signature, original, siblings)
             if found is None:
                 siblings.append(signature)
@@ -137,7 +141,7 @@ class VariantMaker:
         judged = planned.judged
         if original.annotations and not judged.annotations:
             return "no object would stay visible", ", ".join(judged.dropped)
-        turned_round = self._mirror_problem(original) if planned.warp.mirrors else None
+        turned_round = self._mirror_problem(original) if planned.mirrors else None
         if turned_round is not None:
             return turned_round
         if judged.unclear == SEEN_TWICE:
@@ -160,27 +164,34 @@ class VariantMaker:
             return UNKNOWN_PAIRS, f"{', '.join(sorted(unknown))}: name its keypoints, or say `flip_idx` or `flip_pairs`"
         return None
 
-    def _draw(
-        self, original: Original, spec: VariantSpec, copy: int, attempt: int
-    ) -> tuple[tuple[Applied, ...], Warp, Holes]:
-        """Draw all steps: values first, then geometry, then what hides, so that no filter recolours a filled corner."""
-        self._generators.reseed(Key(self.recipe.seed, original.sha256, spec.name, copy, attempt))
+    def _comes_up(self, original: Original, spec: VariantSpec, copy: int) -> bool:
+        """Whether chance makes a variant of a single filter at all; in a mix it leaves out single steps instead."""
+        if len(spec.steps) > 1 or spec.steps[0].p >= 1:
+            return True
+        self._generators.reseed(self._key(original, spec, copy, attempt=-1))
+        return self._generators.scalars.random() < spec.steps[0].p
+
+    def _key(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Key:
+        name = f"{original.piece} {spec.name}" if original.piece else spec.name
+        return Key(self.recipe.seed, original.sha256, name, copy, attempt)
+
+    def _draw(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Drawn:
+        """Draw all steps: what makes another image first, then values, then geometry, then what hides.
+
+        So no filter recolours a filled corner.
+        """
+        self._generators.reseed(self._key(original, spec, copy, attempt))
         chosen = self._steps(spec)
         if spec.pick is not None:
             chosen = self._pick(chosen, spec)
-        warp, holes, applied = identity(original.size), NO_HOLES, []
-        for step, transform in chosen if len(chosen) == 1 else sorted(chosen, key=lambda pair: _stage(pair[1])):
-            stage = _stage(transform)
-            image = original.image if stage == 0 else np.broadcast_to(np.uint8(0), (warp.size[1], warp.size[0], 3))
-            looks = stage > 0 and looks_at_data(transform)
-            boxes = visible_boxes(original.annotations, warp, self.policy) if looks else _NO_BOXES
-            choice = draw(transform, image, boxes)
-            if isinstance(transform, GeometricFilter):
-                warp = warp.then(transform.warp(warp.size, **choice))
-            elif isinstance(transform, HidingFilter):
-                holes = np.concatenate([holes, transform.holes(warp.size, **choice)])
-            applied.append(Applied(step, transform, choice))
-        return tuple(applied), warp, holes
+        alone = len(spec.steps) == 1
+        drawn = Drawn(original, self.policy, self._generators.scalars)
+        for step, transform in chosen if len(chosen) == 1 else sorted(chosen, key=stage_of):
+            if step.p < 1 and not alone and self._generators.scalars.random() >= step.p:
+                drawn.leave_out(step)
+            else:
+                drawn.add(step, transform)
+        return drawn
 
     def _pick(self, steps: list[tuple[Step, Filter]], spec: VariantSpec) -> list[tuple[Step, Filter]]:
         """As many steps as the mix says, drawn until they are not too severe together; in the manifest's order."""
@@ -205,24 +216,20 @@ class VariantMaker:
 
 
 UNKNOWN_PAIRS = "nobody said which keypoints a mirror image exchanges"
-_NO_BOXES: FloatArray = np.zeros((0, 4))
+LEFT_OUT = "left out by chance"
 _PARTIAL = "an object would be cut in a way that is neither visible nor gone"
 _REFLECTED = "an object would be seen twice in the reflected border"
 
 
 def render(image: Image, planned: Planned) -> Image:
-    """The image of a planned variant."""
-    image = change_values(image, planned.steps)
+    """The image of a planned variant, from the source's."""
+    image = change_values(image if planned.base is None else planned.base.image, planned.steps)
     if planned.warp.maps:
         image = resample_image(image, planned.warp)
     for applied in planned.steps:
         if isinstance(applied.transform, HidingFilter):
             image = applied.transform.apply(image, **applied.draw, shape=image.shape)
     return image
-
-
-def _stage(transform: Filter) -> int:
-    return 0 if isinstance(transform, PixelFilter) else 1 if isinstance(transform, GeometricFilter) else 2
 
 
 def _policy(recipe: Recipe) -> LabelPolicy:

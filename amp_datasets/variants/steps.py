@@ -18,8 +18,8 @@ from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.base import Draw, Filter, HidingFilter, PixelFilter, TableFilter, look_up
 from amp_datasets.geometry.warp import Warp
 from amp_datasets.model import Annotation, FloatArray, Image, Size
-from amp_datasets.variants.labels import Holes
 from amp_datasets.variants.recipe import Step
+from amp_datasets.variants.visibility import Holes, Known
 
 _THUMBNAIL_SIDE = 96
 _GRID = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 9)), axis=-1).reshape(-1, 2)
@@ -37,6 +37,10 @@ class Original:
     labels: tuple[str, ...] = ()
     one_sided: frozenset[str] = frozenset()
     """Classes that a mirror image would make wrong, because this source's set has no counterpart of them."""
+    known: tuple[Known, ...] = ()
+    """What is known of each label, where something was cut before: by preprocessing, or by another image over it."""
+    piece: str = ""
+    """Which part of its source it is, where preprocessing makes several of one."""
 
     @property
     def size(self) -> Size:
@@ -63,8 +67,19 @@ class Applied:
     draw: Draw
 
     def record(self) -> dict[str, Any]:
-        """The step for the ledger; choices that are no JSON (of foreign transforms) are left to the seed."""
-        return {"filter": self.step.filter, "settings": self.step.settings, "draw": _jsonable(self.draw)}
+        """The step for the ledger."""
+        return record_of(self.step, self.draw)
+
+
+def record_of(step: Step, choice: Draw | None, **more: Any) -> dict[str, Any]:
+    """A step for the ledger, also one that chance left out (no choice)."""
+    record = {"filter": step.filter, "settings": step.settings, **step.conditions()}
+    return {**record, "applied": False} if choice is None else {**record, "draw": plain_draw(choice), **more}
+
+
+def plain_draw(choice: Draw) -> Any:
+    """A draw as JSON; choices that are none (of foreign transforms) are left to the seed."""
+    return _jsonable(choice)
 
 
 def change_values(image: Image, steps: Iterable[Applied]) -> Image:

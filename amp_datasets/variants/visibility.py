@@ -1,4 +1,4 @@
-"""What of a variant's frame is open to view: its edges, holes, and the regions of images that are laid over each other."""
+"""What of a variant's frame is open to view: its edges, holes, and the regions of images laid over each other."""
 
 from __future__ import annotations
 

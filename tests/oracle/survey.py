@@ -105,6 +105,8 @@ def _outcome(scene: Scene, planned: Planned, image: NDArray[np.uint8]) -> Outcom
 
 def _areas(planned: Planned, scene: Scene) -> dict[int, float]:
     """By how much the first step enlarges each thing; the chains that are looked at enlarge nothing later."""
+    if not planned.steps:
+        return {}
     first, size = planned.steps[0], scene.image.shape[1::-1]
     fill = first.step.settings.get("fill")
     return {thing.code: enlargement(first.step.filter, first.draw, fill, size, thing) for thing in scene.things}
