@@ -138,7 +138,7 @@ MANIFESTS = {
     "wrong format": ("sources: [{path: set, format: voc}]\nfilters: {blur: {}}\n", "", ""),
     "unknown export": ("sources: [set]\nexports: [coca]\nfilters: {blur: {}}\n", "bad.yaml:2:", "did you mean `coco`?"),
     "class not in classes": ("sources: [set]\nclasses: [fish]\nfilters: {blur: {}}\n", "", "unknown_classes"),
-    "plugin missing": ("sources: [set]\nrequires: [fog]\nfilters: {blur: {}}\n", "bad.yaml:2:1", "--plugins-dir"),
+    "plugin missing": ("sources: [set]\nrequires: [smoke]\nfilters: {blur: {}}\n", "bad.yaml:2:1", "--plugins-dir"),
 }
 
 
@@ -354,7 +354,7 @@ def test_data_goes_to_stdout_and_nothing_else_does(amp: Amp, drawn: Path) -> Non
     """So that output can be piped."""
     assert "$schema" in amp("schema").document
     listed = amp("filters")
-    assert listed.out.splitlines()[0].startswith("blur ")
+    assert listed.out.splitlines()[0].startswith("affine ")
     assert "next:" not in listed.out
     assert amp("filters", "blur", "--json").document["settings"]["sigma"]
     assert "opencv-python-headless" in amp("env", "--json").document
