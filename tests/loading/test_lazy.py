@@ -190,10 +190,13 @@ def test_an_unknown_filter_in_a_recipe_is_told(lazy: Path) -> None:
     """The set needs a plugin that is not here."""
 
     def renamed(lock: Row) -> Row:
-        return {**lock, "recipe": json.loads(json.dumps(lock["recipe"]).replace('"filter": "flip"', '"filter": "smoke"'))}
+        return {
+            **lock,
+            "recipe": json.loads(json.dumps(lock["recipe"]).replace('"filter": "flip"', '"filter": "smoke"')),
+        }
 
     forge(lazy, lambda row: row, renamed)
-    with pytest.raises(AmpError, match="`fog` is not a filter"):
+    with pytest.raises(AmpError, match="`smoke` is not a filter"):
         first(lazy, "flip")
 
 
