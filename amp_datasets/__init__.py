@@ -6,8 +6,10 @@
     amp.build(recipe, sources=["photos"], out="build")
     train = amp.load("build")["train"]
 
-Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name.
-The program's commands: `build`, `load`.
+Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name (`Flip`, `Rotate` ...).
+Sets: `read` (a `LabelSet`), `check`, `convert`, `merge`; `filters`, `describe` and `explain` say what there is.
+Builds: `build`, `load`, `verify`, `replay`, `diff`, `publish`.
+Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`.
 What goes wrong raises `AmpError`: what, where, and how to fix it. Everything else in the package is its own matter and
 may change from release to release.
 """
@@ -52,26 +54,58 @@ if TYPE_CHECKING:
     from amp_plugins.filters.translate import Translate as Translate
     from amp_plugins.filters.zoom import Zoom as Zoom
 
+    from amp_datasets.api import check as check
+    from amp_datasets.api import convert as convert
+    from amp_datasets.api import describe as describe
+    from amp_datasets.api import explain as explain
+    from amp_datasets.api import filters as filters
+    from amp_datasets.api import read as read
     from amp_datasets.building.api import build as build
+    from amp_datasets.building.merge import merge as merge
     from amp_datasets.errors import AmpError as AmpError
+    from amp_datasets.hub import publish as publish
+    from amp_datasets.ledger.diff import diff as diff
+    from amp_datasets.ledger.replay import replay as replay
+    from amp_datasets.ledger.verify import verify as verify
+    from amp_datasets.loading.augment import augment as augment
+    from amp_datasets.loading.epochs import EpochDataset as EpochDataset
     from amp_datasets.loading.load import load as load
+    from amp_datasets.model import LabelSet as LabelSet
     from amp_datasets.recipe import Encode as Encode
     from amp_datasets.recipe import Labels as Labels
     from amp_datasets.recipe import Mix as Mix
     from amp_datasets.recipe import Recipe as Recipe
     from amp_datasets.recipe import Source as Source
+    from amp_datasets.training import DetrTransform as DetrTransform
+    from amp_datasets.training import collate as collate
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AmpError": "errors",
+    "DetrTransform": "training",
     "Encode": "recipe",
+    "EpochDataset": "loading.epochs",
+    "LabelSet": "model",
     "Labels": "recipe",
     "Mix": "recipe",
     "Recipe": "recipe",
     "Source": "recipe",
+    "augment": "loading.augment",
     "build": "building.api",
+    "check": "api",
+    "collate": "training",
+    "convert": "api",
+    "describe": "api",
+    "diff": "ledger.diff",
+    "explain": "api",
+    "filters": "api",
     "load": "loading.load",
+    "merge": "building.merge",
+    "publish": "hub",
+    "read": "api",
+    "replay": "ledger.replay",
+    "verify": "ledger.verify",
 }
 _FILTERS: tuple[str, ...] = (
     "Affine",
@@ -104,7 +138,33 @@ _FILTERS: tuple[str, ...] = (
     "Translate",
     "Zoom",
 )
-__all__ = ["AmpError", "Encode", "Labels", "Mix", "Recipe", "Source", "__version__", "build", "load"]
+__all__ = [
+    "AmpError",
+    "DetrTransform",
+    "Encode",
+    "EpochDataset",
+    "LabelSet",
+    "Labels",
+    "Mix",
+    "Recipe",
+    "Source",
+    "__version__",
+    "augment",
+    "build",
+    "check",
+    "collate",
+    "convert",
+    "describe",
+    "diff",
+    "explain",
+    "filters",
+    "load",
+    "merge",
+    "publish",
+    "read",
+    "replay",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> _Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -89,6 +91,24 @@ def export(
         except OSError as error:
             raise write_failed(error, target) from error
         growing.publish()
+    return report
+
+
+def export_zip(what: str | Path, to: str, out: str | Path, registry: Registry, **settings: Any) -> ExportReport:
+    """The same as one zip file, `out` with `.zip` at its end, which must not be there yet."""
+    target = Path(out) if str(out).endswith(".zip") else Path(f"{out}.zip")
+    if target.exists():
+        raise BuildError("the target is there already", where=target, fix="choose another -o, or remove it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as work:
+        folder = Path(work) / target.stem
+        report = export(what, to, folder, registry, **settings)
+        try:
+            packed = shutil.make_archive(str(Path(work) / "packed"), "zip", work, target.stem)
+            Path(packed).rename(target)
+        except OSError as error:
+            raise write_failed(error, target) from error
+    report.out = str(target)
     return report
 
 

@@ -44,6 +44,8 @@ WINGS: dict[str, set[str] | str] = {
     "training": ABOVE,
     "view": ABOVE,
     "hub": ABOVE,
+    "catalogue": ABOVE,
+    "api": ABOVE,
     "cli": ABOVE,
     "demo": ABOVE,
 }

@@ -55,11 +55,10 @@ def test_seed20_is_the_originals_twenty_sets() -> None:
     assert seed.splits == {"train": 1.0}
 
 
-def test_quickstart_shows_every_filter() -> None:
-    """Whoever reads it has seen all shipped filters; 20 variants a image."""
-    quickstart = manifest("quickstart")
-    assert set(quickstart.filters) == set(load_registry().filters)
-    assert sum(spec.copies for spec in quickstart.variants()) == 20
+@pytest.mark.parametrize("name", ["quickstart", "default"])
+def test_twenty_variants_of_each_image(name: str) -> None:
+    """As README says of `make demo`, and of a build without a manifest."""
+    assert sum(spec.copies for spec in manifest(name).variants()) == 20
 
 
 def test_roboflow_uncovers_no_pixels() -> None:

@@ -115,7 +115,7 @@ def _audit_manifest(report: AuditReport, manifest: Manifest, registry: Registry)
         except AmpError as error:
             report.findings.append(_unusable(source.path, error))
             continue
-        found = _of_set(labels, limits, across_splits=manifest.splits == "keep")
+        found = _of_set(labels, limits, across_splits=not isinstance(manifest.splits, dict))
         report.findings += [_in_manifest(each, labels.name, manifest) for each in found]
         sets.append((labels, source.classes))
     if not manifest.sources:

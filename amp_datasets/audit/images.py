@@ -101,7 +101,7 @@ def class_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     for sample in samples:
         images.update((sample.split or "", name) for name in sample.categories)
     splits = dict.fromkeys(sample.split or "" for sample in samples if sample.labelled)
-    for category in dict.fromkeys(name for _, name in images):
+    for category in sorted({name for _, name in images}):  # not in the order of a set, which changes from run to run
         total = sum(images[split, category] for split in splits)
         if total < FEW_PICTURES:
             yield finding("AMP402", "classes", f"class has very few images: {category}, {total}")

@@ -26,6 +26,14 @@ class Rule:
     title: str
     fix: str
 
+    def to_json(self) -> dict[str, Any]:
+        """All fields by name."""
+        return asdict(self)
+
+    def as_text(self) -> list[str]:
+        """What `amp explain` prints."""
+        return [f"{self.id} ({self.severity}): {self.title}", f"    fix: {self.fix}"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

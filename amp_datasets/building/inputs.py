@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from amp_datasets.errors import SourceError
 from amp_datasets.manifest.load import load_manifest, manifest_of
-from amp_datasets.manifest.model import Manifest, SourceSettings
+from amp_datasets.manifest.model import Manifest, SourceSettings, is_address
 from amp_datasets.model import LabelSet
+from amp_datasets.plugin.discovery import shipped_manifests
 from amp_datasets.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+DEFAULT = "default"
+"""The shipped manifest that is used where a set is given in place of one."""
 GivenManifest: TypeAlias = str | Path | Mapping[str, Any] | Manifest
-"""A manifest's path (or the name of one of ours), its content as a map, or an `amp.Recipe`."""
+"""A manifest's path (or the name of one of ours), its content as a map, an `amp.Recipe`; or a set's path, for which the
+default recipe is used."""
 GivenSource: TypeAlias = "str | Path | SourceSettings | LabelSet | Dataset | DatasetDict"
 """A set: its path or address, one with options, in memory, or as a `datasets.Dataset` with boxes."""
 
@@ -36,7 +40,16 @@ def open_manifest(
         given = manifest_document(given, Path.cwd())
     if isinstance(given, Mapping):
         return manifest_of(given, registry, sources, settings), Path("settings")
+    if is_set(given):
+        default = shipped_manifests()[DEFAULT]
+        return load_manifest(default, registry, sources=[str(given), *sources], settings=settings), Path(given)
     return load_manifest(Path(given), registry, sources=sources, settings=settings), Path(given)
+
+
+def is_set(given: str | Path) -> bool:
+    """Whether a path is that of a set rather than of a manifest: a folder, a zip, or an address."""
+    path = Path(given)
+    return is_address(str(given)) or path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
 
 
 def take_in(sources: Sequence[Any]) -> tuple[list[str], dict[str, LabelSet]]:

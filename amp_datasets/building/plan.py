@@ -17,7 +17,7 @@ from amp_datasets.formats.losses import losses
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
-from amp_datasets.manifest.resolve import recipe_for
+from amp_datasets.manifest.resolve import recipe_for, with_splits
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
@@ -78,6 +78,7 @@ def prepare_manifest(
     ready = {path: (labels, Detection("given in memory", 100)) for path, labels in (held or {}).items()}
     read = [ready.get(source.path) or read_source(source, registry, limits) for source in manifest.sources]
     sets = [labels for labels, _ in read]
+    manifest = with_splits(manifest, sets)
     joined = consolidate(sets, [source.classes for source in manifest.sources], manifest, order)
     if limit is not None:
         joined = replace(joined, items=joined.items[:limit])

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,17 +19,21 @@ from amp_datasets.cli.console import EXIT_INPUT, show_error
 from amp_datasets.errors import AmpError
 
 _COMMANDS = (
-    (sets.init, "amp init --source photos/ --name drums"),
+    (sets.init, "amp init photos/   or   amp init drums/ horns.zip -o both.yaml"),
     (sets.check, "amp check photos/   or   amp check amp.yaml -v"),
     (sets.filters, "amp filters   or   amp filters rotate"),
     (builds.preview, "amp preview amp.yaml -o preview.jpg --images 2"),
-    (builds.build, "amp build amp.yaml -o build -j 4   or   amp build amp.yaml -s filters.blur.sigma=3"),
+    (
+        builds.build,
+        "amp build photos/   or   amp build amp.yaml -o build -j 4 -s filters.blur.sigma=3",
+    ),
     (builds.export, "amp export build --to voc -o voc   or   amp export photos/ --to yolo -o yolo"),
     (builds.merge, "amp merge drums/ horns.zip -o all --like earlier-build"),
     (ledgers.verify, "amp verify build --replay 20"),
     (ledgers.replay, "amp replay build drum_7__rotate.jpg -o again.jpg"),
     (ledgers.diff, "amp diff build-1 build-2"),
     (ledgers.publish, "amp publish build --repo me/drums --dry-run"),
+    (sets.explain, "amp explain AMP309"),
     (sets.schema, "amp schema -o amp.schema.json"),
     (sets.env, "amp env --json"),
 )
@@ -40,13 +44,30 @@ _UsageError: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="amp",
     help="Turn a small labelled image set into a large one whose labels are exact.\n\n"
-    "Start with: amp init --source PATH_OF_A_SET, then amp build",
+    "Start with: amp build PATH_OF_A_SET, or with a manifest of your own: amp init PATH_OF_A_SET",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _function, _example in _COMMANDS:
     app.command(epilog=f"Example: {_example}")(_function)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from amp_datasets import __version__
+
+        typer.echo(f"amp_datasets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a small labelled image set into a large one whose labels are exact."""
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""Writes a first manifest that can be built at once and teaches by its comments."""
+"""Writes a first manifest beside a set: what was found in it, and a recipe to change, explained by comments."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from amp_datasets.errors import ManifestError
@@ -13,7 +14,9 @@ from amp_datasets.manifest.dump import name_after
 from amp_datasets.manifest.json_schema import manifest_schema
 from amp_datasets.manifest.load import validate
 from amp_datasets.manifest.model import SourceSettings, is_address
-from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.manifest.resolve import NEW_SPLITS
+from amp_datasets.model import LabelSet
+from amp_datasets.plugin.discovery import load_registry, shipped_manifests
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.yaml import parse_yaml
 
@@ -21,49 +24,92 @@ _TEMPLATE = """\
 # yaml-language-server: $schema=./amp.schema.json
 name: {name}
 seed: 7
-sources: {sources}
+sources: {sources}{found}
 {classes}  # order = id; `drum: [Drum, snare]` merges names
-splits: {{train: 0.8, validation: 0.1, test: 0.1}}  # by source image; variants follow; or keep
-originals: true  # the untouched images too
+splits: {splits}  # by source image; variants follow. `keep` takes those of the set
+augment: [train]  # which splits get variants
+originals: true   # the untouched images too
 
-filters:  # one variant each; `amp filters` lists all
-  blur: {{sigma: 2.5}}
-  brightness: {{percent: [20, 50], mode: both}}
-  flip: {{how: horizontal}}  # leave it out if left and right mean something
-  rotate: {{degrees: [5, 15]}}
-  cutout: {{count: 5, percent: 15}}
-
-mixes:  # several filters in a row; with `pick`, that many are drawn for each copy
-  random:
-    copies: 5
-    pick: 2
-    steps: [flip, rotate: {{degrees: [3, 15]}}, brightness: {{percent: [10, 40], mode: both}}, saturation]
 """
 
 
-def write_starter(folder: Path, sources: Sequence[str], name: str | None) -> Path:
-    """Write amp.yaml and amp.schema.json into a folder; an existing manifest is an error."""
-    path = folder / "amp.yaml"
-    if path.exists():
-        raise ManifestError("there is a manifest already", where=path, fix="edit it, or choose another folder")
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `amp init` wrote, and what it found in the sets."""
+
+    manifest: Path
+    schema: Path
+    found: tuple[str, ...]
+
+
+def write_starter(sources: Sequence[str], out: Path | None = None, name: str | None = None) -> Started:
+    """Write a manifest for some sets, and its schema for editors; an existing manifest is an error.
+
+    It goes to `out`, by default to `amp.yaml` in the current folder, or beside the set if that is its own folder:
+    nothing is ever written among the images.
+    """
+    path = out or _beside(sources)
+    _check_place(path, sources)
     registry = load_registry()
-    classes: dict[str, None] = {}
-    for source in sources:
-        labels, _ = read_source(SourceSettings(path=source), registry, Limits())
-        classes.update(dict.fromkeys(category.name for category in labels.categories))
-    relative = [_relative(source, folder) for source in sources] or ["path/to/your/set"]
-    text = _TEMPLATE.format(
-        name=json.dumps(name or name_after(folder), ensure_ascii=False),
+    read = [read_source(SourceSettings(path=source), registry, Limits()) for source in sources]
+    sets = [labels for labels, _ in read]
+    found = [f"{_reason(reason.reason)}; {_counted(labels)}" for labels, reason in read]
+    classes = list(dict.fromkeys(category.name for labels in sets for category in labels.categories))
+    relative = [_relative(source, path.parent) for source in sources] or ["path/to/your/set"]
+    has_splits = any(sample.split is not None for labels in sets for sample in labels.samples)
+    shares = "{" + ", ".join(f"{split}: {share}" for split, share in NEW_SPLITS.items()) + "}"
+    head = _TEMPLATE.format(
+        name=json.dumps(name or name_after(_named_after(sources, path)), ensure_ascii=False),
         sources=json.dumps(relative, ensure_ascii=False),
-        classes=f"classes: {json.dumps(list(classes), ensure_ascii=False)}" if classes else "# classes: [drum, horn]",
+        found="".join(f"\n# {line}" for line in found),
+        classes=f"classes: {json.dumps(classes, ensure_ascii=False)}" if classes else "# classes: [drum, horn]",
+        splits="keep" if has_splits else shares,
     )
+    text = head + _recipe()
     document = parse_yaml(text.encode(), path)
     validate(document.value, registry, document)
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    schema = json.dumps(manifest_schema(registry), indent=2) + "\n"
-    path.with_name("amp.schema.json").write_text(schema, encoding="utf-8")
-    return path
+    schema = path.with_name("amp.schema.json")
+    schema.write_text(json.dumps(manifest_schema(registry), indent=2) + "\n", encoding="utf-8")
+    return Started(path, schema, tuple(found))
+
+
+def _recipe() -> str:
+    """What the default recipe makes: its text from the filters on."""
+    text = shipped_manifests()["default"].read_text(encoding="utf-8")
+    return text[text.index("mixes:") :]
+
+
+def _beside(sources: Sequence[str]) -> Path:
+    here = Path.cwd()
+    for source in sources:
+        folder = Path(source).resolve()
+        if not is_address(source) and folder.is_dir() and (here == folder or folder in here.parents):
+            return folder.parent / "amp.yaml"
+    return Path("amp.yaml")
+
+
+def _check_place(path: Path, sources: Sequence[str]) -> None:
+    if path.exists():
+        raise ManifestError("there is a manifest already", where=path, fix="edit it, or write another: -o NAME.yaml")
+    for source in sources:
+        folder = Path(source).resolve()
+        if not is_address(source) and folder in path.resolve().parents:
+            raise ManifestError("this would lie among the images", where=path, fix="give -o outside of the set")
+
+
+def _named_after(sources: Sequence[str], path: Path) -> Path:
+    return Path(sources[0].removesuffix(".zip")) if len(sources) == 1 else path.parent
+
+
+def _reason(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _counted(labels: LabelSet) -> str:
+    count = sum(len(sample.annotations) for sample in labels.samples)
+    return f"{len(labels.samples)} images, {count} labels of {len(labels.categories)} classes"
 
 
 def _relative(source: str, folder: Path) -> str:

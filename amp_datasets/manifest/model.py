@@ -131,7 +131,7 @@ class Manifest(_Model):
         default="auto", description="look for images that look the same: auto where splits are made anew"
     )
     group_by: str | None = Field(default=None, description="regular expression; its first group names the split group")
-    splits: Literal["keep"] | dict[Literal["train", "validation", "test"], Share] = "keep"
+    splits: Literal["keep", "auto"] | dict[Literal["train", "validation", "test"], Share] = "keep"
     augment: tuple[Literal["train", "validation", "test"], ...] = ("train",)
     originals: bool = True
     filters: dict[str, StepSetting] = Field(default_factory=dict)

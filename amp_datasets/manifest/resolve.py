@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from amp_datasets.manifest.model import Manifest
-from amp_datasets.model import Category
+from amp_datasets.model import Category, LabelSet
 from amp_datasets.variants.mirror import is_numbered, side_pairs
 from amp_datasets.variants.recipe import CategoryRules, Recipe
+
+NEW_SPLITS: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
+"""Shares of the splits of sets that have none, where the manifest says `auto`."""
+
+
+def with_splits(manifest: Manifest, sets: Iterable[LabelSet]) -> Manifest:
+    """The manifest with `splits: auto` settled: kept where any set has some, else made anew."""
+    if manifest.splits != "auto":
+        return manifest
+    has_some = any(sample.split is not None for labels in sets for sample in labels.samples)
+    return manifest.model_copy(update={"splits": "keep" if has_some else dict(NEW_SPLITS)})
 
 
 def recipe_for(manifest: Manifest, categories: Sequence[Category], plugin_dirs: Sequence[str | Path] = ()) -> Recipe:

@@ -198,7 +198,7 @@ def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]
 def _with_splits(joining: _Joining, manifest: Manifest) -> list[Item]:
     """Every image with its split: made anew for each set by itself, so that adding one changes no other, or kept."""
     items = joining.items
-    if manifest.splits == "keep":
+    if not isinstance(manifest.splits, dict):
         return _with_kept_splits(joining)
     result: dict[str, str] = {}
     for set_name in dict.fromkeys(item.set_name for item in items):

@@ -15,7 +15,6 @@ from amp_datasets.cli.commands.options import (
     ReadOptions,
     Settings,
     Sources,
-    formats_of,
     key_values,
     read_options,
 )
@@ -37,7 +36,10 @@ def build(
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
     from amp_datasets.building.api import build as run
+    from amp_datasets.building.inputs import is_set
 
+    if is_set(manifest):
+        say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
     with progress_bar(quiet=json_) as progress:
         report = run(
             manifest,
@@ -90,31 +92,33 @@ def export(
         list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="For the new format.")
     ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the images instead of linking them.")] = False,
+    zip_: Annotated[bool, typer.Option("--zip", help="Write one zip file, OUT.zip, instead of a folder.")] = False,
     format_: Format = None,
     option: ReadOptions = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Convert a build or a set to another format."""
-    from amp_datasets.conversion import export as run
+    from amp_datasets.api import convert as run
 
     with progress_bar(quiet=json_) as progress:
         report = run(
             what,
-            to,
-            out,
-            formats_of(plugin_dirs),
-            source_format=format_,
-            source_options=read_options(option),
-            options=key_values(options or (), "-s", "annotation=csv"),
+            to=to,
+            out=out,
+            format=format_,
+            options=read_options(option),
+            settings=key_values(options or (), "-s", "annotation=csv"),
             copy=copy,
+            zipped=zip_,
+            plugin_dirs=plugin_dirs or (),
             progress=progress,
         )
     if json_:
         emit_json(report.to_json())
     else:
         emit(report.as_text())
-        next_step(f"amp check {out}")
+        next_step(f"amp check {report.out}")
 
 
 @command

@@ -10,7 +10,9 @@ import typer
 
 from amp_datasets.errors import AmpError
 
-Manifest = Annotated[Path, typer.Argument(help="The manifest: a file, or one of ours: seed20, roboflow, quickstart.")]
+Manifest = Annotated[
+    Path, typer.Argument(help="A manifest, one of ours (default, roboflow, seed20), or a set for the default recipe.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also on failure.")]
 PluginDirs = Annotated[
     list[Path] | None, typer.Option("--plugins-dir", help="Also load the plugins (.py files) of this folder.")

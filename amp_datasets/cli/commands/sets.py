@@ -23,21 +23,21 @@ from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, ne
 
 @command
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to write amp.yaml.")] = Path(),
-    source: Annotated[list[str] | None, typer.Option("--source", help="A set to build from; repeatable.")] = None,
+    sets: Annotated[list[str] | None, typer.Argument(help="Sets: folders, zips, hf:// addresses.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The manifest to write; amp.yaml by default.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
     json_: Json = False,
 ) -> None:
-    """Write a first manifest, and its schema for editors."""
+    """Look at a set and write a first manifest beside it, never into it."""
     from amp_datasets.cli.starter import write_starter
 
-    path = write_starter(folder, source or (), name)
-    schema_path = path.with_name("amp.schema.json")
+    started = write_starter(sets or (), out, name)
     if json_:
-        emit_json({"manifest": str(path), "schema": str(schema_path)})
+        emit_json({"manifest": str(started.manifest), "schema": str(started.schema), "found": list(started.found)})
         return
-    say(f"wrote {path} and {schema_path}")
-    next_step(f"amp build {path} --dry-run")
+    emit(started.found)
+    say(f"wrote {started.manifest} and {started.schema}")
+    next_step(f"amp build {started.manifest}" if sets else f"put your set into `sources:` of {started.manifest}")
 
 
 @command
@@ -53,22 +53,23 @@ def check(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
-    from amp_datasets.audit.api import audit_path
+    from amp_datasets.api import check as run
 
-    report = audit_path(
+    report = run(
         target,
-        registry_of(plugin_dirs),
         format=format_,
         options=read_options(option),
         sources=source or (),
         settings=settings or (),
         ignore=ignore or (),
+        plugin_dirs=plugin_dirs or (),
     )
     if json_:
         emit_json(report.to_json())
     else:
         emit(report.as_text(verbose))
-        next_step("repair the findings, or see how each is treated in docs/quirks.md" if report.failed else "amp build")
+        rule = next((each.rule for each in report.findings), "AMP101")
+        next_step(f"amp explain {rule} says what a rule means" if report.failed else f"amp build {target}")
     if report.failed:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -80,15 +81,33 @@ def filters(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """List the filters, or describe one."""
-    from amp_datasets.cli.catalogue import describe_filter, list_filters
+    from amp_datasets import api
 
-    registry = registry_of(plugin_dirs)
-    found: Any = list_filters(registry) if name is None else describe_filter(registry, name)
+    found: Any
+    if name is None:
+        found = api.filters(plugin_dirs=plugin_dirs or ())
+    else:
+        found = api.describe(name, plugin_dirs=plugin_dirs or ())
     if json_:
         emit_json(found.to_json())
         return
     emit(found.as_text())
     next_step("amp filters NAME shows one filter's settings" if name is None else "put it under `filters:` in amp.yaml")
+
+
+@command
+def explain(
+    rule: Annotated[str | None, typer.Argument(help="A rule, like AMP309; all without.")] = None,
+    json_: Json = False,
+) -> None:
+    """Say what a rule of `amp check` means and what to do about it."""
+    from amp_datasets.api import explain as run
+
+    rules = run(rule)
+    if json_:
+        emit_json([each.to_json() for each in rules])
+        return
+    emit(line for each in rules for line in each.as_text())
 
 
 @command
@@ -110,7 +129,7 @@ def schema(
 @command
 def env(json_: Json = False, plugin_dirs: PluginDirs = None) -> None:
     """Show versions, plugins and the machine, for bug reports."""
-    from amp_datasets.cli.catalogue import environment
+    from amp_datasets.catalogue import environment
 
     document = environment(registry_of(plugin_dirs))
     if json_:

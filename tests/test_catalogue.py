@@ -10,7 +10,7 @@ import pytest
 from small_builds import write_set
 
 import amp_datasets as amp
-from amp_datasets.cli.catalogue import describe_filter, environment, kind_of, list_filters
+from amp_datasets.catalogue import describe_filter, environment, kind_of, list_filters
 from amp_datasets.errors import PluginError
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.plugin.discovery import load_registry

@@ -64,14 +64,32 @@ class FilterDescription:
         return [*lines, "", "example:", "  filters:", f"    {self.name}: {{{inner}}}"]
 
 
+@dataclass(frozen=True, slots=True)
+class FilterFamily:
+    """The filters of another library that can be named."""
+
+    prefix: str
+    names: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON document."""
+        return asdict(self)
+
+    def as_text(self) -> list[str]:
+        """What `amp filters PREFIX` prints."""
+        return [f"{self.prefix}.{name}" for name in self.names]
+
+
 def list_filters(registry: Registry) -> FilterList:
     """Every filter in one line."""
     lines = [FilterLine(name, kind_of(p), _first_line(p)) for name, p in sorted(registry.filters.items())]
     return FilterList(tuple(lines), {prefix: sorted(f.names()) for prefix, f in registry.families.items()})
 
 
-def describe_filter(registry: Registry, name: str) -> FilterDescription:
-    """One filter with its settings, defaults and an example."""
+def describe_filter(registry: Registry, name: str) -> FilterDescription | FilterFamily:
+    """One filter with its settings, defaults and an example; or a family of filters by its prefix."""
+    if name in registry.families:
+        return FilterFamily(name, tuple(sorted(registry.families[name].names())))
     plugin = registry.filter(name)
     settings = settings_schema(plugin)["properties"]
     return FilterDescription(name, kind_of(plugin), inspect.getdoc(plugin) or "", settings, dict(plugin.examples[0]))
