@@ -11,18 +11,27 @@ from pathlib import Path
 from posixpath import splitext
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.formats.base import Exporter, Options
 from amp_datasets.formats.losses import Loss, losses
-from amp_datasets.images.codec import EncodeSettings, Limits, decode, encode, encoding_for, read_bytes, read_header
+from amp_datasets.images.codec import (
+    EncodeSettings,
+    Limits,
+    decode_layers,
+    encode,
+    encoding_for,
+    read_bytes,
+    read_header,
+)
 from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.model import ImageFile, LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry, find
 from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.gc_pause import collector_paused
-from amp_datasets.sources.open import read_source
+from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.names import FreeStems, safe_stem
 from amp_datasets.storage.target import GrowingFolder, check_empty
@@ -80,6 +89,7 @@ def export(
     _check_target(str(what), target)
     source = SourceSettings(path=str(what), format=source_format, options=dict(source_options or {}))
     labels, _ = read_source(source, registry, Limits())
+    refuse_unreadable(labels)
     if not any(sample.labelled for sample in labels.samples):
         raise SourceError("there is not one labelled image to export", where=what)
     _check_task(plugin, labels, what, registry)
@@ -194,7 +204,11 @@ class _Placing:
 def _upright(file: ImageFile) -> bytes:
     data = read_bytes(file, Limits())
     header = read_header(data, Limits(), file)
-    return encode(decode(data, header, file), encoding_for(header, EncodeSettings()))
+    encoding = encoding_for(header, EncodeSettings(depth=16, alpha="keep"))  # turned, and else as it was
+    layers = decode_layers(data, header, encoding, file)
+    if layers.deep is not None:
+        return encode(layers.deep, encoding)
+    return encode(layers.image if layers.alpha is None else np.dstack([layers.image, layers.alpha]), encoding)
 
 
 @dataclass(frozen=True)

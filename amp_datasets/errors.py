@@ -53,6 +53,10 @@ class SourceError(AmpError):
     """A set whose labels cannot be read or trusted as a whole."""
 
 
+class UnreadableError(SourceError):
+    """A file that the system does not give (rights, a failing disk): nobody knows what is in it, so nothing is made."""
+
+
 class ImageError(AmpError):
     """Bytes that are no image we can use; the sample is set aside and counted."""
 

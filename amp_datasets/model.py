@@ -129,6 +129,10 @@ class Origin:
     draw: str = "[]"
 
 
+UNREADABLE = "file cannot be opened"
+"""The reason to drop what the system does not give. `amp check` lists it; a build or an export does not start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """Something that went in and did not come out: an image, a label or a variant, and why.
@@ -152,13 +156,17 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelSet:
-    """A whole set in memory (labels only): its categories in order, its samples, and what reading did to it."""
+    """A whole set in memory (labels only): its categories in order, its samples, and what reading did to it.
+
+    `values` are black and white of its images deeper than 8 bits, if somebody declared them.
+    """
 
     categories: tuple[Category, ...]
     samples: Collection[Sample]
     dropped: tuple[Dropped, ...] = ()
     repairs: tuple[Repair, ...] = ()
     name: str = ""
+    values: tuple[float, float] | None = None
 
 
 def classifies(samples: Iterable[Sample]) -> bool:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.loading.augment import find_dataset_columns
 from amp_datasets.loading.epochs import EpochTransform
-from amp_datasets.manifest import model
+from amp_datasets.manifest import image_settings, model
 from amp_datasets.manifest.dump import manifest_document, manifest_text
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.messages import complaints
@@ -49,7 +49,7 @@ class Labels(_Checked, model.Labels):
     """How labels are judged after a filter: the manifest's `labels`."""
 
 
-class Encode(_Checked, model.Encode):
+class Encode(_Checked, image_settings.Encode):
     """How images are written: the manifest's `encode`."""
 
 
@@ -92,7 +92,7 @@ class Recipe(_Checked, model.Manifest):
             name: str = "dataset",
             seed: int = 0,
             labels: model.Labels | Mapping[str, Any] = ...,
-            encode: model.Encode | Mapping[str, Any] = ...,
+            encode: image_settings.Encode | Mapping[str, Any] = ...,
             sources: Iterable[str | Path | model.SourceSettings] = (),
             splits: str | Mapping[str, float] = "keep",
             augment: Iterable[str] = ("train",),

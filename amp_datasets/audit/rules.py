@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from amp_datasets.model import Dropped, Repair
+from amp_datasets.model import UNREADABLE, Dropped, Repair
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -213,7 +213,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP207": ("class is listed twice",),
     "AMP208": ("classes without names are called by their number", "labels without a category read as one class"),
     "AMP209": ("category cannot be read",),
-    "AMP301": ("image cannot be read", "file name is not UTF-8"),
+    "AMP301": ("image cannot be read", "file name is not UTF-8", UNREADABLE),
     "AMP302": ("image is missing", "image name is not unique in the set", "label of an unknown image"),
     "AMP303": ("image is listed twice", "image id is used twice", "repeated image entry removed"),
     "AMP304": ("label file contradicts the image's size",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from amp_datasets.errors import SourceError
 from amp_datasets.filtering.class_hints import warnings
 from amp_datasets.formats.base import Detection
 from amp_datasets.formats.losses import losses
-from amp_datasets.images.codec import Limits
+from amp_datasets.images.codec import Limits, encoding_for
+from amp_datasets.images.kinds import DEEP, lost
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for, with_splits
-from amp_datasets.model import LabelSet
+from amp_datasets.model import LabelSet, Repair
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.consolidate import Consolidated, Item, consolidate, unique_names
-from amp_datasets.sources.open import read_source
+from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.variants.recipe import ORIGINAL, Recipe
 
 
@@ -78,6 +80,8 @@ def prepare_manifest(
     ready = {path: (labels, Detection("given in memory", 100)) for path, labels in (held or {}).items()}
     read = [ready.get(source.path) or read_source(source, registry, limits) for source in manifest.sources]
     sets = [labels for labels, _ in read]
+    for labels in sets:
+        refuse_unreadable(labels)
     manifest = with_splits(manifest, sets)
     joined = consolidate(sets, [source.classes for source in manifest.sources], manifest, order)
     if limit is not None:
@@ -102,19 +106,19 @@ def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list
 def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str, list[dict[str, Any]]]) -> Task:
     sample, manifest = item.sample, prepared.manifest
     labels = dump_annotations(sample.annotations, sample.labels)
+    values = "" if item.values is None else json.dumps(item.values)
     wanted: dict[str, str] = {}
     augmented = sample.split in manifest.augment
     if manifest.originals or not augmented:
-        wanted[ORIGINAL] = keys.original_key(item.sha256, labels)
+        wanted[ORIGINAL] = keys.original_key(item.sha256, labels, values)
     if augmented:
         shown = {annotation.category for annotation in sample.annotations}
         kinds = [spec for spec in prepared.recipe.variants if spec.concerns(shown)]
-        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided) for spec in kinds}
+        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided, values) for spec in kinds}
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
-    return Task(
-        sample.source_id, sample.image, item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided
-    )
+    known = (item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided, values)
+    return Task(sample.source_id, sample.image, *known)
 
 
 def new_report(prepared: Prepared, out: Path) -> BuildReport:
@@ -126,9 +130,22 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
         dropped=losses(item for item in joined.dropped if not is_label(item)),
         unusable_labels=losses(item for item in joined.dropped if is_label(item)),
         repairs=losses(joined.repairs),
+        converted=losses(_converted(prepared)),
         notes=[*joined.notes, *_meaning_warnings(prepared), *_pose_notes(prepared)],
         formats=dict(prepared.formats),
     )
+
+
+def _converted(prepared: Prepared) -> Iterator[Repair]:
+    """What is not carried over from each source image, its colours and frames."""
+    settings = prepared.recipe.encode
+    for item in prepared.joined.items:
+        if item.header is not None:
+            for what in lost(item.header, encoding_for(item.header, settings, item.values)):
+                detail = (
+                    f"black is {item.values[0]:g}, white {item.values[1]:g}" if what == DEEP and item.values else ""
+                )
+                yield Repair(item.sample.source_id, what, detail)
 
 
 def _meaning_warnings(prepared: Prepared) -> list[str]:

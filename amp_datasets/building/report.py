@@ -26,6 +26,7 @@ class BuildReport:
     """Numbers of a build. `sources` counts images that went in, `dropped` those that did not come out, with reasons.
 
     `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away.
+    `converted` counts what of images is not carried over: depth, transparency, colour spaces, profiles, frames.
     """
 
     out: str
@@ -40,6 +41,7 @@ class BuildReport:
     dropped: list[Loss] = field(default_factory=list)
     unusable_labels: list[Loss] = field(default_factory=list)
     repairs: list[Loss] = field(default_factory=list)
+    converted: list[Loss] = field(default_factory=list)
     refused_variants: list[Loss] = field(default_factory=list)
     dropped_labels: dict[str, int] = field(default_factory=dict)
     lost_in_exports: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class BuildReport:
         lines += _section("labels set aside", self.unusable_labels)
         lines += _section("variants not made", self.refused_variants)
         lines += _section("repaired on reading", self.repairs)
+        lines += _section("not carried over", self.converted)
         if self.dropped_labels:
             counted = ", ".join(f"{n} {reason}" for reason, n in self.dropped_labels.items())
             lines.append(f"labels that filters took away: {counted}")

@@ -5,27 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import splitext
 from typing import Any
 
-from amp_datasets.errors import AmpError, BuildError, CannotApply, ImageError, PluginError
-from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, decode, encode, encoding_for, read_header
+from amp_datasets.errors import BuildError, ImageError
+from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, ValueRange, encode, encoding_for, read_header
+from amp_datasets.images.kinds import changes
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
-from amp_datasets.model import Image, ImageFile
-from amp_datasets.rows.schema import count_labels, dump_annotations, load_annotations, load_image_labels
+from amp_datasets.model import ImageFile
+from amp_datasets.rows.schema import count_labels, dump_annotations
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.folder import read_image_file
-from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
+from amp_datasets.variants.breaking import why_not
+from amp_datasets.variants.layers import load_original, unchanged_pixels, variant_pixels
+from amp_datasets.variants.maker import Planned, Refused, VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec
 from amp_datasets.variants.steps import Original
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A source image, the kinds of variant wanted of it (name -> key), and rows of earlier runs that serve again."""
+    """A source image, the kinds of variant wanted of it (name -> key), and rows of earlier runs that serve again.
+
+    `values` is JSON: what is black and white in an image deeper than 8 bits.
+    """
 
     source_id: str
     file: ImageFile
@@ -37,6 +43,7 @@ class Task:
     ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     group: str = ""
     one_sided: tuple[str, ...] = ()
+    values: str = ""
 
     @property
     def suffix(self) -> str:
@@ -92,6 +99,7 @@ class Maker:
             "source_sha256": task.sha256,
             "source_labels": task.labels,
             "group": task.group,
+            "values": task.values,
             "split": task.split,
             "labels_in": count_labels(task.labels),
         }
@@ -99,9 +107,8 @@ class Maker:
     def _variants(
         self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
     ) -> Iterator[dict[str, Any]]:
-        encoding = encoding_for(source.header, self.recipe.encode)
-        written_as = json.dumps(asdict(encoding), sort_keys=True)
-        for planned, data in self._rendered(source.original, spec, encoding, task):
+        written_as = source.encoding.dump()
+        for planned, data in self._rendered(source, spec, task):
             row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
             if isinstance(planned, Refused):
                 yield _refused(row, planned)
@@ -110,37 +117,35 @@ class Maker:
                 "encoding": written_as,
                 **described(planned, source.original, task.labels),
             }
-            yield self._put(row, data, encoding.suffix, planned.warp.size, task)
+            yield self._put(row, data, source.encoding.suffix, planned.warp.size, task)
 
-    def _rendered(
-        self, original: Original, spec: VariantSpec, encoding: Encoding, task: Task
-    ) -> Iterator[tuple[Planned | Refused, bytes]]:
-        """All copies of a kind of variant with their files' bytes; a filter that breaks is named with its source."""
-        try:
-            for planned in self.variants.plan_copies(original, spec):
-                if isinstance(planned, Refused) or self.plan_only:
-                    yield planned, b""
-                    continue
-                try:
-                    yield planned, encode(render(original.image, planned), encoding)
-                except CannotApply as error:
-                    yield Refused(spec, planned.copy, planned.attempt + 1, error.what), b""
-        except AmpError:
-            raise
-        except Exception as error:
-            what = f"`{spec.name}` breaks on this image: {type(error).__name__}: {error}"
-            fix = "repair the filter, or leave it out (AMP_DEBUG=1 shows where it breaks)"
-            raise PluginError(what, where=task.source_id, fix=fix) from error
+    def _rendered(self, source: _Loaded, spec: VariantSpec, task: Task) -> Iterator[tuple[Planned | Refused, bytes]]:
+        """All copies of a kind of variant with their files' bytes; one that breaks is set aside, the rest goes on."""
+        for planned in self.variants.plan_copies(source.original, spec):
+            if isinstance(planned, Refused) or self.plan_only:
+                yield planned, b""
+                continue
+            try:
+                data = encode(variant_pixels(source.original, planned, source.encoding), source.encoding)
+            except Exception as error:
+                why = why_not(error, task.source_id)
+                yield Refused(spec, planned.copy, planned.attempt + 1, *why), b""
+                continue
+            yield planned, data
 
     def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
-        """The untouched file; one that its EXIF tag turns is turned for good: not every trainer reads the tag."""
+        """The untouched file; one that not every reader would show alike is written anew, and the row says why."""
         row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
         row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
-        suffix, data = task.suffix, source.data
-        if source.header.orientation != 1 or source.header.format not in WRITABLE:
-            encoding = encoding_for(source.header, self.recipe.encode)
-            suffix, data = encoding.suffix, encode(source.original.image, encoding)
-            row |= {"encoding": json.dumps(asdict(encoding), sort_keys=True), "detail": "turned upright"}
+        suffix, data, why = task.suffix, source.data, _why_anew(source.header, source.encoding)
+        if why:
+            suffix = source.encoding.suffix
+            try:
+                data = encode(unchanged_pixels(source.original, source.encoding), source.encoding)
+            except Exception as error:
+                reason, detail = why_not(error, task.source_id)
+                return {**row, "status": DROPPED, "reason": reason, "detail": detail, "labels_out": 0}
+            row |= {"encoding": source.encoding.dump(), "detail": "; ".join(why)}
         return self._put(row, data, suffix, source.header.size, task)
 
     def _put(self, row: dict[str, Any], data: bytes, suffix: str, size: tuple[int, int], task: Task) -> dict[str, Any]:
@@ -173,20 +178,42 @@ class _Loaded:
 
     original: Original
     header: Header
+    encoding: Encoding
 
     def __init__(self, task: Task, maker: Maker) -> None:
         self.problem: dict[str, str] | None = None
         self.data = read_image_file(task.file, maker.limits.max_bytes)
         if hashlib.sha256(self.data).hexdigest() != task.sha256:
             raise BuildError("the image changed during the build", where=task.file, fix="run the build again")
+        values: ValueRange | None = tuple(json.loads(task.values)) if task.values else None
         try:
             self.header = read_header(self.data, maker.limits, task.file)
-            image: Image = decode(self.data, self.header, task.file)
+            self.encoding = encoding_for(self.header, maker.recipe.encode, values)
+            self.original = load_original(
+                self.data,
+                self.header,
+                self.encoding,
+                sha256=task.sha256,
+                labels=task.labels,
+                one_sided=task.one_sided,
+                values=values,
+                where=task.file,
+            )
         except ImageError as error:
             self.problem = {"reason": "image cannot be decoded", "detail": error.what}
-            return
-        labels = load_annotations(task.labels), load_image_labels(task.labels)
-        self.original = Original(image, task.sha256, *labels, frozenset(task.one_sided))
+
+
+def _why_anew(header: Header, encoding: Encoding) -> list[str]:
+    """Why an original is not copied byte for byte; nothing if it is."""
+    why = ["turned upright"] if header.orientation != 1 else []
+    if header.format not in WRITABLE:
+        why.append(f"converted from {header.format.upper()} to {encoding.format.upper()}")
+    if encoding.values not in (None, _FULL_RANGE):
+        why.append("black and white noted in the file")
+    return [*why, *changes(header, encoding)]
+
+
+_FULL_RANGE = (0.0, 65535.0)
 
 
 def _is_intact(row: dict[str, Any]) -> bool:

@@ -109,6 +109,8 @@ class _Named:
     """Settings that the contract tests run; the first is the one in the documentation's image."""
     severity: ClassVar[int] = 1
     """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
+    any_depth: ClassVar[bool] = False
+    """Whether it also works on images of 16 bits: what moves or hides pixels does, what computes values does not."""
     spoils: ClassVar[frozenset[Meaning]] = frozenset()
     """What a class may mean that this filter makes wrong; a build warns of classes whose names say so."""
 
@@ -141,6 +143,7 @@ class TableFilter(PixelFilter):
 class GeometricFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
     """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
 
+    any_depth: ClassVar[bool] = True
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 
     def warp(self, size: Size, *args: Any, **draw: Any) -> Warp:
@@ -181,6 +184,7 @@ class GeometricFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: igno
 class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
     """Paints over parts of the image. Implement `get_params*` and `holes`; labels keep what stays visible."""
 
+    any_depth: ClassVar[bool] = True
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 
     def holes(self, size: Size, *args: Any, **draw: Any) -> NDArray[np.int64]:

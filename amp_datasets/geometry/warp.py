@@ -122,6 +122,7 @@ def resample_image(image: Image, warp: Warp) -> Image:
     """The warped (height, width, 3) image: copied where pixels only change places, else interpolated, once.
 
     Interpolation is bilinear; where an image shrinks, pixels are averaged first, so that fine patterns do not flicker.
+    One plane (height, width) is warped alike, and the type stays: bytes, or 16 bits or float32 where layers are kept.
     """
     matrix = warp.matrix
     if matrix is None:
@@ -166,7 +167,7 @@ def _rearrange(image: Image, matrix: FloatArray, size: Size) -> Image | None:
     y0 = top + height - size[1] if d < 0 else -top
     window = image[y0 : y0 + size[1], x0 : x0 + size[0]]
     if a < 0 or d < 0:
-        return np.asarray(cv2.flip(window, -1 if a < 0 and d < 0 else int(d > 0)), dtype=np.uint8)
+        return np.asarray(cv2.flip(window, -1 if a < 0 and d < 0 else int(d > 0)), dtype=image.dtype)
     return np.ascontiguousarray(window)
 
 
@@ -192,7 +193,7 @@ def _rescaled(image: Image, matrix: FloatArray, warp: Warp) -> Image | None:
     deepest = (max(above, below) > image.shape[0], max(before, after) > image.shape[1])
     if not image.size or (mode == cv2.BORDER_REFLECT and any(deepest)):
         return None
-    return np.asarray(cv2.copyMakeBorder(image, above, below, before, after, mode, value=value), dtype=np.uint8)
+    return np.asarray(cv2.copyMakeBorder(image, above, below, before, after, mode, value=value), dtype=image.dtype)
 
 
 def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:
@@ -202,7 +203,7 @@ def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:
     if factor < 2 or factor > min(height, width):
         return image, matrix
     new = (width // factor, height // factor)
-    averaged = np.asarray(cv2.resize(image, new, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    averaged = np.asarray(cv2.resize(image, new, interpolation=cv2.INTER_AREA), dtype=image.dtype)
     return averaged, matrix @ np.diag([width / new[0], height / new[1], 1.0])
 
 
@@ -214,14 +215,14 @@ def _warp_matrix(image: Image, matrix: FloatArray, warp: Warp, interpolation: in
     flags = interpolation | cv2.WARP_INVERSE_MAP
     options: dict[str, Any] = {"flags": flags, "borderMode": mode, "borderValue": value}
     if warp.affine is None:
-        return np.asarray(cv2.warpPerspective(image, centres, warp.size, **options), dtype=np.uint8)
-    return np.asarray(cv2.warpAffine(image, centres[:2], warp.size, **options), dtype=np.uint8)
+        return np.asarray(cv2.warpPerspective(image, centres, warp.size, **options), dtype=image.dtype)
+    return np.asarray(cv2.warpAffine(image, centres[:2], warp.size, **options), dtype=image.dtype)
 
 
 def _remap(image: Image, warp: Warp, interpolation: int) -> Image:
     x, y = _backward_maps(warp)
     mode, value = _border(warp.fill)
-    return np.asarray(cv2.remap(image, x, y, interpolation, borderMode=mode, borderValue=value), dtype=np.uint8)
+    return np.asarray(cv2.remap(image, x, y, interpolation, borderMode=mode, borderValue=value), dtype=image.dtype)
 
 
 def _backward_maps(warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

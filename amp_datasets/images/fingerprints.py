@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import imagehash
 import numpy as np
-from PIL import Image as PillowImage
 
-from amp_datasets.errors import SourceError
-from amp_datasets.images.codec import Limits, read_bytes
+from amp_datasets.errors import ImageError, SourceError
+from amp_datasets.images.decoding import extremes
+from amp_datasets.images.header import header_of
+from amp_datasets.images.kinds import Header, Limits, ValueRange
+from amp_datasets.images.opening import open_image
 from amp_datasets.model import ImageFile
+from amp_datasets.storage.folder import read_image_file
 
 NEAR_BITS = 3
 """Perceptual hashes of 64 bits that differ in no more than this many are the same image (re-encoded, resized)."""
@@ -22,27 +25,58 @@ _THREADS = 4
 _BLOCK = 1024
 
 
-def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> Iterator[tuple[str, int] | SourceError]:
-    """For each file its sha256 and, if `near`, its 64-bit perceptual hash (else 0); or why it cannot be read."""
+class Fingerprint(NamedTuple):
+    """What one look at a whole file tells: its digest, its 64-bit perceptual hash (0 if not asked for), its header.
 
-    def one(file: ImageFile) -> tuple[str, int] | SourceError:
+    `extremes` are the smallest and largest value of an image deeper than 8 bits. Without a header it is no image of
+    ours.
+    """
+
+    sha256: str
+    perceptual: int
+    header: Header | None = None
+    extremes: ValueRange | None = None
+
+
+def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> Iterator[Fingerprint | SourceError]:
+    """For each file its fingerprint, with a perceptual hash if `near`; or why it cannot be read."""
+
+    def one(file: ImageFile) -> Fingerprint | SourceError:
         try:
-            data = read_bytes(file, limits)
+            data = read_image_file(file, limits.max_bytes)
         except SourceError as error:
             return error
-        return hashlib.sha256(data).hexdigest(), perceptual_hash(data) if near else 0
+        found = _header(data, limits)
+        hashed = perceptual_hash(data) if near and found is not None else 0
+        return Fingerprint(hashlib.sha256(data).hexdigest(), hashed, found, _extremes(data, found))
 
     with ThreadPoolExecutor(_THREADS) as pool:  # reading, hashing and decoding all release the interpreter's lock
         yield from pool.map(one, files)
 
 
-def perceptual_hash(data: bytes) -> int:
-    """The DCT hash of a image (pHash, 64 bits); 0 for a image without any structure or that cannot be decoded."""
+def _header(data: bytes, limits: Limits) -> Header | None:
     try:
-        with PillowImage.open(io.BytesIO(data)) as image:
+        return header_of(data, limits)
+    except ImageError:
+        return None
+
+
+def _extremes(data: bytes, header: Header | None) -> ValueRange | None:
+    if header is None or header.depth <= 8:
+        return None
+    try:
+        return extremes(data, header)
+    except ImageError:  # it breaks in its middle: it is set aside when it is decoded
+        return None
+
+
+def perceptual_hash(data: bytes) -> int:
+    """The DCT hash of an image (pHash, 64 bits); 0 for one without any structure or that cannot be decoded."""
+    try:
+        with open_image(data) as image:
             image.draft("L", (128, 128))  # a JPEG is decoded at an eighth of its size, which is enough here
             bits = imagehash.phash(image.convert("L")).hash
-    except (OSError, ValueError, SyntaxError, ImportError):  # Ultralytics replaces `open` and looks for HEIC plugins
+    except (OSError, ValueError, SyntaxError, ImageError):
         return 0
     value = int.from_bytes(np.packbits(bits).tobytes(), "big")
     return 0 if value.bit_count() <= 1 else value

@@ -1,6 +1,6 @@
-"""A image's header from its first bytes, ten times faster than opening it with an imaging library.
+"""An image's header from its first bytes, ten times faster than opening it with an imaging library.
 
-Only plain JPEG and PNG files are judged here; whatever is unusual is left to the careful reader in `image`, so that
+Only plain JPEG and PNG files are judged here; whatever is unusual is left to the careful reader in `opening`, so that
 both always give the same answer.
 """
 
@@ -10,10 +10,11 @@ import os
 import struct
 from collections.abc import Iterator
 
-from amp_datasets.errors import ImageError, SourceError
-from amp_datasets.images.codec import Header, Limits, Subsampling, read_header
+from amp_datasets.errors import SourceError
+from amp_datasets.images.kinds import Colour, Header, Limits, Subsampling
+from amp_datasets.images.opening import PNG_COLOURS, check_scans, check_size, read_header
 from amp_datasets.model import ImageFile
-from amp_datasets.storage.folder import read_image_file
+from amp_datasets.storage.folder import read_image_file, unreadable
 
 HEAD_BYTES = 65536
 _SUBSAMPLING: dict[bytes, Subsampling] = {
@@ -24,7 +25,8 @@ _SUBSAMPLING: dict[bytes, Subsampling] = {
     b"\x41\x11\x11": "411",
 }
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive DCT: what every decoder reads
-_METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
+_METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"tRNS", b"iCCP", b"acTL"})
+"""Of files with one of these the careful reader judges orientation, transparency, profile and frames."""
 
 
 def probe(file: ImageFile, limits: Limits) -> Header:
@@ -36,16 +38,21 @@ def probe(file: ImageFile, limits: Limits) -> Header:
     header = _jpeg(head) if head.startswith(b"\xff\xd8\xff") else None
     if header is None:
         data = head if complete else read_image_file(file, limits.max_bytes)
+        return header_of(data, limits, file)
+    check_size(header.stored, limits, file)
+    return header
+
+
+def header_of(data: bytes, limits: Limits, where: object = None) -> Header:
+    """The same as `read_header`, of a whole file in memory."""
+    if data.startswith(b"\xff\xd8\xff"):
+        header = _jpeg(data)
+        check_scans(data, limits, where)
+    else:
         header = _png(data) if data.startswith(b"\x89PNG\r\n\x1a\n") else None
-        if header is None:
-            return read_header(data, limits, file)
-    width, height = header.stored
-    if width * height > limits.max_pixels:
-        raise ImageError(
-            f"the image is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
-            where=file,
-            fix="raise `limits.max_pixels` in the manifest if this is meant",
-        )
+    if header is None:
+        return read_header(data, limits, where)
+    check_size(header.stored, limits, where)
     return header
 
 
@@ -59,7 +66,7 @@ def _read_start(file: ImageFile, limits: Limits) -> tuple[bytes, bool]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+        raise unreadable(error, file) from error
     if size > limits.max_bytes:
         raise SourceError(f"the file has {size} bytes, more than the limit of {limits.max_bytes}", where=file)
     return head, len(head) == size
@@ -67,15 +74,19 @@ def _read_start(file: ImageFile, limits: Limits) -> tuple[bytes, bool]:
 
 def _jpeg(head: bytes) -> Header | None:
     """A JPEG's header (ITU-T T.81 B.2); None where metadata or coding is unusual."""
-    orientation = 1
+    orientation, has_profile = 1, False
     for marker, segment in _segments(head):
         if marker in _FRAMES:
-            return _frame(segment, orientation)
+            return _frame(segment, orientation, has_profile)
         if marker == 0xE1:
             found = _exif_orientation(segment)
             if found is None or orientation != 1:
                 return None
             orientation = found
+        elif marker == 0xE2:
+            if not segment.startswith(b"ICC_PROFILE\0"):
+                return None
+            has_profile = True
         elif 0xC3 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             return None
     return None
@@ -92,7 +103,7 @@ def _segments(head: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _frame(segment: bytes, orientation: int) -> Header | None:
+def _frame(segment: bytes, orientation: int, has_profile: bool) -> Header | None:
     if len(segment) < 6 or segment[0] != 8:
         return None
     height, width, components = struct.unpack_from(">HHB", segment, 1)
@@ -102,7 +113,8 @@ def _frame(segment: bytes, orientation: int) -> Header | None:
     subsampling = _SUBSAMPLING.get(sampling) if components == 3 else None
     if components == 3 and subsampling is None:
         return None
-    return Header("jpeg", (width, height), orientation, subsampling)
+    colour: Colour = "rgb" if components == 3 else "grey"
+    return Header("jpeg", (width, height), orientation, subsampling, colour, has_profile=has_profile)
 
 
 def _exif_orientation(segment: bytes) -> int | None:
@@ -134,7 +146,12 @@ def _png(data: bytes) -> Header | None:
     while at + 12 <= end:
         kind = data[at + 4 : at + 8]
         if kind == b"IEND":
-            return Header("png", (width, height)) if width and height else None
+            if not (width and height) or data[25] not in PNG_COLOURS:
+                return None
+            depth = 16 if data[24] == 16 else 8
+            return Header(
+                "png", (width, height), colour=PNG_COLOURS[data[25]], depth=depth, has_alpha=data[25] in (4, 6)
+            )
         if kind in _METADATA_CHUNKS:
             return None
         at += 12 + int.from_bytes(data[at : at + 4], "big")

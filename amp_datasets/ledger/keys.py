@@ -70,15 +70,22 @@ class VariantKeys:
         }
         self._kinds = {spec.name: self._kind(spec) for spec in recipe.variants}
 
-    def key(self, source_sha256: str, labels: str, spec: VariantSpec, one_sided: Sequence[str] = ()) -> str:
-        """The key of all copies of one kind of variant of a source, whose set has these classes without counterpart."""
-        return digest([self._kinds[spec.name], source_sha256, labels, *one_sided])
+    def key(
+        self, source_sha256: str, labels: str, spec: VariantSpec, one_sided: Sequence[str] = (), values: str = ""
+    ) -> str:
+        """The key of all copies of one kind of variant of a source, whose set has these classes without counterpart.
+
+        `values` is as in the ledger.
+        """
+        given = [f"values {values}"] if values else []
+        return digest([self._kinds[spec.name], source_sha256, labels, *one_sided, *given])
 
     def _kind(self, spec: VariantSpec) -> str:
         """What decides about a kind of variant, whatever the source."""
         plugins = {step.filter: self.plugins[step.filter] for step in spec.steps}
         return digest([self.common, plugins, asdict(spec)])
 
-    def original_key(self, source_sha256: str, labels: str) -> str:
-        """The key of the untouched image; how images are encoded matters to one that has to be turned upright."""
-        return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels])
+    def original_key(self, source_sha256: str, labels: str, values: str = "") -> str:
+        """The key of the untouched image; how images are encoded matters to one that has to be converted."""
+        given = [values] if values else []
+        return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels, *given])

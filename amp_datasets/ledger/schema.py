@@ -42,6 +42,7 @@ LEDGER_FEATURES = Features(
         "height": _COUNT,
         "encoding": _TEXT,  # JSON: format, quality, subsampling; empty for a byte-for-byte copy
         "sha256": _TEXT,  # of the image file
+        "values": _TEXT,  # JSON: black and white of a source deeper than 8 bits
         "labels": _TEXT,  # canonical JSON of the labels that came out
         "labels_sha256": _TEXT,
         "labels_in": _COUNT,

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from amp_datasets.errors import AmpError, nearest
 from amp_datasets.filtering.settings import SettingsError, union_message
-from amp_datasets.manifest.model import Encode, Hub, Labels, LimitSettings, Manifest, Mix, SourceSettings
+from amp_datasets.manifest.image_settings import Encode, LimitSettings
+from amp_datasets.manifest.model import Hub, Labels, Manifest, Mix, SourceSettings
 from amp_datasets.storage.yaml import KeyPath, YamlFile
 
 _SECTIONS: dict[str, type[BaseModel]] = {

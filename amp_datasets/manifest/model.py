@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import (
 )
 
 from amp_datasets.filtering.settings import is_filter
-from amp_datasets.images.codec import EncodeSettings, Limits
+from amp_datasets.images.codec import EncodeSettings
 from amp_datasets.manifest.fields import (
     Classes,
     ExportName,
@@ -26,6 +27,7 @@ from amp_datasets.manifest.fields import (
     Share,
     StepSetting,
 )
+from amp_datasets.manifest.image_settings import Encode, LimitSettings
 from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
@@ -47,6 +49,16 @@ class SourceSettings(_Model):
     format: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     classes: dict[str, str] = Field(default_factory=dict, description="this source's class names -> names in the build")
+    values: tuple[float, float] | None = Field(
+        default=None, description="black and white of images deeper than 8 bits; without it they are measured"
+    )
+
+    @field_validator("values")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not (math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] < value[1]):
+            raise ValueError(f"black must be below white, both finite (got {list(value)})")
+        return value
 
 
 class Labels(_Model):
@@ -71,27 +83,12 @@ class Labels(_Model):
         return self
 
 
-class Encode(_Model):
-    """How images are written; `keep` is what the source has."""
-
-    format: Literal["keep", "jpeg", "png", "webp", "bmp", "tiff"] = "keep"
-    quality: Annotated[int, Field(ge=1, le=100)] = 95
-    subsampling: Literal["keep", "444", "422", "420"] = "keep"
-
-
 class Hub(_Model):
     """Where `amp publish` pushes to."""
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     private: bool = True
     license: str | None = None
-
-
-class LimitSettings(_Model):
-    """What a single image may cost."""
-
-    max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
-    max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
 
 
 class Mix(_Model):

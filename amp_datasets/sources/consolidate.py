@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 
-from amp_datasets.errors import SourceError
-from amp_datasets.images.codec import Limits
-from amp_datasets.images.fingerprints import fingerprints, join_groups, near_pairs, repeated
+from amp_datasets.errors import SourceError, UnreadableError
+from amp_datasets.images.codec import Header, Limits, ValueRange
+from amp_datasets.images.decoding import range_of
+from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import one_sided_among
 from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample, classifies
@@ -23,7 +24,10 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One source image of a build: `sample.source_id` is unique over all sets, `stem` names its files."""
+    """One source image of a build: `sample.source_id` is unique over all sets, `stem` names its files.
+
+    `values` are what is black and white in its set, if it is deeper than 8 bits.
+    """
 
     sample: Sample
     stem: str
@@ -31,6 +35,8 @@ class Item:
     set_name: str
     one_sided: tuple[str, ...] = ()
     """Classes of its set that have a side, and no counterpart in this set or the manifest."""
+    header: Header | None = None
+    values: ValueRange | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +108,12 @@ def _take_in(
     joining.dropped += [replace(item, id=f"{set_name}/{item.id}") for item in labels.dropped]
     joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
     samples = list(labels.samples)
-    for sample, found in zip(samples, fingerprints([s.image for s in samples], limits, near=False), strict=True):
+    looked = list(fingerprints([s.image for s in samples], limits, near=False))
+    ranges = _ranges(labels, looked)
+    for sample, found in zip(samples, looked, strict=True):
         source_id = f"{set_name}/{sample.source_id}"
+        if isinstance(found, UnreadableError):
+            raise found
         if isinstance(found, SourceError):
             joining.dropped.append(Dropped(source_id, "image cannot be read", found.what))
             continue
@@ -112,7 +122,19 @@ def _take_in(
             continue
         mapped = _mapped(sample, source_id, mapping, joining)
         if mapped is not None:
-            joining.items.append(Item(mapped, "", found[0], set_name, tuple(sorted(single))))
+            header = found.header
+            values = None if header is None or header.depth <= 8 else ranges.get(header.is_float)
+            sides = tuple(sorted(single))
+            joining.items.append(Item(mapped, "", found.sha256, set_name, sides, header, values))
+
+
+def _ranges(labels: LabelSet, looked: Iterable[Fingerprint | SourceError]) -> dict[bool, ValueRange]:
+    """What is black and white in a set's deep images, declared or measured: for whole numbers, and for fractions."""
+    found: dict[bool, list[ValueRange]] = {}
+    for each in looked:
+        if isinstance(each, Fingerprint) and each.header is not None and each.extremes is not None:
+            found.setdefault(each.header.is_float, []).append(each.extremes)
+    return {is_float: labels.values or range_of(each, is_float=is_float) for is_float, each in found.items()}
 
 
 def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: _Joining) -> Sample | None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.formats.base import Detection
 from amp_datasets.formats.kit.reading import Reading
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
-from amp_datasets.model import LabelSet
+from amp_datasets.model import UNREADABLE, LabelSet
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.storage.folder import Folder, open_folder
@@ -38,9 +38,16 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     labels = plugin(folder, options, Reading(folder, limits)).read()
     if not labels.samples and not labels.dropped:
         raise SourceError("there is not one image in this set", where=settings.path, fix="check the path")
-    return replace(labels, name=labels.name or _stem(settings.path)), replace(
-        detection, reason=f"{name}: {detection.reason}"
-    )
+    named = replace(labels, name=labels.name or _stem(settings.path), values=settings.values)
+    return named, replace(detection, reason=f"{name}: {detection.reason}")
+
+
+def refuse_unreadable(labels: LabelSet) -> None:
+    """An UnreadableError if the system did not give a file of the set: without it the next run would give another."""
+    for item in labels.dropped:
+        if item.reason == UNREADABLE:
+            fix = "make it readable, or remove it; `amp check` lists all"
+            raise UnreadableError(f"a file of the set cannot be read: {item.detail}", where=item.id, fix=fix)
 
 
 def choose_format(folder: Folder, registry: Registry, given: str | None) -> tuple[str, Detection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import zipfile
@@ -9,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
 
+_MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 MAX_LABEL_BYTES = 2**30
 """Label files above this size are refused before they are read."""
 
@@ -98,7 +100,14 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
                 raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=file)
             return stream.readall()
     except OSError as error:
-        raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+        raise unreadable(error, file) from error
+
+
+def unreadable(error: OSError, where: object) -> UnreadableError:
+    """Why the system does not give a file, and what to do."""
+    short = error.errno in _MACHINE_SHORT
+    fix = "use fewer workers (-j), and run it again" if short else "make it readable, or remove it, and run it again"
+    return UnreadableError(f"the file cannot be read: {error.strerror or error}", where=where, fix=fix)
 
 
 def read_head(file: ImageFile, size: int) -> bytes:
@@ -111,7 +120,7 @@ def read_head(file: ImageFile, size: int) -> bytes:
         with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
             return stream.read(size)
     except OSError as error:
-        raise SourceError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+        raise unreadable(error, file) from error
 
 
 def _read_member(archive: Path, member: str, limit: int, *, whole: bool = True) -> bytes:
@@ -122,6 +131,8 @@ def _read_member(archive: Path, member: str, limit: int, *, whole: bool = True) 
             data = stream.read(limit + 1 if whole else limit)
     except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise SourceError(f"the archive's member cannot be read: {error}", where=where) from error
+    except MemoryError:
+        raise
     except Exception as error:  # zlib, lzma and bz2 each have an error class of their own
         raise SourceError(f"the archive's member cannot be unpacked: {error}", where=where) from error
     if len(data) > limit:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amp_datasets.errors import CannotApply
+from amp_datasets.errors import AmpError, CannotApply
 from amp_datasets.filtering.base import Filter, HidingFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.geometry.warp import Warp, resample_image
 from amp_datasets.model import Category, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.variants.breaking import why_not
 from amp_datasets.variants.drawing import Drawn, Record, stage_of
 from amp_datasets.variants.labels import SEEN_TWICE, Holes, Judged, LabelPolicy, judge, knows_its_mirror
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
@@ -80,11 +81,11 @@ class VariantMaker:
         """All copies of one kind of variant; each differs from those before it."""
         siblings = [original.signature]
         for copy in range(spec.copies):
-            yield self._plan(original, spec, copy, siblings)
+            yield self._plan_or_why_not(original, spec, copy, siblings)
 
     def plan_one(self, original: Original, spec: VariantSpec, copy: int) -> Planned | Refused:
         """The copy of any number of a kind of variant, whatever the others look like."""
-        return self._plan(original, spec, copy, [original.signature])
+        return self._plan_or_why_not(original, spec, copy, [original.signature])
 
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
         """The variant at an attempt that is known to be the right one, from a ledger."""
@@ -105,6 +106,17 @@ class VariantMaker:
         """What an image is as a whole does not depend on what is left of it; in a mirror image left is right."""
         sides = self.policy.sides if warp.mirrors else {}
         return tuple(sides.get(name, name) for name in original.labels)
+
+    def _plan_or_why_not(
+        self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]
+    ) -> Planned | Refused:
+        """As `_plan`; whatever a filter raises concerns this one variant. A BuildError if memory runs out."""
+        try:
+            return self._plan(original, spec, copy, siblings)
+        except AmpError:
+            raise
+        except Exception as error:
+            return Refused(spec, copy, 1, *why_not(error, f"{spec.label(copy)} of {original.sha256[:12]}"))
 
     def _plan(self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]) -> Planned | Refused:
         """The first attempt without a problem; its signature joins those of its `siblings`."""

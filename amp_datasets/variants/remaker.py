@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from amp_datasets.errors import BuildError, CannotApply
-from amp_datasets.images.codec import Encoding, Limits, decode, encode, read_header
+from amp_datasets.images.codec import Encoding, Limits, ValueRange, encode, encoding_for, load_encoding, read_header
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.rows.schema import dump_annotations, load_annotations, load_image_labels
-from amp_datasets.variants.maker import VariantMaker, render
+from amp_datasets.rows.schema import dump_annotations
+from amp_datasets.variants.layers import load_original, unchanged_pixels, variant_pixels
+from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe
 from amp_datasets.variants.steps import Original
 
@@ -26,13 +27,18 @@ class Remade(NamedTuple):
 
 
 class Remaker:
-    """Remakes variants of a recipe. The last few sources stay decoded: variants are mostly read source by source."""
+    """Remakes variants of a recipe; one a thread, for its generators are reseeded in place.
 
-    def __init__(self, recipe: Recipe, registry: Registry | None = None) -> None:
-        self.limits = Limits(recipe.max_bytes, recipe.max_pixels)
+    The last few sources stay decoded: variants are mostly read source by source. `limits` hold instead of the recipe's
+    where that comes from somebody else.
+    """
+
+    def __init__(self, recipe: Recipe, registry: Registry | None = None, limits: Limits | None = None) -> None:
+        self.recipe = recipe
+        self.limits = limits or Limits(recipe.max_bytes, recipe.max_pixels)
         self.specs = {spec.name: spec for spec in recipe.variants}
         self.maker = VariantMaker(recipe, registry)
-        self._sources: dict[tuple[str, str], Original] = {}
+        self._sources: dict[tuple[str, str, str], Original] = {}
 
     def remake(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Remade:
         """The image and labels of a row; `read` gives the source's bytes, and is not called if they are at hand.
@@ -40,29 +46,35 @@ class Remaker:
         Raises BuildError if the row cannot be followed, or if the source is not the one that it was made of.
         """
         if row["spec"] == ORIGINAL and not row["encoding"]:
-            return Remade(_checked(row, read()), row["source_labels"])
+            data = _checked(row, read())
+            read_header(data, self.limits, row["source_id"])  # whoever opens it next may know more formats than we do
+            return Remade(data, row["source_labels"])
         original = self._source(row, read)
         if row["spec"] == ORIGINAL:
-            return Remade(encode(original.image, _encoding(row)), row["source_labels"])
+            encoding = _encoding(row)
+            return Remade(encode(unchanged_pixels(original, encoding), encoding), row["source_labels"])
         spec = self.specs.get(row["spec"])
         if spec is None:
             raise BuildError(f"the recipe has no variant `{row['spec']}`", where=row["file_name"], fix="build it again")
         try:
             planned = self.maker.plan_attempt(original, spec, row["copy"], row["attempt"])
-            image = encode(render(original.image, planned), _encoding(row))
+            encoding = _encoding(row)
+            image = encode(variant_pixels(original, planned, encoding), encoding)
         except CannotApply as error:
             raise BuildError(f"{row['variant']} cannot be made again: {error.what}", where=row["source_id"]) from error
         return Remade(image, dump_annotations(planned.judged.annotations, planned.judged.labels))
 
     def _source(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Original:
-        key = (row["source_sha256"], row["source_labels"])
+        key = (row["source_sha256"], row["source_labels"], row["values"])
         if key not in self._sources:
-            data = _checked(row, read())
-            image = decode(data, read_header(data, self.limits, row["source_id"]), row["source_id"])
+            data, where = _checked(row, read()), row["source_id"]
+            header, values = read_header(data, self.limits, where), _values(row)
+            encoding = encoding_for(header, self.recipe.encode, values)
+            sha256, labels = row["source_sha256"], row["source_labels"]
+            made = load_original(data, header, encoding, sha256=sha256, labels=labels, values=values, where=where)
             while len(self._sources) >= _SOURCES_KEPT:
                 self._sources.pop(next(iter(self._sources)))
-            labels = load_annotations(row["source_labels"]), load_image_labels(row["source_labels"])
-            self._sources[key] = Original(image, row["source_sha256"], *labels)
+            self._sources[key] = made
         return self._sources[key]
 
 
@@ -73,4 +85,9 @@ def _checked(row: Mapping[str, Any], data: bytes) -> bytes:
 
 
 def _encoding(row: Mapping[str, Any]) -> Encoding:
-    return Encoding(**json.loads(row["encoding"]))
+    return load_encoding(row["encoding"])
+
+
+def _values(row: Mapping[str, Any]) -> ValueRange | None:
+    low, high = json.loads(row["values"] or "[null, null]")
+    return None if low is None or not low < high else (float(low), float(high))

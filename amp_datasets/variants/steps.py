@@ -29,7 +29,10 @@ _MIN_SHIFT_PX = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A decoded source: the upright image, the digest of its file, its labels, and those of the image as a whole."""
+    """A decoded source: the upright image, the digest of its file, its labels, and those of the image as a whole.
+
+    Where they are kept, `deep` are its values in 16 bits, (h, w) or (h, w, 3), and `alpha` its transparency (h, w).
+    """
 
     image: Image
     sha256: str
@@ -41,6 +44,8 @@ class Original:
     """What is known of each label, where something was cut before: by preprocessing, or by another image over it."""
     piece: str = ""
     """Which part of its source it is, where preprocessing makes several of one."""
+    deep: NDArray[np.uint16] | None = None
+    alpha: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> Size:

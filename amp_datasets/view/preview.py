@@ -50,7 +50,7 @@ def preview(prepared: Prepared, out: Path, images: int = 1) -> int:
 def _tiles(item: Item, maker: VariantMaker) -> Iterator[Tile]:
     limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
     data = read_bytes(item.sample.image, limits)
-    image = decode(data, read_header(data, limits, item.sample.image), item.sample.image)
+    image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
     labels = (item.sample.annotations, item.sample.labels)
     original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
     yield _titled(item.stem, original.labels), drawn(image, original.annotations)

@@ -21,6 +21,8 @@ class Blur(PixelFilter):
     name: ClassVar[str] = "blur"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"sigma": 2.5}, {"sigma": (1.0, 4.0)})
 
+    any_depth: ClassVar[bool] = True
+
     class InitSchema(Settings):
         """Settings."""
 

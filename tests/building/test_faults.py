@@ -12,17 +12,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
 import pytest
 from datasets.utils import tqdm
 from small_builds import FILTERS, rebuild, tree, write_manifest, write_set
-from test_resume import BROKEN, INPUT_ERROR, in_child
+from test_resume import INPUT_ERROR, in_child
 from tqdm.std import TqdmDefaultWriteLock
 
 from amp_datasets.building import worker as making
 from amp_datasets.building.api import build
 from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError, BuildError, SourceError
+from amp_datasets.images import decoding
 from amp_datasets.ledger.verify import verify
 from amp_datasets.model import ImageFile
 from amp_datasets.plugin.discovery import load_formats
@@ -212,7 +215,7 @@ def test_a_disk_that_fails_under_a_source_is_an_error(home: Path, monkeypatch: p
 
     def failing(file: ImageFile, limit: int) -> bytes:
         if file.path.name == "demo_002.jpg":
-            raise SourceError(f"the file cannot be read: {os.strerror(errno.EIO)}", where=file)
+            raise folders.unreadable(OSError(errno.EIO, os.strerror(errno.EIO)), file)
         return read(file, limit)
 
     with monkeypatch.context() as patch:
@@ -240,7 +243,7 @@ def test_a_worker_killed_for_memory_is_an_error_of_ours(home: Path, monkeypatch:
     """It says what happened most likely, and what to do."""
     before = tree(home / "build")
     parent = os.getpid()
-    render = making.render
+    render = making.variant_pixels
 
     def killing(*args: object) -> object:
         if os.getpid() != parent:
@@ -248,7 +251,7 @@ def test_a_worker_killed_for_memory_is_an_error_of_ours(home: Path, monkeypatch:
         return render(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "render", killing)
+        patch.setattr(making, "variant_pixels", killing)
         with pytest.raises(BuildError, match="memory ran out") as error:
             rebuild(home, jobs=2)
     assert "-j" in str(error.value.fix)
@@ -259,7 +262,7 @@ def test_a_worker_that_is_killed_leaves_no_lock_behind(home: Path, monkeypatch: 
     """Progress bars share one lock among forked processes; whoever died with it would stop the next build forever."""
     assert isinstance(tqdm.get_lock(), TqdmDefaultWriteLock)  # the shared one, made before the fork
     parent = os.getpid()
-    render = making.render
+    render = making.variant_pixels
 
     def killing(*args: object) -> object:
         if os.getpid() != parent:
@@ -268,7 +271,7 @@ def test_a_worker_that_is_killed_leaves_no_lock_behind(home: Path, monkeypatch: 
         return render(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "render", killing)
+        patch.setattr(making, "variant_pixels", killing)
         with pytest.raises(BuildError, match="memory ran out"):
             rebuild(home, jobs=2)
     shared = TqdmDefaultWriteLock.mp_lock
@@ -276,18 +279,51 @@ def test_a_worker_that_is_killed_leaves_no_lock_behind(home: Path, monkeypatch: 
     shared.release()
 
 
-def test_a_filter_that_breaks_names_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug in a plugin is not hidden, and costs neither target nor workers."""
+def test_a_filter_that_breaks_costs_its_variants_alone(home: Path) -> None:
+    """A bug in a plugin is named and counted; originals are built, and so is everything once it is repaired."""
+    rebuild(home)
     before = tree(home / "build")
 
     def broken(*_args: object) -> object:
         raise ZeroDivisionError("a plugin's bug")
 
     def run() -> None:
-        making.render = broken
-        rebuild(home, jobs=2)
+        making.variant_pixels = broken
+        shutil.rmtree(home / "build")
+        report = rebuild(home, jobs=2)
+        assert (report.originals, report.variants) == (3, 0)
+        assert {loss.reason for loss in report.refused_variants} == {"a filter breaks on this image"}
+        assert "ZeroDivisionError: a plugin's bug" in report.refused_variants[0].examples[0]
 
-    assert in_child(run) in {INPUT_ERROR, BROKEN}
+    assert in_child(run) == 0
+    shutil.rmtree(home / "build")
+    rebuild(home)
+    assert tree(home / "build") == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_memory_that_runs_out_is_no_bad_image(home: Path, jobs: int) -> None:
+    """Whoever says so, Python, OpenCV or Pillow: the build stops with advice, and gives the same when run again."""
+    rebuild(home)
+    before = tree(home / "build")
+    said = [MemoryError(), cv2.error("Insufficient memory"), OSError("out of memory error when reading image file")]
+    said[1].code = cv2.Error.StsNoMem  # type: ignore[union-attr]
+    for error in said:
+
+        def short(*_args: object, error: Exception = error, **_more: object) -> object:
+            raise error
+
+        for module, name in ((making, "variant_pixels"), (decoding.simplejpeg, "decode_jpeg")):
+
+            def run(module: Any = module, name: str = name, short: Any = short) -> None:
+                setattr(module, name, short)
+                shutil.rmtree(home / "build", ignore_errors=True)
+                with pytest.raises(BuildError, match="memory ran out") as caught:
+                    rebuild(home, jobs=jobs)
+                assert "-j" in str(caught.value.fix)
+
+            assert in_child(run) == 0
+    rebuild(home)
     assert tree(home / "build") == before
 
 

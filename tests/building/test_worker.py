@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import amp_datasets as amp
-from amp_datasets.errors import PluginError
+from amp_datasets.building.report import BuildReport
+from amp_datasets.errors import BuildError
 
 BROKEN = '''
 """A filter with a mistake in it."""
@@ -45,13 +47,23 @@ def register(registry):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_filter_that_breaks_is_named_with_its_source(tmp_path: Path, demo_folder: Path, jobs: int) -> None:
-    """Also from a worker process; nothing is left at the target."""
+    """Its variants are set aside, each counted, and the others are made; where nothing is left that is an error."""
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "broken.py").write_text(BROKEN)
     manifest = tmp_path / "amp.yaml"
-    manifest.write_text("splits: {train: 1.0}\noriginals: false\nfilters: {broken: }\n")
-    with pytest.raises(PluginError, match="`broken` breaks on this image: ZeroDivisionError: a mistake") as caught:
-        amp.build(manifest, sources=[demo_folder], out=tmp_path / "out", jobs=jobs, plugin_dirs=[plugins])
-    assert "demo_" in str(caught.value.where)
+    manifest.write_text("splits: {train: 1.0}\noriginals: false\nfilters: {broken: , flip: }\n")
+
+    def made(**settings: Any) -> BuildReport:
+        out = tmp_path / "out"
+        return amp.build(manifest, sources=[demo_folder], out=out, jobs=jobs, plugin_dirs=[plugins], **settings)
+
+    with pytest.raises(BuildError, match="not one image could be made") as caught:
+        made(settings=["filters={broken: }"])
+    assert "a filter breaks on this image" in str(caught.value.fix)
     assert not (tmp_path / "out").exists()
+    report = made()
+    assert report.variants == report.sources == 5
+    (loss,) = report.refused_variants
+    assert (loss.reason, loss.count) == ("a filter breaks on this image", 5)
+    assert "demo_001.jpg broken: ZeroDivisionError: a mistake in the plugin" in loss.examples[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from amp_datasets.errors import ImageError, SourceError
+from amp_datasets.errors import ImageError, SourceError, UnreadableError
 from amp_datasets.formats.kit.cleaning import clean, transform
 from amp_datasets.formats.kit.image_lookup import ImageLookup, roboflow_group
 from amp_datasets.formats.kit.parsing import (
@@ -31,7 +31,7 @@ from amp_datasets.formats.kit.resolver import BY_MIRROR, without_suffix
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
-from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample, Size
+from amp_datasets.model import UNREADABLE, Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample, Size
 from amp_datasets.storage.folder import Folder
 
 __all__ = [
@@ -139,6 +139,9 @@ class Reading:
         """The header of a image wherever it is; None, and counted as dropped, if it is not usable."""
         try:
             return probe(file, self.limits)
+        except UnreadableError as error:
+            self.drop(source_id, UNREADABLE, error.what)
+            return None
         except (ImageError, SourceError) as error:
             self.drop(source_id, "image cannot be read", error.what)
             return None

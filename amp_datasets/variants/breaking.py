@@ -1,0 +1,21 @@
+"""What an exception of a filter, of OpenCV or of an encoder means for the one variant that it comes from."""
+
+from __future__ import annotations
+
+from amp_datasets.errors import CannotApply, ImageError
+from amp_datasets.images.opening import is_memory, memory_error
+
+BREAKS = "a filter breaks on this image"
+TOO_LARGE = "the image is too large for a filter or format"
+
+
+def why_not(error: Exception, where: object) -> tuple[str, str]:
+    """Reason and detail to set one variant aside with; a BuildError if it is memory that ran out."""
+    if is_memory(error):
+        raise memory_error(where) from error
+    if isinstance(error, CannotApply):
+        return error.what, ""
+    told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    if isinstance(error, ImageError):
+        return TOO_LARGE, error.what
+    return (TOO_LARGE if "SHRT_MAX" in told else BREAKS), told  # OpenCV's remap takes 32,766 pixels a side
