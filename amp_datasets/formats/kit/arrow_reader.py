@@ -29,7 +29,7 @@ from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
 if TYPE_CHECKING:
     from datasets import Features
 
-OBJECTS = ("objects", "annotations")
+OBJECTS = ("objects", "annotations", "faces", "instances", "detections", "regions")
 """Columns under which sets have their labels."""
 IMAGE_LABELS = ("label", "labels", "fine_label", "class", "category")
 """Columns under which sets have the class of each image as a whole, or several of them."""

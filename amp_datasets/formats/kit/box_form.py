@@ -37,7 +37,7 @@ _SAME_AREA = 0.01
 _SAME_PX = 2.0
 _FEW = 3
 """Fewer boxes than this that reach out of their images are slips of the hand."""
-_CHANCE = 0.2
+_CHANCE = 0.5
 """Sizes that look like corners by a smaller chance than this are in doubt."""
 _NEARLY_ALL = 0.99
 _DOUBTFUL = 0.05

@@ -1,48 +1,40 @@
-"""Hugging Face datasets on disk: folders with metadata, saved datasets, parquet shards, and what `amp build` writes.
-
-    images/train/a.jpg  images/train/metadata.parquet (or .jsonl, .csv)      https://huggingface.co/docs/datasets/image_load
-    data/train-00000-of-00001.parquet                                        images inside
-    train/data-00000-of-00001.arrow  train/state.json                        `save_to_disk`
-
-A row has the image (`image`, or `file_name` relative to its metadata file) and `objects` with `bbox` [x, y, width,
-height] in pixels of the upright image and `category`; or `label`, the class of the whole image. Images inside rows are
-put into the cache of `datasets`.
-"""
+"""Reads Hugging Face datasets on disk: rows of images with objects, or with the classes of whole images."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
 import re
-from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any, ClassVar, Literal, get_args
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
-from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
-from amp_datasets.formats.kit.arrow_reader import OBJECTS, Row, RowFile, open_rows, saved_files, spool
+from amp_datasets.errors import AmpError, ImageError, SourceError
+from amp_datasets.formats.base import Detection, Options, Source
+from amp_datasets.formats.kit.arrow_reader import Row, RowFile, open_rows, saved_files, spool
+from amp_datasets.formats.kit.box_form import AS_STATED, BoxEvidence, BoxForm, GivenForm
 from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key
-from amp_datasets.formats.kit.reading import category_name, finite, split_name, split_of
+from amp_datasets.formats.kit.reading import category_name, split_name, split_of
 from amp_datasets.geometry.rle import parse_rle
-from amp_datasets.geometry.shapes import coco_rle, cxcywh_to_xyxy, xyxy_to_xywh
+from amp_datasets.geometry.shapes import coco_rle
 from amp_datasets.images.codec import IMAGE_SUFFIXES
-from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size, classifies
-from amp_datasets.plugin.registry import Registry
-from amp_datasets.rows.parquet_writer import ParquetFile, card, labelled_rows
-from amp_datasets.rows.schema import features, kinds_of, row_to_sample
+from amp_datasets.images.header import probe
+from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Origin, Size
+from amp_datasets.rows.schema import class_names, row_to_sample
 from amp_datasets.storage.folder import Folder
 
+from .objects import CATEGORY, as_coco, class_of_column, entries_of, is_evident, objects_column, size_of_row
+
 _METADATA = ("metadata.parquet", "metadata.jsonl", "metadata.csv")
-_BOX = ("bbox", "bboxes", "boxes", "box")
-_CATEGORY = ("category", "categories", "category_id", "label", "labels", "class")
 _BUILD_LOCK = "amp.lock.json"
+_SEEN_ROWS = 300
+"""How many rows of a file are looked at to judge what boxes are."""
 
 
 class HuggingFaceOptions(Options):
-    """`boxes`: what the four numbers are, by default COCO's; `names`: class names where the rows hold bare numbers."""
+    """`boxes`: what the four numbers are, COCO's unless the rows prove otherwise; `names`: names of bare numbers."""
 
-    boxes: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
+    boxes: GivenForm = "auto"
     names: tuple[str, ...] = ()
 
 
@@ -61,7 +53,7 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             return None
         if _BUILD_LOCK in folder:
             return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95)
-        what = "objects" if files[0].has_objects else f"`{files[0].image_label}`"
+        what = "objects" if _has_objects(files[0]) else f"`{files[0].image_label}`"
         return Detection(f"{files[0].name} has rows of images with {what}", 90)
 
     def read(self) -> LabelSet:
@@ -70,24 +62,32 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         self._known: dict[str, Category] = {}
         self._origins: dict[str, Origin] = {}
         self._spooled: set[str] = set()
+        self._without_class = 0
         files = _row_files(self.folder)
         if not files:
             raise SourceError("no file has rows of images with objects", where=self.folder.root)
+        self._form = AS_STATED if all(file.categories for file in files) else self._judge(files)
         for file in files:
             self._read_file(file)
         keys = list(self._names)
-        if all(key.isdecimal() for key in keys):
+        if keys and all(key.isdecimal() for key in keys):
             keys.sort(key=int)
+            detail = f"rows have {len(keys)} numbers: the option `names` says what they mean"
+            self.reading.repair("classes", "classes without names are called by their number", detail)
+        if self._without_class:
+            detail = f"{self._without_class} objects have no class, all are `object`"
+            self.reading.repair("classes", "labels without a category read as one class", detail)
         names = dict.fromkeys([*self._known, *(self._names[key] for key in keys)])
         labels = self.reading.finish([self._known.get(name, Category(name)) for name in names])
         samples = tuple(replace(s, origin=self._origins.get(s.source_id)) for s in labels.samples)
         return replace(labels, samples=samples)
 
     def _read_file(self, file: RowFile) -> None:
-        declared = file.class_names or self.options.names
+        declared = file.class_names or _class_names_beside(file) or self.options.names
         for category in file.categories or map(Category, declared):
             self._known.setdefault(category.name, category)
-        reader = LabelReader(self.reading, {str(number): name for number, name in enumerate(declared)})
+        by_number = {str(number): name for number, name in enumerate(declared)}
+        reader = LabelReader(self.reading, by_number, self._form)
         split = _split(file.name)
         for number, row in enumerate(file.rows(), start=1):
             image_name, image = self._image(file, row, number, split)
@@ -95,6 +95,40 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
                 self._read_row(file, row, image_name, image, reader, split)
         if not declared:
             self._names.update(reader.names)
+        reader.finish(file.name)
+
+    def _judge(self, files: list[RowFile]) -> BoxForm:
+        """What the boxes of all files are, from the first rows of each."""
+        evidence, place = BoxEvidence(), ""
+        for file in files:
+            for row in itertools.islice(file.rows(), _SEEN_ROWS):
+                with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
+                    size = size_of_row(row) or self._size_of_image(file, row)
+                    for entry in entries_of(row, file.columns):
+                        raw, form = as_coco(entry)
+                        if form is None and not evidence.is_enough:
+                            evidence.see(raw["bbox"], size, None if raw.get("segmentation") else raw.get("area"))
+                            place = place or file.name
+        judged = evidence.judge(self.options.boxes)
+        if judged.rule:
+            self.reading.repair(place, judged.rule, judged.detail)
+        return judged
+
+    def _size_of_image(self, file: RowFile, row: Row) -> Size | None:
+        """The size of a row's image, wherever that is; None, and not counted, if it cannot be read."""
+        value = row.get("file_name") or row.get("image")
+        if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
+            try:
+                return probe(ImageFile(Path(file.name), data=value["bytes"]), self.reading.limits).size
+            except ImageError:
+                return None
+        path = value.get("path") if isinstance(value, dict) else value
+        image = (
+            self.reading.images.find(path, PurePosixPath(file.name).parent.as_posix())
+            if isinstance(path, str)
+            else None
+        )
+        return None if image is None else self.reading.size_of(image)
 
     def _image(self, file: RowFile, row: Row, number: int, split: str | None) -> tuple[str | None, ImageFile | None]:
         """The name of a row's image, and where it is if it is not a file of the set."""
@@ -121,9 +155,9 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
     ) -> None:
         try:
             exact = self._exact(file, row, image_name, image) if file.categories else None
-            annotations = self._foreign(row, image_name, reader) if exact is None else exact
+            annotations = self._foreign(file, row, image_name, image, reader) if exact is None else exact
             labels = self._image_labels(file, row, reader)
-            size = _size(row)
+            size = size_of_row(row)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             self.reading.drop(image_name, "row cannot be read", f"{type(error).__name__}: {error}"[:200])
             return
@@ -138,7 +172,7 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             annotations,
             file=image,
             declared=size,
-            labelled=bool(labels) or file.has_objects,
+            labelled=bool(labels) or _has_objects(file),
             split=split,
             group=group,
             labels=labels,
@@ -154,20 +188,47 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             self._origins[image_name] = sample.origin
         return list(sample.annotations)
 
-    def _foreign(self, row: Row, image: str, reader: LabelReader) -> list[Annotation] | None:
+    def _foreign(
+        self, file: RowFile, row: Row, image: str, data: ImageFile | None, reader: LabelReader
+    ) -> list[Annotation] | None:
         """The labels of anybody's row; None if it has some and all were dropped."""
-        entries = _entries(next((row[key] for key in OBJECTS if row.get(key) is not None), None))
+        entries = entries_of(row, file.columns)
+        size = self._real_size(row, image, data) if reader.boxes.shares else None
         annotations = []
         for number, entry in enumerate(entries, start=1):
-            raw = self._as_coco(entry, reader)
-            annotation = reader.read(raw, f"{image}#{number}", None)
+            raw, form = as_coco(entry)
+            if raw["category_id"] is None and not set(CATEGORY) & set(entry):
+                raw["category_id"] = self._class_of_column(file)
+            self._make_known(raw["category_id"], reader)
+            if form is not None:  # its keys tell the form
+                x0, y0, x1, y1 = BoxForm(form).xyxy(raw["bbox"], None)
+                raw["bbox"] = [x0, y0, x1 - x0, y1 - y0]
+            annotation = (reader if form is None else replace(reader, boxes=AS_STATED)).read(
+                raw, f"{image}#{number}", size
+            )
             if annotation is not None:
                 annotations.append(annotation)
         return None if entries and not annotations else annotations
 
+    def _real_size(self, row: Row, image: str, data: ImageFile | None) -> Size | None:
+        header = None if size_of_row(row) else self.reading.header_of(image, data or self.folder.image(image))
+        return size_of_row(row) if header is None else header.size
+
+    def _class_of_column(self, file: RowFile) -> str:
+        """The class of objects that have none; said where not even the name of their column tells it."""
+        self._without_class += not is_evident(file.columns)
+        return class_of_column(file.columns)
+
+    def _make_known(self, category: Any, reader: LabelReader) -> None:
+        """A class that comes by name, or by a number without names, becomes known."""
+        untyped = not self._known or not isinstance(category, int | float)
+        if untyped and category is not None and isinstance(reader.names, dict):
+            key = entry_key(category)
+            reader.names.setdefault(key, category_name(key))
+
     def _image_labels(self, file: RowFile, row: Row, reader: LabelReader) -> list[str]:
         """The classes of the image as a whole; foreign rows with objects have them for other purposes."""
-        value = row.get(file.image_label) if file.image_label and (file.categories or not file.has_objects) else None
+        value = row.get(file.image_label) if file.image_label and (file.categories or not _has_objects(file)) else None
         labels = []
         for one in value if isinstance(value, list) else [value]:
             if one is None or one == "" or one == -1:  # so `datasets` writes what has no label
@@ -180,51 +241,6 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             if not known and isinstance(reader.names, dict):
                 reader.names.setdefault(entry_key(one), labels[-1])
         return labels
-
-    def _as_coco(self, entry: Mapping[str, Any], reader: LabelReader) -> dict[str, Any]:
-        """An object under COCO's keys; a class that comes by name, or by a number without names, becomes known."""
-        category = next((entry[key] for key in _CATEGORY if key in entry), None)
-        box = next((entry[key] for key in _BOX if key in entry), None)
-        others = {key: value for key, value in entry.items() if key not in {*_CATEGORY, *_BOX}}
-        untyped = not self._known or not isinstance(category, int | float)
-        if untyped and category is not None and isinstance(reader.names, dict):
-            key = entry_key(category)
-            reader.names.setdefault(key, category_name(key))
-        iscrowd = others.get("iscrowd") or 0
-        return {**others, "category_id": category, "bbox": self._box(box), "iscrowd": iscrowd}
-
-    def _box(self, box: Any) -> Any:
-        if self.options.boxes == "xywh" or not isinstance(box, list) or len(box) != 4:
-            return box
-        a, b, c, d = (finite(number) for number in box)
-        return list(xyxy_to_xywh(cxcywh_to_xyxy((a, b, c, d)) if self.options.boxes == "cxcywh" else (a, b, c, d)))
-
-
-class HuggingFaceExporter(Exporter[Options]):
-    """Writes `images/<split>/` with `metadata.parquet`, and a card that makes `load_dataset` give a typed dataset."""
-
-    name: ClassVar[str] = "huggingface"
-    title: ClassVar[str] = "Hugging Face image folder, typed"
-    holds: ClassVar[frozenset[Feature]] = frozenset(get_args(Feature)) - {"unlabelled"}
-    shares_images: ClassVar[bool] = True
-
-    def write(self, labels: LabelSet) -> None:
-        """Write images, rows and card."""
-        kinds = kinds_of(labels.samples)
-        types = features(labels.categories, kinds, file_name=True)
-        files: dict[str, ParquetFile] = {}
-        with ExitStack() as stack:
-            for sample, row in labelled_rows(labels, kinds):
-                split = str(sample.split)
-                folder = self.target / "images" / split
-                if split not in files:
-                    file = ParquetFile(folder / "metadata.parquet", types, labels.categories)
-                    files[split] = stack.enter_context(file)
-                self.place(sample, folder / sample.source_id)
-                files[split].add({"file_name": sample.source_id, **row})
-        paths = {split: f"images/{split}/**" for split in files}
-        text = card(labels.name, paths, whole_images=classifies(labels.samples))
-        (self.target / "README.md").write_text(text, encoding="utf-8")
 
 
 def _row_files(folder: Folder) -> list[RowFile]:
@@ -246,44 +262,25 @@ def _row_files(folder: Folder) -> list[RowFile]:
     return found
 
 
+def _class_names_beside(file: RowFile) -> tuple[str, ...]:
+    """The names in the type of a column of classes that stands beside one of boxes."""
+    types = file.features or {}
+    return class_names({name: types[name] for name in CATEGORY if name in types})
+
+
+def _has_objects(file: RowFile) -> bool:
+    """Whether rows have objects, in a column of theirs or as columns of boxes and classes."""
+    return objects_column(file.columns) is not None
+
+
 def _has_labels(file: RowFile) -> bool:
     """Whether rows have images with objects, or labels of whole images: those lie in them or beside their metadata."""
     holds_images = "image" in file.columns or PurePosixPath(file.name).name in _METADATA
     named = "file_name" in file.columns or "image" in file.columns
-    return named and (file.has_objects or (holds_images and bool(file.image_label)))
-
-
-def _entries(value: Any) -> list[Mapping[str, Any]]:
-    """Objects one by one, from a list of them, columns of equal length, or either as JSON text."""
-    if isinstance(value, str):
-        value = json.loads(value) if value.strip() else None
-    if value is None:
-        return []
-    if isinstance(value, list):
-        if not all(isinstance(entry, Mapping) for entry in value):
-            raise ValueError("an object is not a mapping")
-        return value
-    columns = {key: column for key, column in value.items() if isinstance(column, list)}
-    lengths = {len(column) for key, column in columns.items() if key in {*_BOX, *_CATEGORY}}
-    if len(lengths) > 1:
-        raise ValueError(f"boxes and categories differ in number: {sorted(lengths)}")
-    count = next(iter(lengths), 0)
-    whole = {key: column for key, column in columns.items() if len(column) == count}
-    return [{key: column[index] for key, column in whole.items()} for index in range(count)]
-
-
-def _size(row: Row) -> Size | None:
-    width, height = row.get("width"), row.get("height")
-    return (width, height) if type(width) is int and type(height) is int and width > 0 and height > 0 else None
+    return named and (_has_objects(file) or (holds_images and bool(file.image_label)))
 
 
 def _split(name: str) -> str | None:
     """The split in a file's name (`train-00000-of-00002.parquet`), else in its folders."""
     words = (split_name(word) for word in re.split(r"[^A-Za-z0-9]+", PurePosixPath(name).stem))
     return next((split for split in words if split is not None), None) or split_of(name)
-
-
-def register(registry: Registry) -> None:
-    """Offer both sides of the format."""
-    registry.add_source(HuggingFaceSource)
-    registry.add_exporter(HuggingFaceExporter)
