@@ -206,7 +206,7 @@ def _judge_by_place(evidence: _Evidence, stated: Form, others: list[Form], named
         if outside >= _FEW and len(fitting) == 1:
             return BoxForm(fitting[0], False, OTHER_FORM, f"{detail}: read so")
         return BoxForm(stated, False, UNCLEAR_FORM, detail)
-    if stated == "xywh" and not named and "xyxy" in fitting and _chance_of_corners(evidence) < _CHANCE:
+    if stated == "xywh" and not named and total > 1 and "xyxy" in fitting and _chance_of_corners(evidence) < _CHANCE:
         return BoxForm(stated, False, UNCLEAR_FORM, f"all {total} could be {_WORDS['xyxy']} as well, and no area tells")
     return BoxForm(stated)
 

@@ -150,11 +150,15 @@ def stated_size(entry: Mapping[str, Any]) -> Size | None:
 
 
 def _extent(outline: object) -> Box | None:
-    """The box of an outline of flat rings; None for any other, which tells nothing here."""
-    if not isinstance(outline, list) or not outline or not all(isinstance(part, list) and part for part in outline):
+    """The box of an outline of rings, in whatever nesting; None for any other, which tells nothing here."""
+    if not isinstance(outline, list) or not outline:
         return None
+    parts = outline if all(isinstance(part, list) for part in outline) else [outline]
+    if len(parts) >= 3 and all(len(part) == 2 for part in parts):  # points, not rings
+        parts = [[number for point in parts for number in point]]
     try:
-        rings = [points(part) for part in outline]
+        rings = [points(part[: len(part) // 2 * 2]) for part in parts]
     except ValueError:
         return None
-    return geometry.bounds(rings) if all(len(ring) >= 3 for ring in rings) else None
+    rings = [ring for ring in rings if len(ring) >= 3]
+    return geometry.bounds(rings) if rings else None
