@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,15 +38,16 @@ def complete_settings(plugin: type[Filter], given: Any) -> dict[str, Any]:
     """All settings of a filter as JSON values, defaults filled in; a SettingsError names every wrong one."""
     if given is None:
         given = {}
-    if not isinstance(given, dict):
-        raise SettingsError(
-            [Problem(None, f"settings of `{plugin.name}` are a map, like {{sigma: 2}} (got {given!r})")]
-        )
     defaults = _defaults(plugin)
+    if not isinstance(given, dict):
+        shown = f"{{{next(iter(defaults))}: {given if not isinstance(given, bool) else '...'}}}" if defaults else "{}"
+        raise SettingsError(
+            [Problem(None, f"settings of `{plugin.name}` are a map (got {given!r})", f"write `{plugin.name}: {shown}`")]
+        )
     unknown = [name for name in given if name not in defaults]
     if unknown:
         raise SettingsError([_unknown(str(name), plugin, defaults) for name in unknown])
-    merged = {**defaults, **given}
+    merged = {**defaults, **{name: _without_sign(value) for name, value in given.items()}}
     try:
         checked = plugin.InitSchema.model_validate({**merged, "p": 1.0, "strict": True})
     except ValidationError as error:
@@ -115,10 +117,45 @@ def _defaults(plugin: type[Filter]) -> dict[str, Any]:
     return {p.name: p.default for p in wanted}
 
 
+_PERCENT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*")
+_COLOURS = {"black": [0, 0, 0], "white": [255, 255, 255], "grey": [114, 114, 114], "gray": [114, 114, 114]}
+
+
+def _without_sign(value: Any) -> Any:
+    """`15%` as the number that it is."""
+    if isinstance(value, list):
+        return [_without_sign(item) for item in value]
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    return value if found is None else float(found.group(1))
+
+
+def _fix(name: str | None, given: Any) -> str | None:
+    """What to write instead of what is clear to a person and not to YAML."""
+    if isinstance(given, str):
+        ends = re.fullmatch(r"\s*([+-]?[\d.]*\d)\s*(?:-|\.\.|–|to|:|,|\s)\s*([+-]?\d[\d.]*)\s*", given)
+        if ends is not None:
+            return f"write a range as [{ends.group(1)}, {ends.group(2)}]"
+        if name == "fill":
+            return f"write a colour as red, green, blue: {_colour(given)}"
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(end, int | float) for end in given):
+        return f"write the lower end first: [{given[1]:g}, {given[0]:g}]" if given[0] > given[1] else None
+    if isinstance(given, list) and len(given) > 2:
+        return "write a range by its two ends, like [5, 15]"
+    return None
+
+
+def _colour(given: str) -> list[int]:
+    """A colour's name or hexadecimal code as numbers; black for what is neither."""
+    code = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", given.strip())
+    return [int(part, 16) for part in code.groups()] if code else _COLOURS.get(given.lower(), [0, 0, 0])
+
+
 def _unknown(name: str, plugin: type[Filter], known: dict[str, Any]) -> Problem:
     near = nearest(name, known)
     listed = f"its settings are: {', '.join(known)}" if known else "it has no settings"
     fix = f"did you mean `{near}`?  {listed}" if near else listed
+    if ":" in name and name.partition(":")[0] in known:
+        fix = f"put a space after the colon: `{name.replace(':', ': ', 1)}`"
     return Problem(name, f"`{plugin.name}` has no such setting", fix)
 
 
@@ -127,7 +164,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
     by_name: dict[str | None, list[Any]] = {}
     for item in error.errors():
         by_name.setdefault(str(item["loc"][0]) if item["loc"] else None, []).append(item)
-    return [Problem(name, union_message(items)) for name, items in by_name.items()]
+    return [Problem(name, union_message(items), _fix(name, items[0]["input"])) for name, items in by_name.items()]
 
 
 def union_message(items: list[Any]) -> str:
@@ -141,6 +178,8 @@ def union_message(items: list[Any]) -> str:
 
 _PHRASES = (
     ("value error, ", ""),
+    ("first value should be below the second value, got", "the lower end comes first, got"),
+    ("tuple should have at most 2 items after validation", "a range has two ends"),
     ("input should be", "must be"),
     ("greater than or equal to", "at least"),
     ("less than or equal to", "at most"),

@@ -67,7 +67,18 @@ def _errors(place: KeyPath, items: list[Any], document: YamlFile, root: type[Bas
         yield AmpError(f"`{items[0]['loc'][-1]}` is missing", where=where)
         return
     text = union_message(items)
-    yield AmpError(f"`{'.'.join(map(str, place))}`: {text}" if place else text, where=where, fix=_nearest_word(items))
+    yield AmpError(
+        f"`{'.'.join(map(str, place))}`: {text}" if place else text,
+        where=where,
+        fix=_nearest_word(items) or _hint(place),
+    )
+
+
+def _hint(place: KeyPath) -> str | None:
+    """What to write in places that are often misunderstood."""
+    if place[:1] == ("splits",):
+        return "write shares that add up to 1, like {train: 0.7, validation: 0.3}, or `70/20/10`, or `keep`"
+    return None
 
 
 def _nearest_word(items: list[Any]) -> str | None:

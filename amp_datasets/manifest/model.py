@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,6 +29,7 @@ from amp_datasets.manifest.fields import (
     StepSetting,
 )
 from amp_datasets.manifest.image_settings import Encode, LimitSettings
+from amp_datasets.manifest.short_forms import in_full
 from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
@@ -42,10 +44,16 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_path(path: str) -> str:
+    if re.search(r"[\x00-\x1f]", path):
+        raise ValueError("a path has no line break or tab (\\n, \\t between double quotes): use single quotes")
+    return path
+
+
 class SourceSettings(_Model):
     """A set to read: a folder, zip archive, or `hf://datasets/owner/name@revision`."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_check_path)]
     format: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     classes: dict[str, str] = Field(default_factory=dict, description="this source's class names -> names in the build")
@@ -103,7 +111,11 @@ class Mix(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        return {"steps": value} if isinstance(value, list) else value
+        if isinstance(value, str | list):
+            value = {"steps": value}
+        if isinstance(value, dict) and isinstance(value.get("steps"), str):
+            value = {**value, "steps": [value["steps"]]}
+        return value
 
     @model_validator(mode="after")
     def _can_pick(self) -> Mix:
@@ -145,18 +157,7 @@ class Manifest(_Model):
     def _short_forms(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("a manifest is a map of settings")
-        empty = [key for key in ("sources", "filters", "mixes") if key in value and value[key] is None]
-        value = {key: inner for key, inner in value.items() if key not in empty}
-        sources = value.get("sources")
-        if isinstance(sources, str):
-            sources = [sources]
-        if isinstance(sources, list):
-            value["sources"] = [{"path": s} if isinstance(s, str) else s for s in sources]
-        if isinstance(value.get("filters"), dict):
-            value["filters"] = {
-                k: v if isinstance(v, Step) or is_filter(v) else {k: v} for k, v in value["filters"].items()
-            }
-        return value
+        return in_full(value, lambda inner: isinstance(inner, Step) or is_filter(inner))
 
     @field_validator("exports")
     @classmethod
@@ -172,7 +173,9 @@ class Manifest(_Model):
     @classmethod
     def _add_up(cls, value: Any) -> Any:
         if isinstance(value, dict) and abs(sum(value.values()) - 1) > 1e-6:
-            raise ValueError(f"the shares add up to {sum(value.values()):g}, not to 1")
+            raise ValueError(
+                f"the shares add up to {sum(value.values()):g}, not to 1: like {{train: 0.7, validation: 0.3}}"
+            )
         return value
 
     @field_validator("group_by")

@@ -83,12 +83,22 @@ def parse_yaml(data: bytes, path: Path) -> YamlFile:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = path if mark is None else f"{path}:{mark.line + 1}:{mark.column + 1}"
-        raise ManifestError(f"this is not YAML: {error.problem or error.context}", where=where) from error
+        told = str(error.problem or error.context)
+        raise ManifestError(f"this is not YAML: {told}", where=where, fix=_remedy(told)) from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise ManifestError(f"this is not YAML: {str(error).splitlines()[0]}", where=path) from error
     except RecursionError as error:
         raise ManifestError("this YAML is nested too deeply", where=path) from error
     return YamlFile(path, value, marks)
+
+
+def _remedy(told: str) -> str | None:
+    """What to do about YAML's commonest stumbling blocks."""
+    if "'\\t'" in told:
+        return "indent with spaces, not tabs"
+    if "escape" in told:
+        return "write a Windows path in single quotes, or with forward slashes"
+    return None
 
 
 def find_bomb(text: str, *refused: type[yaml.Token]) -> tuple[str, int, int] | None:

@@ -65,9 +65,10 @@ def test_mistyped_setting_suggests_the_nearest() -> None:
 @pytest.mark.parametrize("given", [3, "strong", [1, 2], True])
 def test_settings_are_a_map(given: object) -> None:
     """Anything else is refused with an example of how it is written."""
-    ((name, what, _),) = problems("blur", given)
+    ((name, what, fix),) = problems("blur", given)
     assert name is None
-    assert "are a map, like" in what
+    assert "are a map" in what
+    assert "write `blur: {sigma: " in str(fix)
 
 
 @pytest.mark.parametrize("own", ["p", "strict"])
