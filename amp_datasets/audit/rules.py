@@ -184,7 +184,8 @@ RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in _TABLE}
 _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP101": ("box is outside the image", "polygon is outside the image"),
     "AMP102": ("box clipped to the image",),
-    "AMP103": ("box has a negative width or height", "box has no area", "shape has no area"),
+    "AMP103": ("box has a negative width or height", "box has no area", "shape has no area",
+        "point belongs to no object"),
     "AMP106": ("duplicate label removed", "repeated annotation id removed"),
     "AMP108": ("label has a coordinate that is not a finite number", "row has a value that is not a finite number"),
     "AMP110": ("repeated polygon point removed", "polygon part without area removed"),
@@ -264,7 +265,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP541": ("frames found by the numbers in the images' names",),
     "AMP543": ("class taken from one of several attributes", "class taken from the attribute's name"),
     "AMP542": ("frame is not wanted",),
-    "AMP505": ("label file of another task not read", "parts of an object are not read",
+    "AMP505": ("label file of another task not read", "parts of an object are not read", "shape of no class left out",
         "region that nobody labelled"),
 }  # fmt: skip
 _RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}

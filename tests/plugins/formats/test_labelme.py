@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import by_name, image_bytes, make_sample, make_set, place_image, read_set, reasons, rules, write_files
+from PIL import Image as PillowImage
 
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Polygon
@@ -214,3 +216,75 @@ def test_parts_and_attributes_come_back(tmp_path: Path) -> None:
     found = by_name(read_set(LABELME, tmp_path))["a.jpg"].annotations
     assert [len(a.polygons) for a in found] == [2, 2]
     assert dict(found[0].attributes) == {"a": 1}
+
+
+def dot(name: str, x: float, y: float, group: int | None = 0, **more: Any) -> dict[str, Any]:
+    """A point of a group."""
+    return {"label": name, "shape_type": "point", "points": [[x, y]], "group_id": group, **more}
+
+
+def mask_of(x0: int, y0: int, rows: list[list[int]], group: int | None = 0) -> dict[str, Any]:
+    """A mask whose top left pixel is at x0, y0."""
+    stream = io.BytesIO()
+    PillowImage.fromarray(np.array(rows, dtype=np.uint8) * 255).save(stream, "PNG")
+    corners = [[x0, y0], [x0 + len(rows[0]) - 1, y0 + len(rows) - 1]]
+    text = base64.b64encode(stream.getvalue()).decode()
+    return {"label": "cat", "shape_type": "mask", "points": corners, "mask": text, "group_id": group}
+
+
+def test_points_of_a_group_are_keypoints_of_its_object(tmp_path: Path) -> None:
+    """In one order for the whole set, with what an image lacks as unlabelled; a hidden one is told by its flag."""
+    person = {**RECTANGLE, "label": "person", "group_id": 0}
+    first = document(person, dot("nose", 30, 20), dot("left_eye", 28, 18, flags={"occluded": True}))
+    second = document(person, dot("right_eye", 34, 18), dot("nose", 30, 20), imagePath="b.jpg")
+    files: dict[str, str | bytes] = {"a.jpg": "", "a.json": first, "b.jpg": "", "b.json": second}
+    labels = read_set(LABELME, write_files(tmp_path, files))
+    assert [(c.name, c.keypoints) for c in labels.categories] == [("person", ("nose", "left_eye", "right_eye"))]
+    points = [s.annotations[0].keypoints for s in labels.samples]
+    assert [p.tolist() for p in points if p is not None] == [
+        [[30, 20, 2], [28, 18, 1], [0, 0, 0]],
+        [[30, 20, 2], [0, 0, 0], [34, 18, 2]],
+    ]
+    assert not labels.dropped
+    write_files(tmp_path, {"labels.txt": "__ignore__\n_background_\nperson\nright_eye\nleft_eye\nnose\n"})
+    assert [c.keypoints for c in read_set(LABELME, tmp_path).categories] == [("right_eye", "left_eye", "nose")]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kept"),
+    [
+        ([RECTANGLE, dot("nose", 30, 20)], 1),
+        ([RECTANGLE, dot("nose", 30, 20, None)], 1),
+        ([{**RECTANGLE, "group_id": 0}, {**RECTANGLE, "label": "dog", "group_id": 0}, dot("nose", 30, 20)], 2),
+        ([{**RECTANGLE, "group_id": 0}, dot("nose", 30, 20), dot("nose", 31, 20)], 1),
+        ([{**RECTANGLE, "group_id": 0}, {**dot("nose", 1, 1), "points": [[1]]}], 1),
+    ],
+)
+def test_points_of_no_one_object_are_counted(shapes: list[dict[str, Any]], kept: int, tmp_path: Path) -> None:
+    """Without a group, of a group without or with several objects, or twice under one name: the objects stay."""
+    labels = read_set(LABELME, one(tmp_path, document(*shapes)))
+    assert len(by_name(labels)["a.jpg"].annotations) == kept
+    assert reasons(labels) <= {"shape has no area", "point belongs to no object"}
+    assert len(labels.dropped) == 1
+
+
+def test_masks_of_a_group_are_one_mask(tmp_path: Path) -> None:
+    """Their pixels together, not their boxes; a polygon of the group takes part."""
+    parts = [mask_of(2, 3, [[1, 0], [1, 1]]), mask_of(20, 10, [[1, 1]])]
+    (annotation,) = by_name(read_set(LABELME, one(tmp_path / "a", document(*parts))))["a.jpg"].annotations
+    assert annotation.mask is not None
+    assert (geometry.mask_area(annotation.mask), annotation.xyxy) == (5, (2, 3, 22, 11))
+    square = {"label": "cat", "points": [[40, 30], [50, 30], [50, 40], [40, 40]], "group_id": 0}
+    (annotation,) = by_name(read_set(LABELME, one(tmp_path / "b", document(*parts, square))))["a.jpg"].annotations
+    assert annotation.mask is not None
+    assert geometry.mask_area(annotation.mask) == 105
+
+
+def test_shapes_that_are_to_be_ignored_are_no_objects(tmp_path: Path) -> None:
+    """`__ignore__` and `_background_` head LabelMe's lists of labels; the image is not lost with them."""
+    for name in ("__ignore__", "_background_"):
+        labels = read_set(LABELME, one(tmp_path / name, document({**RECTANGLE, "label": name}, RECTANGLE)))
+        assert [a.category for a in by_name(labels)["a.jpg"].annotations] == ["cat"]
+        assert rules(labels) == {"shape of no class left out"}
+        only = read_set(LABELME, one(tmp_path / f"{name}1", document({**RECTANGLE, "label": name})))
+        assert by_name(only)["a.jpg"].labelled

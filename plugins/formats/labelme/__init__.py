@@ -5,37 +5,35 @@ https://github.com/wkentaro/labelme/blob/main/labelme/_label_file.py
     {"imagePath": "a.jpg", "imageData": null, "imageWidth": 100, "imageHeight": 80,
      "shapes": [{"label": "cat", "shape_type": "rectangle", "points": [[10, 20], [40, 60]], "group_id": null}]}
 
-Shapes of one label and `group_id` are parts of one object. A image without a JSON is unlabelled.
+Shapes of one label and `group_id` are parts of one object, points of its `group_id` are its keypoints. An image without
+a JSON is unlabelled.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
-from amp_datasets.formats.kit.reading import category_name, class_list, finite, looks_like, parse_json, split_of
+from amp_datasets.formats.kit.reading import class_list, finite, looks_like, parse_json, split_of
 from amp_datasets.geometry import shapes as geometry
-from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
-from amp_datasets.images.header import probe
-from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, LabelSet, Mask, Polygon, Sample, Size
+from amp_datasets.images.codec import IMAGE_SUFFIXES
+from amp_datasets.model import Annotation, ImageFile, LabelSet, Mask, Sample, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
-_NOT_CLASSES = frozenset({"__ignore__", "_background_"})
-_NO_AREA = frozenset({"point", "points", "line", "linestrip"})
-_MAX_MASK_PIXELS = 10**9
+from .objects import NOT_CLASSES, ObjectReader, is_no_class
 
 
 class LabelMeSource(Source[Options]):
@@ -52,7 +50,8 @@ class LabelMeSource(Source[Options]):
 
     def read(self) -> LabelSet:
         """The set; a JSON that cannot be read drops its image."""
-        names = dict.fromkeys(name for name in class_list(self.reading) if name and name not in _NOT_CLASSES)
+        names = dict.fromkeys(name for name in class_list(self.reading) if name and name not in NOT_CLASSES)
+        self._objects = ObjectReader(self.reading, self._all_shapes, tuple(names))
         for file in _label_files(self.folder):
             try:
                 document = parse_json(self.folder.read(file), self.folder.path(file))
@@ -64,7 +63,15 @@ class LabelMeSource(Source[Options]):
                 self._read_document(file, document, names)
             else:
                 self.reading.drop(file, "label file has no list of shapes")
-        return self.reading.finish([Category(name) for name in names])
+        return self.reading.finish(self._objects.categories(names))
+
+    def _all_shapes(self) -> Iterator[Sequence[Any]]:
+        """The shapes of every file that can be read."""
+        for file in _label_files(self.folder):
+            with contextlib.suppress(SourceError):
+                document = parse_json(self.folder.read(file), self.folder.path(file))
+                if isinstance(document, dict) and isinstance(document.get("shapes"), list):
+                    yield document["shapes"]
 
     def _read_document(self, file: str, document: Mapping[str, Any], names: dict[str, None]) -> None:
         found = self._image(file, document)
@@ -77,9 +84,9 @@ class LabelMeSource(Source[Options]):
         declared = _declared(document)
         if declared is None and document.get("imageWidth") is not None:
             self.reading.repair(image_name, "unusable image size ignored", str(document["imageWidth"])[:40])
-        annotations = self._annotations(image_name, document["shapes"], declared or header.size)
+        annotations = self._objects.read(image_name, document["shapes"], declared or header.size)
         names.update(dict.fromkeys(a.category for a in annotations))
-        if document["shapes"] and not annotations:
+        if not annotations and not all(map(is_no_class, document["shapes"])):
             self.reading.drop(image_name, "no usable label", f"all {len(document['shapes'])} shapes were dropped")
             return
         split = split_of(image_name) or split_of(file)
@@ -110,25 +117,6 @@ class LabelMeSource(Source[Options]):
         self.reading.drop(reference, images.why_missing(reference), f"named in {file}")
         return None
 
-    def _annotations(self, image: str, shapes: Sequence[Any], size: Size) -> list[Annotation]:
-        """The objects: each shape, or the parts that share a label and a `group_id`."""
-        objects: dict[object, list[Annotation]] = {}
-        for number, shape in enumerate(shapes, start=1):
-            label = f"{image}#{number}"
-            kind = shape.get("shape_type") if isinstance(shape, dict) else None
-            if isinstance(kind, str) and kind in _NO_AREA:
-                self.reading.drop(label, "shape has no area", kind)
-                continue
-            try:
-                annotation = shape_to_annotation(shape, size)
-            except (ValueError, KeyError, TypeError, AttributeError, AmpError) as error:
-                self.reading.drop(label, "label cannot be read", f"{type(error).__name__}: {error}"[:100])
-                continue
-            group = shape.get("group_id")
-            key = (annotation.category, str(group)) if isinstance(group, int | str) else number
-            objects.setdefault(key, []).append(annotation)
-        return [_joined(parts) for parts in objects.values()]
-
 
 class LabelMeExporter(Exporter[Options]):
     """Writes one folder a split with each image and its JSON side by side, and the list of classes."""
@@ -150,66 +138,6 @@ class LabelMeExporter(Exporter[Options]):
                 file.write_text(text + "\n", encoding="utf-8", newline="\n")
         names = "".join(f"{category.name}\n" for category in labels.categories)
         (self.target / "labels.txt").write_text(names, encoding="utf-8", newline="\n")
-
-
-def shape_to_annotation(shape: Any, size: Size) -> Annotation:
-    """One shape as a label; ValueError, KeyError, TypeError or AttributeError for one that has no outline."""
-    category, kind = category_name(shape["label"]), shape.get("shape_type") or "polygon"
-    ring = np.array([[finite(x), finite(y)] for x, y in shape["points"]], dtype=np.float64).reshape(-1, 2)
-    attributes = _attributes(shape)
-    if kind == "mask":
-        mask = _mask(shape["mask"], ring, size)
-        return Annotation(category, geometry.mask_box(mask), mask=mask, attributes=attributes)
-    if kind == "circle":
-        ring = _circle(ring)
-    elif kind == "rectangle" and len(ring) == 2:
-        return Annotation(category, geometry.bounds([ring]), attributes=attributes)
-    elif kind in ("rotation", "oriented_rectangle") and len(ring) == 4:
-        return Annotation(category, geometry.bounds([ring]), corners=ring, attributes=attributes)
-    elif kind not in ("polygon", "rectangle") or len(ring) < 3:
-        raise ValueError(f"{len(ring)} points do not make a {str(kind)[:40]}")
-    return Annotation(category, geometry.bounds([ring]), polygons=(Polygon(ring),), attributes=attributes)
-
-
-def _circle(ring: FloatArray) -> FloatArray:
-    """The outline of a circle given by its centre and a point on its rim."""
-    if len(ring) != 2:
-        raise ValueError(f"a circle has 2 points, not {len(ring)}")
-    (x, y), radius = ring[0], float(np.linalg.norm(ring[1] - ring[0]))
-    return geometry.ellipse((x - radius, y - radius, x + radius, y + radius))
-
-
-def _mask(text: Any, corners: FloatArray, size: Size) -> Mask:
-    """A mask of the whole image from the PNG of its box, whose top left pixel is the first point."""
-    data = base64.b64decode(text)
-    width, height = probe(ImageFile(Path("mask.png"), data=data), Limits()).size
-    x, y = (round(value) for value in corners[0].tolist())
-    if x < 0 or y < 0 or y + height > size[1] or x + width > size[0] or size[0] * size[1] > _MAX_MASK_PIXELS:
-        raise ValueError(f"the mask of {width}x{height} pixels at {x}, {y} reaches out of the image")
-    part = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
-    if part is None or part.shape != (height, width):
-        raise ValueError("the mask is no image")
-    whole = np.zeros((size[1], size[0]), dtype=np.bool_)
-    whole[y : y + height, x : x + width] = part > 0
-    return geometry.encode_mask(whole)
-
-
-def _attributes(shape: Mapping[str, Any]) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    for key in ("flags", "attributes"):
-        values = shape.get(key)
-        if isinstance(values, dict):
-            attributes.update(values)
-    return attributes
-
-
-def _joined(parts: list[Annotation]) -> Annotation:
-    """The parts of one object; a part that is a plain box takes part with its four corners."""
-    if len(parts) == 1:
-        return parts[0]
-    polygons = tuple(polygon for part in parts for polygon in geometry.outline(part, "rect"))
-    box = geometry.bounds(polygon.exterior for polygon in polygons)
-    return Annotation(parts[0].category, box, polygons=polygons, attributes=parts[0].attributes)
 
 
 def _declared(document: Mapping[str, Any]) -> Size | None:
