@@ -39,6 +39,8 @@ def reader_of(name: str) -> str:
 
 
 READABLE = sorted(name for name in REGISTRY.exporters if reader_of(name) in REGISTRY.sources)
+FLAT = {"masks", "masks-voc"}
+"""Formats in which a pixel has one label: objects cover each other, so their round trips have tests of their own."""
 
 
 def sets_for(name: str) -> st.SearchStrategy[LabelSet]:
@@ -63,7 +65,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder_of
 
 
-@pytest.mark.parametrize("name", READABLE)
+@pytest.mark.parametrize("name", [name for name in READABLE if name not in FLAT])
 @SEVERAL
 @given(data=st.data())
 def test_round_trip_keeps_what_the_exporter_declares(name: str, data: st.DataObject) -> None:
