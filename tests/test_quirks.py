@@ -24,11 +24,12 @@ from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.warp import Affine, Warp
 from amp_datasets.model import Annotation, Category, Image, Polygon
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.variants.labels import NO_HOLES, LabelPolicy, judge
+from amp_datasets.variants.labels import LabelPolicy, judge
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker, render
 from amp_datasets.variants.mirror import side_pairs
 from amp_datasets.variants.recipe import CategoryRules, LabelSettings, Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
+from amp_datasets.variants.visibility import NO_HOLES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "quirks.md"

@@ -125,6 +125,21 @@ def outline(annotation: Annotation, shape: Outline) -> tuple[Polygon, ...]:
     return (Polygon(ellipse(annotation.xyxy) if shape == "ellipse" else rectangle(annotation.xyxy)),)
 
 
+def outline_box(annotation: Annotation) -> Box:
+    """The box of the finest outline that is known; of an oriented box that reaches beyond its image, the given box."""
+    if annotation.mask is not None:
+        return mask_box(annotation.mask) if mask_area(annotation.mask) else annotation.xyxy
+    if annotation.polygons:
+        return bounds(polygon.exterior for polygon in annotation.polygons)
+    return annotation.xyxy
+
+
+def runs_counterclockwise(ring: FloatArray) -> bool:
+    """Whether a ring's points follow each other against the clock, as seen on screen."""
+    x, y = (ring - ring[0]).T
+    return bool(x @ np.roll(y, -1) - y @ np.roll(x, -1) < 0)
+
+
 def densify(ring: FloatArray, spacing: float) -> FloatArray:
     """The same ring with vertices at most `spacing` pixels apart, so that a curved map may bend its edges."""
     following = np.roll(ring, -1, axis=0)
@@ -175,6 +190,11 @@ def ring_area(ring: FloatArray) -> float:
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
+def _is_simple(ring: FloatArray) -> bool:
+    """Whether a ring does not cross itself; where it does, the shoelace takes one half from the other."""
+    return len(ring) == 3 or bool(shapely.is_valid(shapely.Polygon(ring)))
+
+
 def min_area_rectangle(points: FloatArray) -> FloatArray:
     """The corners (4, 2) of the smallest rectangle, at any angle, around some points."""
     rectangle_ = shapely.MultiPoint(points).minimum_rotated_rectangle
@@ -215,7 +235,7 @@ def area(annotation: Annotation) -> float:
         return float(mask_area(annotation.mask))
     if annotation.polygons:
         only = annotation.polygons[0]
-        simple = len(annotation.polygons) == 1 and not only.holes
+        simple = len(annotation.polygons) == 1 and not only.holes and _is_simple(only.exterior)
         return ring_area(only.exterior) if simple else polygons_area(annotation.polygons)
     if annotation.corners is not None:
         return ring_area(annotation.corners)

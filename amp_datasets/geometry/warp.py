@@ -103,15 +103,20 @@ def identity(size: Size) -> Warp:
     return Warp((), size, size)
 
 
+def frame_edge(warp: Warp) -> FloatArray:
+    """Where the edge of the new image comes from: (n, 2) points in the old one, 33 on each side."""
+    share = np.linspace(0, 1, 33)
+    sides = [(share, share * 0), (share, share * 0 + 1), (share * 0, share), (share * 0 + 1, share)]
+    return warp.back(np.concatenate([np.stack(side, axis=1) for side in sides]) * warp.size)
+
+
 def reflected_images(points: FloatArray, warp: Warp) -> Iterator[FloatArray]:
     """Where (n, 2) points are seen again in a border filled by reflection, as far as the frame may show it.
 
     Such a border tiles the plane with the image: every other column and row of tiles is a mirror image.
     """
     size = np.array(warp.size_in)
-    share = np.linspace(0, 1, 33)
-    sides = [(share, share * 0), (share, share * 0 + 1), (share * 0, share), (share * 0 + 1, share)]
-    border = warp.back(np.concatenate([np.stack(side, axis=1) for side in sides]) * warp.size)
+    border = frame_edge(warp)
     first, last = (np.floor(corner / size).astype(int) for corner in (border.min(axis=0), border.max(axis=0)))
     for tile in itertools.product(range(first[0], last[0] + 1), range(first[1], last[1] + 1)):
         if tile != (0, 0):

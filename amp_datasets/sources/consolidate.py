@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 
 from amp_datasets.errors import SourceError, UnreadableError
+from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
 from amp_datasets.images.codec import Header, Limits, ValueRange
 from amp_datasets.images.decoding import range_of
 from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
@@ -20,6 +21,8 @@ from amp_datasets.sources.splits import Group, assign_splits
 from amp_datasets.storage.names import FreeStems, safe_stem
 
 _EXAMPLES = 3
+_ROUNDED_PX = 1.0
+"""Boxes of whole pixels around an outline are its box, rounded: replaced without a word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +148,7 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
         if name is None:
             joining.dropped.append(Dropped(f"{source_id}#{number}", "class is not in `classes`", annotation.category))
         else:
-            kept.append(annotation if name == annotation.category else replace(annotation, category=name))
+            kept.append(_of_one_convention(replace(annotation, category=name), f"{source_id}#{number}", joining))
     labels = dict.fromkeys(name for own in sample.labels if (name := mapping[own]) is not None)
     unwanted = [own for own in sample.labels if mapping[own] is None]
     joining.dropped += [Dropped(f"{source_id}#{own}", "class is not in `classes`", own) for own in unwanted]
@@ -153,6 +156,17 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
         joining.dropped.append(Dropped(source_id, "no usable label", "none of its classes is in `classes`"))
         return None
     return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True, labels=tuple(labels))
+
+
+def _of_one_convention(annotation: Annotation, label: str, joining: _Joining) -> Annotation:
+    """A label whose box is that of its outline, and whose corners run clockwise on screen, as those of variants do."""
+    box, corners = outline_box(annotation), annotation.corners
+    if max(abs(a - b) for a, b in zip(box, annotation.xyxy, strict=True)) > _ROUNDED_PX:
+        joining.repairs.append(Repair(label, "box taken from its outline", f"{annotation.category} {annotation.xyxy}"))
+    if corners is not None and runs_counterclockwise(corners):
+        joining.repairs.append(Repair(label, "corners put in clockwise order", annotation.category))
+        corners = corners[[1, 0, 3, 2]]
+    return replace(annotation, xyxy=box, corners=corners)
 
 
 def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:

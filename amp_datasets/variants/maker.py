@@ -18,9 +18,10 @@ from amp_datasets.geometry.warp import Warp, resample_image
 from amp_datasets.model import Category, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
 from amp_datasets.variants.breaking import why_not
 from amp_datasets.variants.drawing import Drawn, Record, stage_of
-from amp_datasets.variants.labels import SEEN_TWICE, Holes, Judged, LabelPolicy, judge, knows_its_mirror
+from amp_datasets.variants.labels import Holes, Judged, LabelPolicy, judge, knows_its_mirror
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Applied, Original, Signature, change_values, signature_of
@@ -156,8 +157,8 @@ class VariantMaker:
         turned_round = self._mirror_problem(original) if planned.mirrors else None
         if turned_round is not None:
             return turned_round
-        if judged.unclear == SEEN_TWICE:
-            return _REFLECTED, judged.unclear
+        if judged.unclear in _BORDERS:
+            return judged.unclear, "set `fill: crop`, or a colour"
         levels = self.recipe.labels.min_difference
         if not signature.differs(siblings[0], levels):
             return "the image would not change", f"by less than {levels:g} of 255 on average"
@@ -230,7 +231,7 @@ class VariantMaker:
 UNKNOWN_PAIRS = "nobody said which keypoints a mirror image exchanges"
 LEFT_OUT = "left out by chance"
 _PARTIAL = "an object would be cut in a way that is neither visible nor gone"
-_REFLECTED = "an object would be seen twice in the reflected border"
+_BORDERS = (SEEN_TWICE, SMEARED)
 
 
 def render(image: Image, planned: Planned) -> Image:

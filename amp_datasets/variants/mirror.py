@@ -20,7 +20,9 @@ def mirrored(annotation: Annotation, sides: Mapping[str, str], categories: Mappi
         for left, right in category.flip_pairs:
             order[[left, right]] = order[[right, left]]
         keypoints = keypoints[order]
-    corners = None if annotation.corners is None else annotation.corners[::-1].copy()
+    corners = annotation.corners
+    if corners is not None:  # clockwise again, and the first edge is still the same edge of the object
+        corners = corners[[1, 0, 3, 2]]
     name = sides.get(annotation.category, annotation.category)
     return replace(annotation, category=name, keypoints=keypoints, corners=corners)
 

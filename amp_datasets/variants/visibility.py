@@ -1,19 +1,27 @@
-"""What of a variant's frame is open to view: its edges, holes, and the regions of images laid over each other."""
+"""What of a variant's frame is open to view, and what is visible of a label there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from amp_datasets.geometry.warp import Warp
-from amp_datasets.model import Box, FloatArray, Polygon
+from amp_datasets.geometry import shapes as geometry
+from amp_datasets.geometry.shapes import Outline
+from amp_datasets.geometry.warp import Warp, resample_mask
+from amp_datasets.model import Annotation, Box, FloatArray, Polygon, Size
 
 Holes = NDArray[np.int64]
 """Hidden rectangles (n, 4) as whole pixels x0, y0, x1, y1."""
 NO_HOLES: Holes = np.zeros((0, 4), dtype=np.int64)
+
+_CURVE_SPACING_PX = 4.0
+"""How finely straight edges are followed under a map that bends them."""
+_SLACK_PX2 = 0.01
+"""What rounding may add to an area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +82,150 @@ class View:
         if self.opening is not None:
             hidden |= shapely.contains_xy(self.opening.covers, points[:, 0], points[:, 1])
         return np.asarray(hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A moved label, the share of it that is visible, and the box it would have if nothing were cut off."""
+
+    annotation: Annotation
+    visibility: float
+    whole: Box
+    outline: tuple[Polygon, ...] = ()
+
+
+def see(annotation: Annotation, view: View, shape: Outline, known: Known | None = None) -> Seen:
+    """What is left of an object, and how much of the whole one that is.
+
+    Inside a plain box the object is taken to have this `shape`.
+    """
+    seen = _see_now(annotation, view, shape, known.outline if known is not None else ())
+    return seen if known is None else replace(seen, visibility=seen.visibility * known.share)
+
+
+def _see_now(annotation: Annotation, view: View, shape: Outline, known: Sequence[Polygon]) -> Seen:
+    if annotation.keypoints is not None:
+        annotation = replace(annotation, keypoints=_see_keypoints(annotation.keypoints, view))
+    if annotation.mask is not None:
+        return _see_mask(annotation, view)
+    outline = known or _outline(annotation, shape, view.warp.size_in)
+    if not outline:
+        return Seen(annotation, 0.0, annotation.xyxy)
+    moved = _move(outline, view.warp)
+    whole = geometry.bounds(polygon.exterior for polygon in moved)
+    if view.shows_all_of(whole):
+        return Seen(_reshaped(annotation, view.warp, moved, moved, whole), 1.0, whole, moved)
+    full = geometry.to_shapely(moved)
+    visible = full.intersection(view.open)
+    if full.area <= 0 or visible.area <= 0:
+        return Seen(annotation, 0.0, whole)
+    covered = len(view.holes) or view.opening is not None
+    left = geometry.from_shapely(geometry.without_slivers(visible) if covered else visible)
+    box = geometry.bounds(polygon.exterior for polygon in left)
+    return Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole, left)
+
+
+def _outline(annotation: Annotation, shape: Outline, size: Size) -> tuple[Polygon, ...]:
+    """The outline as far as it lies in the source image; an oriented box may reach beyond."""
+    outline = geometry.outline(annotation, shape)
+    corners = annotation.corners
+    if annotation.polygons or corners is None or ((corners >= 0).all() and (corners <= size).all()):
+        return outline
+    frame = shapely.box(0, 0, *size)
+    return geometry.from_shapely(geometry.to_shapely(outline).intersection(frame))
+
+
+def _move(polygons: Sequence[Polygon], warp: Warp) -> tuple[Polygon, ...]:
+    """Polygons under a warp, mapped in one go; edges are refined first where the warp bends them."""
+    curved = warp.affine is None
+    if len(polygons) == 1 and not polygons[0].holes:
+        return (Polygon(warp(_refined(polygons[0].exterior, curved))),)
+    rings = [_refined(ring, curved) for polygon in polygons for ring in polygon.rings]
+    moved = iter(np.split(warp(np.concatenate(rings)), np.cumsum([len(ring) for ring in rings])[:-1]))
+    return tuple(Polygon(next(moved), tuple(next(moved) for _ in polygon.holes)) for polygon in polygons)
+
+
+def _refined(ring: FloatArray, curved: bool) -> FloatArray:
+    """The ring itself, or with more vertices where its edges will bend."""
+    return geometry.densify(ring, _CURVE_SPACING_PX) if curved else ring
+
+
+def _reshaped(
+    annotation: Annotation, warp: Warp, moved: Sequence[Polygon], left: tuple[Polygon, ...], box: Box
+) -> Annotation:
+    """The label with the visible outline `left` of what moved to `moved`."""
+    corners = annotation.corners
+    if corners is not None:
+        corners = _reshaped_corners(corners, warp, moved, left)
+    polygons = left if annotation.polygons else ()
+    return replace(annotation, xyxy=box, polygons=polygons, corners=corners)
+
+
+def _reshaped_corners(
+    corners: FloatArray, warp: Warp, moved: Sequence[Polygon], left: tuple[Polygon, ...]
+) -> FloatArray:
+    """The oriented box of what is visible: along the axes that the whole object has after the warp.
+
+    A box that reached beyond the source image keeps its corners while what is beyond stays out of the frame, as in a
+    flip; where a turn would bring it in, over pixels that were filled, the box shrinks to the part that was ever seen.
+    """
+    turned = warp(corners)
+    if not _is_rectangle(turned):
+        turned = geometry.min_area_rectangle(np.concatenate([p.exterior for p in moved]))
+    if left is moved and _is_rectangle(turned) and not _brings_in_more(turned, moved, warp):
+        return turned
+    axes = np.stack([turned[1] - turned[0], turned[3] - turned[0]])
+    lengths = np.linalg.norm(axes, axis=1, keepdims=True)
+    axes = axes / np.where(lengths > 0, lengths, 1)
+    along = np.concatenate([p.exterior for p in left]) @ axes.T
+    return np.asarray(geometry.rectangle((*along.min(axis=0), *along.max(axis=0))) @ axes, dtype=np.float64)
+
+
+def _brings_in_more(turned: FloatArray, moved: Sequence[Polygon], warp: Warp) -> bool:
+    """Whether the frame shows more of an oriented box than what was inside the source image."""
+    if (turned >= 0).all() and (turned <= warp.size).all() and len(moved) == 1 and len(moved[0].exterior) == 4:
+        return False
+    shown = shapely.Polygon(turned).intersection(shapely.box(0, 0, *warp.size)).area
+    return bool(shown - geometry.to_shapely(moved).area > _SLACK_PX2)
+
+
+def _is_rectangle(corners: FloatArray) -> bool:
+    u, v, w = corners[1] - corners[0], corners[3] - corners[0], corners[2] - corners[0]
+    scale = max(float(np.abs(corners - corners[0]).max()), 1e-9)
+    return bool(abs(u @ v) < 1e-6 * scale**2 and np.abs(u + v - w).max() < 1e-6 * scale)
+
+
+def _see_mask(annotation: Annotation, view: View) -> Seen:
+    """A pixel mask: each of its pixels is visible if its centre is."""
+    if annotation.mask is None:
+        return Seen(annotation, 0.0, annotation.xyxy)
+    mask = geometry.decode_mask(annotation.mask)
+    rows, columns = np.nonzero(mask)
+    centres = view.warp(np.column_stack([columns, rows]).astype(np.float64) + 0.5)
+    if not len(centres):
+        return Seen(annotation, 0.0, annotation.xyxy)
+    visible = view.shows(centres) & ~view.hides(centres)
+    moved = resample_mask(mask, view.warp)
+    for x0, y0, x1, y1 in view.holes:
+        moved[y0:y1, x0:x1] = False
+    if view.opening is not None:
+        rows, columns = np.nonzero(moved)
+        there = np.column_stack([columns, rows]).astype(np.float64) + 0.5
+        moved[rows, columns] = view.shows(there) & ~view.hides(there)
+    packed = geometry.encode_mask(moved)
+    x0, y0, x1, y1 = geometry.bounds([centres])
+    whole = (x0 - 0.5, y0 - 0.5, x1 + 0.5, y1 + 0.5)
+    if not moved.any():
+        return Seen(annotation, 0.0, whole)
+    reshaped = replace(annotation, xyxy=geometry.mask_box(packed), mask=packed)
+    return Seen(reshaped, float(visible.mean()), whole)
+
+
+def _see_keypoints(keypoints: FloatArray | None, view: View) -> FloatArray | None:
+    """Moved keypoints: outside the frame they are not labelled (0 0 0), behind a hole they are hidden."""
+    if keypoints is None:
+        return None
+    xy, visibility = view.warp(keypoints[:, :2]), keypoints[:, 2].copy()
+    visibility[view.hides(xy) & (visibility == 2)] = 1
+    gone = (visibility == 0) | ~view.shows(xy)
+    return np.where(gone[:, None], 0.0, np.column_stack([xy, visibility]))

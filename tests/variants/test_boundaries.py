@@ -16,9 +16,10 @@ from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.warp import Affine, Displacement, Warp, identity
 from amp_datasets.model import Annotation, Polygon
 from amp_datasets.plugin.discovery import load_formats
-from amp_datasets.variants.labels import NO_HOLES, LabelPolicy, judge
+from amp_datasets.variants.labels import LabelPolicy, judge
 from amp_datasets.variants.maker import Planned, render
 from amp_datasets.variants.recipe import VariantSpec
+from amp_datasets.variants.visibility import NO_HOLES
 
 SIZE = (100, 80)
 
