@@ -8,6 +8,7 @@
 
 Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name (`Flip`, `Rotate` ...).
 Sets: `read` (a `LabelSet`), `check`, `convert`, `merge`; `filters`, `describe` and `explain` say what there is.
+Looks: `preview`.
 Builds: `build`, `load`, `verify`, `replay`, `diff`, `publish`.
 Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`.
 What goes wrong raises `AmpError`: what, where, and how to fix it. Everything else in the package is its own matter and
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from amp_datasets.recipe import Source as Source
     from amp_datasets.training import DetrTransform as DetrTransform
     from amp_datasets.training import collate as collate
+    from amp_datasets.view.preview import preview as preview
 
 __version__ = "0.1.0"
 
@@ -102,6 +104,7 @@ _HOMES = {
     "filters": "api",
     "load": "loading.load",
     "merge": "building.merge",
+    "preview": "view.preview",
     "publish": "hub",
     "read": "api",
     "replay": "ledger.replay",
@@ -160,6 +163,7 @@ __all__ = [
     "filters",
     "load",
     "merge",
+    "preview",
     "publish",
     "read",
     "replay",

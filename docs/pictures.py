@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from amp_datasets.demo import write as demo
 from amp_datasets.filtering.base import Filter, PixelFilter
@@ -21,7 +20,7 @@ from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
-from amp_datasets.view.preview import Tile, drawn, sheet
+from amp_datasets.view.gallery import Gallery, Tile
 
 FOLDER = Path(__file__).parent
 PICTURE = 21
@@ -37,10 +36,13 @@ def main() -> None:
     image, annotations = demo.draw(PICTURE)
     original = Original(image, "demo", annotations)
     filters = load_registry().filters
-    shown = [("original", drawn(image, annotations))]
+    shown = [Tile("original", image, annotations)]
     shown += made(original, [*(one_step(name, filters[name]) for name in sorted(filters)), mix("mix", filters)])
-    save(sheet(shown, columns=5, tile=(300, 225)), "filters.jpg")
-    save(sheet([*label_tiles(image, annotations, filters)], columns=7, tile=(212, 159)), "labels.jpg")
+    save(Gallery(tuple(shown), demo.CATEGORIES), "filters.jpg")
+    moving = sum(not issubclass(plugin, PixelFilter) for plugin in filters.values())
+    save(
+        Gallery(tuple(label_tiles(image, annotations, filters)), demo.CATEGORIES, (212, 159), moving + 1), "labels.jpg"
+    )
 
 
 def label_tiles(image: Image, annotations: Sequence[Annotation], filters: dict[str, type[Filter]]) -> Iterable[Tile]:
@@ -48,7 +50,7 @@ def label_tiles(image: Image, annotations: Sequence[Annotation], filters: dict[s
     specs = [one_step(name, filters[name]) for name in sorted(filters) if not issubclass(filters[name], PixelFilter)]
     for name, kind in KINDS.items():
         labels = tuple(map(kind, annotations))
-        yield name, drawn(image, labels)
+        yield Tile(name, image, labels)
         yield from made(Original(image, "demo", labels), specs)
 
 
@@ -68,11 +70,12 @@ def made(original: Original, specs: Sequence[VariantSpec]) -> Iterable[Tile]:
     for planned in VariantMaker(Recipe(SEED, tuple(specs))).plan_all(original):
         if not isinstance(planned, Planned):
             raise SystemExit(f"{planned.spec.name}: {planned.reason} ({planned.detail})")
-        yield planned.spec.name, drawn(render(original.image, planned), planned.judged.annotations)
+        yield Tile(planned.spec.name, render(original.image, planned), tuple(planned.judged.annotations))
 
 
-def save(page: PillowImage.Image, name: str) -> None:
-    """Write a image beside this file."""
+def save(gallery: Gallery, name: str) -> None:
+    """Write a sheet beside this file."""
+    page = gallery.sheet()
     page.save(FOLDER / name, quality=86, optimize=True, progressive=True)
     print(f"{FOLDER / name}: {page.width}x{page.height}, {(FOLDER / name).stat().st_size // 1000} kB")
 

@@ -22,7 +22,7 @@ _COMMANDS = (
     (sets.init, "amp init photos/   or   amp init drums/ horns.zip -o both.yaml"),
     (sets.check, "amp check photos/   or   amp check amp.yaml -v"),
     (sets.filters, "amp filters   or   amp filters rotate"),
-    (builds.preview, "amp preview amp.yaml -o preview.jpg --images 2"),
+    (builds.preview, "amp preview amp.yaml --filter rotate   or   amp preview photos/ --random 12 -o photos.html"),
     (
         builds.build,
         "amp build photos/   or   amp build amp.yaml -o build -j 4 -s filters.blur.sigma=3",

@@ -1,107 +1,167 @@
-"""Contact sheets: variants side by side with the labels that they got, to be looked at before anything is built."""
+"""What a set, a manifest or a build looks like: its images with their labels, or the variants that would be made."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont, ImageOps
-
-from amp_datasets.building.plan import Prepared
-from amp_datasets.errors import BuildError
+from amp_datasets.building.inputs import is_set
+from amp_datasets.building.plan import Prepared, prepare
+from amp_datasets.building.workspace import is_build
+from amp_datasets.errors import AmpError, BuildError, ImageError, nearest
 from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
-from amp_datasets.model import Annotation, Image, Size
+from amp_datasets.manifest.model import SourceSettings
+from amp_datasets.model import Image, LabelSet, Sample
+from amp_datasets.plugin.discovery import load_formats
+from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.consolidate import Item
-from amp_datasets.storage.files import write_failed
+from amp_datasets.sources.open import read_source
 from amp_datasets.variants.maker import Planned, VariantMaker, render
+from amp_datasets.variants.recipe import ORIGINAL
 from amp_datasets.variants.steps import Original
+from amp_datasets.view.gallery import TILE, Gallery, Tile
 
-COLOURS = ("#ffe14d", "#5ce1ff", "#ff9cf5", "#8dff70", "#ff9d5c", "#b39cff")
-BACKGROUND, TEXT = "#ffffff", "#24292f"
-GAP, LINE_HEIGHT = 8, 24
-COLUMNS = 5
-TILE: Size = (300, 225)
-
-Tile = tuple[str, PillowImage.Image]
+FULL = (1600, 1200)
+"""How large an image is at most with `full`."""
 
 
-def preview(prepared: Prepared, out: Path, images: int = 1) -> int:
-    """Draw all variants of the first `images` sources that get some, with their labels; how many tiles there are.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which images and variants are shown.
 
-    A variant that cannot be made is an empty tile with the reason. The file's ending says its format.
+    `images` of them, the first ones or, with `seed`, some at random; those whose name contains `name`, that have a
+    label of class `category`; of their variants those of the filters or mixes `filters`.
     """
-    items = [i for i in prepared.joined.items if i.sample.split in prepared.manifest.augment][:images]
-    if not items:
-        raise BuildError("no source image gets variants", fix="look at `augment` and `splits` in the manifest")
-    maker = VariantMaker(prepared.recipe, prepared.registry)
-    tiles = [tile for item in items for tile in _tiles(item, maker)]
+
+    images: int = 1
+    seed: int | None = None
+    name: str | None = None
+    category: str | None = None
+    filters: tuple[str, ...] = ()
+
+    def take(self, samples: Sequence[Any]) -> list[Any]:
+        """The chosen ones of some samples, or of items that have one."""
+        fitting = [each for each in samples if self._fits(getattr(each, "sample", each))]
+        if not fitting:
+            raise BuildError("no image is as asked for", fix="look at --image, --class, and `augment` in the manifest")
+        if self.seed is not None:
+            return random.Random(self.seed).sample(fitting, min(self.images, len(fitting)))
+        return fitting[: self.images]
+
+    def _fits(self, sample: Sample) -> bool:
+        named = self.name is None or self.name in sample.source_id
+        return named and (self.category is None or self.category in sample.categories)
+
+
+def preview(
+    target: Any,
+    *,
+    images: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    category: str | None = None,
+    filters: Sequence[str] = (),
+    full: bool = False,
+    sources: Sequence[Any] = (),
+    settings: Sequence[str] = (),
+    plugin_dirs: Sequence[str | Path] = (),
+    progress: Progress = silent,
+) -> Gallery:
+    """Images with their labels: of a set or a build some of its own, of a manifest or recipe the variants of one image.
+
+        amp.preview("photos").save("photos.jpg")
+        amp.preview("amp.yaml", name="drum_7", filters=["rotate"])
+
+    With `seed` the images are chosen at random; `name`, `category` and `filters` narrow down what is shown. A variant
+    that cannot be made is an empty tile with the reason. `full` shows images large, one below the other. Raises
+    AmpError where nothing is as asked for.
+    """
+    size, columns = (FULL, 1) if full else (TILE, 5)
+    if isinstance(target, str | Path) and (is_build(Path(target)) or (is_set(target) and not (filters or settings))):
+        chosen = Choice(images or 20, seed, name, category)
+        labels = _read(target, plugin_dirs, progress)
+        tiles = _set_tiles(labels, chosen, progress)
+        return Gallery(tuple(tiles), labels.categories, size, columns)
+    progress("reading the sources", 0, 1)
+    prepared = prepare(target, sources=sources, settings=settings, plugin_dirs=plugin_dirs)
+    chosen = Choice(images or 1, seed, name, category, tuple(filters))
+    return Gallery(tuple(_variant_tiles(prepared, chosen, progress)), prepared.joined.categories, size, columns)
+
+
+def _read(target: str | Path, plugin_dirs: Sequence[str | Path], progress: Progress) -> LabelSet:
+    progress("reading the set", 0, 1)
+    registry = load_formats(tuple(Path(folder) for folder in plugin_dirs))
+    labels, _ = read_source(SourceSettings(path=str(target)), registry, Limits())
+    return labels
+
+
+def _set_tiles(labels: LabelSet, chosen: Choice, progress: Progress) -> Iterator[Tile]:
+    known = [category.name for category in labels.categories]
+    if chosen.category is not None and chosen.category not in known:
+        near = nearest(chosen.category, known)
+        hint = f"did you mean `{near}`?" if near else f"its classes are: {', '.join(known)}"
+        raise AmpError(f"the set has no class `{chosen.category}`", fix=hint)
+    taken = chosen.take(sorted(labels.samples, key=lambda sample: not sample.labelled))
+    for number, sample in enumerate(taken):
+        progress("drawing", number, len(taken))
+        yield sample_tile(sample)
+
+
+def sample_tile(sample: Sample, limits: Limits | None = None) -> Tile:
+    """One image of a set with its labels; if it is broken, the reason."""
+    title = " ".join([sample.source_id, *sample.labels])
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        sheet(tiles, COLUMNS, TILE).save(out)
-    except ValueError as error:
-        raise BuildError(f"no image format has the ending `{out.suffix}`", where=out, fix="end it in .jpg") from error
-    except OSError as error:
-        raise write_failed(error, out) from error
-    return len(tiles)
+        data = read_bytes(sample.image, limits or Limits())
+        image: Image = decode(data, read_header(data, limits or Limits(), sample.image), sample.image)
+    except ImageError as error:
+        return Tile(title, note=error.what)
+    return Tile(title if sample.labelled else f"{title} (never labelled)", image, sample.annotations)
 
 
-def _tiles(item: Item, maker: VariantMaker) -> Iterator[Tile]:
+def _variant_tiles(prepared: Prepared, chosen: Choice, progress: Progress) -> Iterator[Tile]:
+    wanted = [item for item in prepared.joined.items if item.sample.split in prepared.manifest.augment]
+    if not wanted:
+        raise BuildError("no source image gets variants", fix="look at `augment` and `splits` in the manifest")
+    _check_filters(prepared, chosen.filters)
+    maker = VariantMaker(prepared.recipe, prepared.registry)
+    taken = chosen.take(wanted)
+    for number, item in enumerate(taken):
+        progress("making variants", number, len(taken))
+        yield from item_tiles(item, maker, chosen.filters)
+
+
+def item_tiles(item: Item, maker: VariantMaker, filters: Sequence[str] = ()) -> Iterator[Tile]:
+    """A source and its variants, those of some filters or all."""
     limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
     data = read_bytes(item.sample.image, limits)
     image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
     labels = (item.sample.annotations, item.sample.labels)
     original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
-    yield _titled(item.stem, original.labels), drawn(image, original.annotations)
-    for planned in maker.plan_all(original):
-        label = planned.spec.label(planned.copy)
-        if isinstance(planned, Planned):
-            yield _titled(label, planned.judged.labels), drawn(render(image, planned), planned.judged.annotations)
-        else:
-            yield f"{label}: {planned.reason}", PillowImage.new("RGB", TILE, "#e8eaed")
+    yield Tile(_titled(item.stem, original.labels), image, original.annotations)
+    for spec in maker.recipe.variants:
+        if filters and spec.name not in filters:
+            continue
+        for planned in maker.plan_copies(original, spec):
+            title = planned.spec.label(planned.copy)
+            if isinstance(planned, Planned):
+                pixels, judged = render(image, planned), planned.judged
+                yield Tile(_titled(title, judged.labels), pixels, tuple(judged.annotations))
+            else:
+                yield Tile(title, note=f"not made: {planned.reason} {planned.detail}".strip())
+
+
+def _check_filters(prepared: Prepared, filters: Sequence[str]) -> None:
+    known: Mapping[str, Any] = {spec.name: spec for spec in prepared.recipe.variants}
+    for name in filters:
+        if name not in known and name != ORIGINAL:
+            near = nearest(name, known)
+            hint = f"did you mean `{near}`?" if near else f"there are: {', '.join(known)}"
+            raise AmpError(f"the manifest has no filter or mix `{name}`", fix=hint)
 
 
 def _titled(title: str, labels: Sequence[str]) -> str:
     return f"{title} ({', '.join(labels)})" if labels else title
-
-
-def drawn(image: Image, annotations: Sequence[Annotation]) -> PillowImage.Image:
-    """A image with its labels: outlines and boxes as lines, keypoints as dots."""
-    canvas = PillowImage.fromarray(image).convert("RGBA")
-    layer = PillowImage.new("RGBA", canvas.size)
-    pen = ImageDraw.Draw(layer)
-    colours = _colours(annotations)
-    for annotation in annotations:
-        colour = colours[annotation.category]
-        rings = [polygon.exterior for polygon in annotation.polygons]
-        rings += [] if annotation.corners is None else [annotation.corners]
-        for ring in rings:
-            vertices = [tuple(vertex) for vertex in ring]
-            pen.line([*vertices, *vertices[:2]], fill=colour, width=3, joint="curve")
-        if annotation.corners is None:
-            pen.rectangle(annotation.xyxy, outline=colour, width=3)
-        for x, y, visibility in () if annotation.keypoints is None else annotation.keypoints:
-            if visibility:
-                fill = colour if visibility == 2 else None
-                pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=fill, outline="black" if fill else colour, width=3)
-    return PillowImage.alpha_composite(canvas, layer).convert("RGB")
-
-
-def sheet(tiles: Sequence[Tile], columns: int, tile: Size) -> PillowImage.Image:
-    """Titled tiles in rows."""
-    rows = -(-len(tiles) // columns)
-    step = (tile[0] + GAP, tile[1] + LINE_HEIGHT + GAP)
-    page = PillowImage.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), BACKGROUND)
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=15)
-    for number, (title, image) in enumerate(tiles):
-        x, y = GAP + number % columns * step[0], GAP + number // columns * step[1]
-        pen.text((x + 1, y), title, fill=TEXT, font=font)
-        page.paste(ImageOps.pad(image, tile, PillowImage.Resampling.LANCZOS, color="#e8eaed"), (x, y + LINE_HEIGHT))
-    return page
-
-
-def _colours(annotations: Iterable[Annotation]) -> dict[str, str]:
-    """A colour for each category, the same on every image."""
-    names = {annotation.category for annotation in annotations}
-    return {name: COLOURS[hashlib.sha256(name.encode()).digest()[0] % len(COLOURS)] for name in names}

@@ -149,11 +149,11 @@ def test_classes_are_renamed_and_dropped_like_those_of_objects(tmp_path: Path) -
 
 def test_previews_say_the_class(tmp_path: Path) -> None:
     """A contact sheet of a classification set can be drawn."""
-    from amp_datasets.building.plan import prepare
-
     write_classes(tmp_path / "set")
     write_manifest(tmp_path / "amp.yaml", ["set"], FILTERS)
-    assert preview(prepare(tmp_path / "amp.yaml"), tmp_path / "sheet.png") == 5
+    tiles = preview(tmp_path / "amp.yaml").tiles
+    assert len(tiles) == 5
+    assert all(tile.title.endswith(")") for tile in tiles if tile.image is not None)
 
 
 def test_texts_of_detection_sets_are_what_they_were() -> None:

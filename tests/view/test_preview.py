@@ -1,64 +1,119 @@
-"""Contact sheets before a build."""
+"""Previews: every variant has its tile, what is asked for is shown, and what cannot be made says why."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from small_builds import small_build
 
-from amp_datasets.building.plan import Prepared, prepare
-from amp_datasets.errors import BuildError
-from amp_datasets.model import Annotation
-from amp_datasets.view.preview import BACKGROUND, COLUMNS, drawn, preview
+import amp_datasets as amp
+from amp_datasets.errors import AmpError, BuildError
+from amp_datasets.view.preview import preview
 
-MANIFEST = "name: p\nsources: [set]\nsplits: {train: 1.0}\nfilters: {flip: , grayscale: , rotate90: }\n"
-
-
-def prepared(folder: Path, demo_folder: Path, text: str = MANIFEST) -> Prepared:
-    """A manifest of a few filters over the demo images."""
-    path = folder / "amp.yaml"
-    path.write_text(text)
-    return prepare(path, sources=[demo_folder])
+MANIFEST: dict[str, Any] = {"splits": {"train": 1.0}, "filters": {"flip": None, "grayscale": None, "rotate90": None}}
 
 
 def test_every_variant_has_a_tile(tmp_path: Path, demo_folder: Path) -> None:
     """The original and three variants, for as many sources as asked for."""
-    ready = prepared(tmp_path, demo_folder)
-    assert preview(ready, tmp_path / "one.png") == 4
-    assert preview(ready, tmp_path / "two.png", images=2) == 8
-    with PillowImage.open(tmp_path / "one.png") as one, PillowImage.open(tmp_path / "two.png") as two:
-        assert two.height > one.height > 225
-        assert one.width == two.width == COLUMNS * 308 + 8
-        corner = PillowImage.new("RGB", (1, 1), BACKGROUND).getpixel((0, 0))
-        assert one.convert("RGB").getpixel((0, 0)) == corner
+    one = preview(MANIFEST, sources=[demo_folder])
+    two = preview(MANIFEST, sources=[demo_folder], images=2)
+    assert (len(one.tiles), len(two.tiles)) == (4, 8)
+    one.save(tmp_path / "one.png")
+    with PillowImage.open(tmp_path / "one.png") as sheet:
+        assert (sheet.width, sheet.height > 225) == (4 * 308 + 8, True)
 
 
-def test_a_variant_that_cannot_be_made_says_why(tmp_path: Path, demo_folder: Path) -> None:
+def test_a_set_alone_is_shown_with_its_labels(demo_folder: Path) -> None:
+    """No variants: what somebody labelled."""
+    shown = preview(demo_folder)
+    assert len(shown.tiles) == 5
+    assert all(tile.annotations for tile in shown.tiles)
+
+
+def test_a_build_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Its own images, variants included."""
+    small_build(tmp_path, images=2)
+    shown = preview(tmp_path / "build", images=500)
+    files = {path.name for path in (tmp_path / "build" / "images").rglob("*.jpg")}
+    assert {tile.title.rpartition("/")[2] for tile in shown.tiles} == files
+
+
+def test_what_is_asked_for_is_shown(demo_folder: Path) -> None:
+    """By name, class and filter; at random by a seed, the same again."""
+    (one,) = preview(demo_folder, name="demo_003").tiles
+    assert "demo_003" in one.title
+    fish = preview(demo_folder, category="fish")
+    assert all(any(a.category == "fish" for a in tile.annotations) for tile in fish.tiles)
+    flips = preview(MANIFEST, sources=[demo_folder], filters=["flip"])
+    assert [tile.title.partition(" ")[0] for tile in flips.tiles][1:] == ["flip"]
+    chosen = [[t.title for t in preview(demo_folder, images=3, seed=seed).tiles] for seed in (1, 1, 2)]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "fix"),
+    [
+        ({"category": "fihs"}, "did you mean `fish`?"),
+        ({"filters": ["flp"]}, "did you mean `flip`?"),
+        ({"name": "x"}, ""),
+    ],
+)
+def test_what_is_not_there_is_told(demo_folder: Path, asked: dict[str, Any], fix: str) -> None:
+    """With the nearest name."""
+    target: Any = MANIFEST if "filters" in asked else demo_folder
+    with pytest.raises(AmpError) as caught:
+        preview(target, sources=[demo_folder] if target is MANIFEST else [], **asked)
+    assert fix in str(caught.value.fix)
+
+
+def test_a_variant_that_cannot_be_made_says_why(demo_folder: Path) -> None:
     """It keeps its place in the sheet."""
-    text = "name: p\nsplits: {train: 1.0}\nlabels: {min_difference: 255}\nfilters: {grayscale: , flip: }\n"
-    assert preview(prepared(tmp_path, demo_folder, text), tmp_path / "sheet.png") == 3
+    impossible = {**MANIFEST, "labels": {"min_difference": 255}}
+    tiles = preview(impossible, sources=[demo_folder]).tiles
+    assert any(tile.image is None and "not made" in tile.note for tile in tiles)
+
+
+def test_a_broken_image_says_so(tmp_path: Path) -> None:
+    """The others are shown."""
+    small_build(tmp_path, images=2)
+    broken = next((tmp_path / "set").rglob("*.jpg"))
+    broken.write_bytes(broken.read_bytes()[:200])
+    assert [tile.note for tile in preview(tmp_path / "set").tiles if tile.image is None] or len(
+        preview(tmp_path / "set").tiles
+    ) == 1
 
 
 def test_a_wrong_ending_is_told(tmp_path: Path, demo_folder: Path) -> None:
     """No file is left."""
-    with pytest.raises(BuildError, match=r"no image format has the ending `\.nope`"):
-        preview(prepared(tmp_path, demo_folder), tmp_path / "sheet.nope")
-    assert not (tmp_path / "sheet.nope").exists()
+    with pytest.raises(BuildError, match=r"no preview has the ending `\.nope`"):
+        preview(demo_folder).save(tmp_path / "sheet.nope")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_to_augment_is_told(tmp_path: Path, demo_folder: Path) -> None:
+def test_nothing_to_augment_is_told(demo_folder: Path) -> None:
     """All images are in a split that gets no variants."""
     with pytest.raises(BuildError, match="no source image gets variants"):
-        preview(prepared(tmp_path, demo_folder, MANIFEST + "augment: [test]\n"), tmp_path / "sheet.png")
+        preview({**MANIFEST, "augment": ["test"]}, sources=[demo_folder])
 
 
-def test_labels_are_drawn_where_they_are() -> None:
-    """The box's line is on its edges; inside and outside the image is untouched."""
-    image = np.full((60, 80, 3), 50, np.uint8)
-    shown = np.asarray(drawn(image, [Annotation("cat", (20.0, 10.0, 60.0, 40.0))]))
-    assert (shown[10, 20:60] != 50).any(axis=1).all()
-    assert (shown[10:40, 20] != 50).any(axis=1).all()
-    np.testing.assert_array_equal(shown[20:30, 30:50], 50)
-    np.testing.assert_array_equal(shown[50:], 50)
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".html"])
+def test_every_ending_gives_its_format(tmp_path: Path, demo_folder: Path, ending: str) -> None:
+    """HTML is one file without addresses of others."""
+    path = preview(MANIFEST, sources=[demo_folder]).save(tmp_path / f"sheet{ending}")
+    if ending == ".html":
+        text = path.read_text(encoding="utf-8")
+        assert text.count("<figure>") == 4
+        assert "http" not in text
+    else:
+        with PillowImage.open(path) as image:
+            assert image.format == {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[ending]
+
+
+def test_notebooks_show_it(demo_folder: Path) -> None:
+    """As a picture and as HTML."""
+    shown = amp.preview(demo_folder)
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    assert shown._repr_html_().startswith("<img ")

@@ -62,25 +62,46 @@ def build(
 
 @command
 def preview(
-    manifest: Manifest = Path("amp.yaml"),
-    out: Annotated[Path, typer.Option("-o", "--out", help="The image to write.")] = Path("preview.jpg"),
-    images: Annotated[int, typer.Option(min=1, max=50, help="How many source images to show.")] = 1,
+    target: Annotated[str, typer.Argument(help="A manifest, a set (its labels alone), or a build.")] = "amp.yaml",
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .jpg, .png, .webp or .html file.")] = Path("preview.jpg"),
+    images: Annotated[int | None, typer.Option(min=1, max=500, help="How many images; 1, or 20 of a set.")] = None,
+    random: Annotated[int | None, typer.Option("--random", min=1, max=500, help="So many at random instead.")] = None,
+    seed: Annotated[int, typer.Option(help="For --random: another seed, other images.")] = 0,
+    image: Annotated[str | None, typer.Option("--image", help="Images whose name contains this.")] = None,
+    class_: Annotated[str | None, typer.Option("--class", help="Images with a label of this class.")] = None,
+    filter_: Annotated[list[str] | None, typer.Option("--filter", help="Only this filter or mix; repeatable.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Large, one below the other.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show it when it is there.")] = False,
     source: Sources = None,
     settings: Settings = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
-    """Draw the variants of the first images with their labels, to look at before building."""
-    from amp_datasets.building.plan import prepare
+    """Draw labels, or the variants of an image, to look at before building."""
     from amp_datasets.view.preview import preview as run
 
-    prepared = prepare(manifest, sources=source or (), settings=settings or (), plugin_dirs=plugin_dirs or ())
-    tiles = run(prepared, out, images)
+    with progress_bar(quiet=json_) as progress:
+        gallery = run(
+            target,
+            images=random or images,
+            seed=seed if random else None,
+            name=image,
+            category=class_,
+            filters=filter_ or (),
+            full=full,
+            sources=source or (),
+            settings=settings or (),
+            plugin_dirs=plugin_dirs or (),
+            progress=progress,
+        )
+    gallery.save(out)
     if json_:
-        emit_json({"out": str(out), "images": tiles})
+        emit_json({"out": str(out), "images": len(gallery.tiles)})
         return
-    say(f"wrote {out} with {tiles} images")
-    next_step(f"amp build {manifest}")
+    say(f"wrote {out} with {len(gallery.tiles)} images")
+    next_step(f"amp build {target}")
+    if open_:
+        typer.launch(str(out))
 
 
 @command
