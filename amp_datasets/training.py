@@ -16,6 +16,7 @@ import numpy as np
 
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.arrow_reader import IMAGE_LABELS, OBJECTS
+from amp_datasets.images.decoding import rgb_of
 from amp_datasets.rows.schema import class_names
 
 Row = Mapping[str, Any]
@@ -41,7 +42,7 @@ class DetrTransform:
         return dict(self.processor(images=images, annotations=annotations, return_tensors="pt"))
 
     def _pair(self, row: Row) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-        image = np.asarray(row["image"].convert("RGB"))
+        image = rgb_of(row["image"])
         if self.augment is None:
             return image, to_coco_annotations(row)
         objects = row["objects"]

@@ -14,6 +14,7 @@ from amp_datasets.building.assemble import finish, finish_lazy
 from amp_datasets.building.engines import local
 from amp_datasets.building.inputs import GivenManifest, GivenSource
 from amp_datasets.building.plan import Prepared, expect, new_report, prepare, tasks
+from amp_datasets.building.process import borrowed
 from amp_datasets.building.report import COUNTED_COLUMNS, BuildReport
 from amp_datasets.building.worker import Task
 from amp_datasets.building.workspace import Workspace
@@ -63,7 +64,7 @@ def build_prepared(
     started = time.monotonic()
     report = new_report(prepared, out)
     _refuse_overlap(prepared.manifest, out)
-    with Workspace(out) as workspace, _writing(workspace.tree):
+    with borrowed(), Workspace(out) as workspace, _writing(workspace.tree):
         ready = workspace.reusable()
         workspace.start()
         todo = tasks(prepared, ready)

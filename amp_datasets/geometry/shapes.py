@@ -6,6 +6,7 @@ pycocotools; both are the field's own tools for it.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -201,6 +202,10 @@ def min_area_rectangle(points: FloatArray) -> FloatArray:
     return _open(rectangle_.exterior) if rectangle_.geom_type == "Polygon" else rectangle(bounds([points]))
 
 
+_WARNING_FILTERS = threading.Lock()
+"""They are the process's: two threads that change them would each restore what the other had set."""
+
+
 def encode_mask(mask: NDArray[np.bool_]) -> Mask:
     """A (height, width) mask as run lengths."""
     packed = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -209,7 +214,7 @@ def encode_mask(mask: NDArray[np.bool_]) -> Mask:
 
 def decode_mask(mask: Mask) -> NDArray[np.bool_]:
     """Run lengths as a (height, width) mask."""
-    with warnings.catch_warnings():  # pycocotools knows an older way of handing over an array, NumPy 2 says so
+    with _WARNING_FILTERS, warnings.catch_warnings():  # pycocotools hands over an array in an old way, NumPy 2 says so
         warnings.simplefilter("ignore", DeprecationWarning)
         return np.asarray(coco_mask.decode(coco_rle(mask)), dtype=np.bool_)
 

@@ -19,7 +19,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from amp_datasets.images.kinds import Encoding, Header, ValueRange
+from amp_datasets.images.kinds import RANGE_KEYWORD, Encoding, Header, ValueRange, values_of
 from amp_datasets.images.opening import careful, open_image
 from amp_datasets.model import Image
 
@@ -49,7 +49,8 @@ class Layers:
 def decode(data: bytes, header: Header, where: object = None, values: ValueRange | None = None) -> Image:
     """The upright image as a contiguous (height, width, 3) RGB array; an ImageError if it is damaged.
 
-    `values` are black and white of an image deeper than 8 bits; without them the range of its type.
+    `values` are black and white of an image deeper than 8 bits; without them what the file says, or else the range of
+    its type.
     """
     with careful(where):
         if header.format == "jpeg" and header.subsampling is not None:
@@ -57,7 +58,7 @@ def decode(data: bytes, header: Header, where: object = None, values: ValueRange
             return _upright(np.asarray(decoded), header)
         if header.depth > 8:
             stored, alpha = _stored(data, header)
-            return _flat(_as_rgb(to_8_bits(stored, values or full_range(stored))), alpha)
+            return _flat(_as_rgb(to_8_bits(stored, values or header.values or full_range(stored))), alpha)
         if header.format == "webp":
             return _flat(*_parted(_upright(_opencv(data), header)))
         return _by_pillow(data, header)
@@ -71,13 +72,24 @@ def decode_layers(
         with careful(where):
             stored, _ = _stored(data, header)
             deep = np.ascontiguousarray(stored, dtype=np.uint16)
-            return Layers(_as_rgb(to_8_bits(stored, values or full_range(stored))), deep=deep)
+            scaled = to_8_bits(stored, values or header.values or full_range(stored))
+            return Layers(_as_rgb(scaled), deep=deep)
     if not encoding.alpha:
         return Layers(decode(data, header, where, values))
     with careful(where):
         colours, alpha = _with_alpha(data, header, values)
         colours[alpha == 0] = WHITE
         return Layers(colours, alpha=alpha)
+
+
+def rgb_of(image: PillowImage.Image) -> Image:
+    """An image that a library has opened, as `decode` gives it; it is upright already."""
+    if image.mode.startswith("I") or image.mode == "F":
+        stored = np.asarray(image)
+        return _as_rgb(to_8_bits(stored, values_of(image.info.get(RANGE_KEYWORD)) or full_range(stored)))
+    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        return _flat(*_split(np.asarray(image.convert("RGBA"))))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def extremes(data: bytes, header: Header, where: object = None) -> ValueRange:
@@ -174,7 +186,7 @@ def _with_alpha(data: bytes, header: Header, values: ValueRange | None) -> tuple
     """Colours that are not yet laid over anything, and alpha; both upright, the colours free to be written to."""
     if header.depth > 8:
         stored, alpha = _stored(data, header)
-        colours = _as_rgb(to_8_bits(stored, values or full_range(stored)))
+        colours = _as_rgb(to_8_bits(stored, values or header.values or full_range(stored)))
     elif header.format == "webp":
         colours, alpha = _parted(_upright(_opencv(data), header))
     else:

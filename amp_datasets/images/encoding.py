@@ -7,16 +7,12 @@ import zlib
 from typing import Any
 
 import cv2
-import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from amp_datasets.errors import ImageError
-from amp_datasets.images.kinds import Encoding, ValueRange
-
-RANGE_KEYWORD = "amp-values"
-"""Keyword of a PNG's text chunk with the values that are black and white in a 16-bit image."""
+from amp_datasets.images.kinds import RANGE_KEYWORD, Encoding, ValueRange
 
 _HEADER_END = 33
 """Signature and IHDR of a PNG; other chunks may follow."""
@@ -67,12 +63,3 @@ def _with_range(png: bytes, values: ValueRange) -> bytes:
     chunk = b"tEXt" + text
     whole = len(text).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     return png[:_HEADER_END] + whole + png[_HEADER_END:]
-
-
-def values_of(text: object) -> ValueRange | None:
-    """What `RANGE_KEYWORD` says in a file; None if it is not there or says nothing."""
-    try:
-        low, high = (float(word) for word in str(text).split())
-    except ValueError:
-        return None
-    return (low, high) if np.isfinite([low, high]).all() and low < high else None

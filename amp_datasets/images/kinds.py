@@ -22,6 +22,9 @@ ValueRange = tuple[float, float]
 WRITABLE: dict[str, ImageFormat] = {name: name for name in get_args(ImageFormat)}
 """The formats that an image keeps; others become PNG."""
 
+RANGE_KEYWORD = "amp-values"
+"""Keyword of a PNG's text chunk with the values that are black and white in a 16-bit image."""
+
 DEEP, FLAT, INKS, FRAMES, PROFILE = (
     "more than 8 bits a channel become 8",
     "transparency is laid over white",
@@ -54,7 +57,8 @@ class Limits:
 class Header:
     """What an image's first bytes say. `stored` is its size before the EXIF orientation (1 to 8) is applied.
 
-    `depth` is the bits of one sample; `is_lossless` says that a WebP was coded without loss (VP8L).
+    `depth` is the bits of one sample; `is_lossless` says that a WebP was coded without loss (VP8L), `values` are
+    black and white as the file itself states them.
     """
 
     format: str
@@ -68,6 +72,7 @@ class Header:
     has_more_images: bool = False
     has_profile: bool = False
     is_lossless: bool = False
+    values: ValueRange | None = None
 
     @property
     def size(self) -> Size:
@@ -138,6 +143,15 @@ def load_encoding(text: str) -> Encoding:
     raw = json.loads(text)
     values = raw.pop("values", None)
     return Encoding(**raw, values=None if values is None else (float(values[0]), float(values[1])))
+
+
+def values_of(text: object) -> ValueRange | None:
+    """What a file says under `RANGE_KEYWORD`; None if that is no range."""
+    try:
+        low, high = (float(word) for word in str(text).split())
+    except ValueError:
+        return None
+    return (low, high) if np.isfinite([low, high]).all() and low < high else None
 
 
 def keeps_depth(header: Header) -> bool:

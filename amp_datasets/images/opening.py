@@ -25,7 +25,7 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from amp_datasets.errors import AmpError, BuildError, ImageError
-from amp_datasets.images.kinds import Colour, Header, Limits, Subsampling
+from amp_datasets.images.kinds import RANGE_KEYWORD, Colour, Header, Limits, Subsampling, values_of
 from amp_datasets.model import Size
 
 _ORIENTATION_TAG = 0x0112
@@ -155,6 +155,7 @@ def _png(data: bytes, image: Any) -> Header:
         has_alpha=colour in (4, 6) or "transparency" in image.info,
         has_more_images=bool(getattr(image, "is_animated", False)),
         has_profile="icc_profile" in image.info,
+        values=values_of(image.info.get(RANGE_KEYWORD)) if depth == 16 else None,
     )
 
 

@@ -142,7 +142,7 @@ class Replayer:
 
     def differences(self) -> list[str]:
         """What of this machine and its libraries is not as it was when the build was made."""
-        return list(_differences(self.lock, self.registry))
+        return differences(self.lock, self.registry)
 
     def _source(self, row: Mapping[str, Any]) -> bytes:
         return self._held(row) or self._finder.read(row["source_id"], row["source_sha256"])
@@ -157,7 +157,8 @@ class Replayer:
         return data if hashlib.sha256(data).hexdigest() == row["source_sha256"] else None
 
 
-def _differences(lock: Mapping[str, Any], registry: Registry) -> list[str]:
+def differences(lock: Mapping[str, Any], registry: Registry) -> list[str]:
+    """What of libraries, filters and machine is not as a lock says, in words."""
     found = []
     versions = library_versions()
     for name, was in sorted(lock["versions"].items()):

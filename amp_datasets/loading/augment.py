@@ -6,16 +6,17 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from amp_datasets.errors import AmpError, ImageError, SourceError
-from amp_datasets.images.codec import Limits, decode, encode, encoding_for, read_header
+from amp_datasets.images.codec import Encoding, Limits, decode, encode, encoding_for, read_header
+from amp_datasets.images.kinds import changes
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
-from amp_datasets.model import Category
+from amp_datasets.model import Category, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.rows.detection import BoxForm, Columns, find_columns
 from amp_datasets.variants.maker import Planned, VariantMaker, render
@@ -102,20 +103,22 @@ class _Augmenter:
     def __call__(self, batch: Batch) -> Batch:
         """The rows that come of a batch of one."""
         row = {name: values[0] for name, values in batch.items()}
-        rows = [*([row] if self.originals else []), *self._variants(row)]
+        rows = list(self._rows(row))
         return {name: [each[name] for each in rows] for name in row}
 
-    def _variants(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _rows(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         columns, maker = self.job.columns, maker_of(self.job.recipe)
         opened = open_row(row, columns, maker)
-        if opened is None:
+        if opened is None:  # the image is broken: the row stays as it is
+            yield from [row] if self.originals else []
             return
-        original, encoding = opened
-        for planned in maker.plan_all(original):
+        if self.originals:
+            yield {**row, columns.image: opened.file(opened.original.image)} if opened.is_odd else row
+        for planned in maker.plan_all(opened.original):
             if isinstance(planned, Planned):
-                image = render(original.image, planned)
+                image = render(opened.original.image, planned)
                 new = columns.row(row, planned.judged.annotations, (image.shape[1], image.shape[0]))
-                yield {**new, columns.image: {"bytes": encode(image, encoding), "path": None}}
+                yield {**new, columns.image: opened.file(image)}
 
 
 @functools.lru_cache(maxsize=4)
@@ -124,8 +127,24 @@ def maker_of(recipe: str) -> VariantMaker:
     return VariantMaker(load_recipe(recipe))
 
 
-def open_row(row: Mapping[str, Any], columns: Columns, maker: VariantMaker) -> tuple[Original, Any] | None:
-    """A row's decoded image with its labels, and how its variants are encoded; None for an image that is broken."""
+@dataclass(frozen=True)
+class OpenRow:
+    """A row's decoded image with its labels, and how its variants are encoded.
+
+    It is odd if readers would not agree about it (16 bits, transparency, CMYK): then it is written anew, as in a build.
+    """
+
+    original: Original
+    encoding: Encoding
+    is_odd: bool
+
+    def file(self, image: Image) -> dict[str, Any]:
+        """An image as `datasets` stores it."""
+        return {"bytes": encode(image, self.encoding), "path": None}
+
+
+def open_row(row: Mapping[str, Any], columns: Columns, maker: VariantMaker) -> OpenRow | None:
+    """A row's image, decoded; None for one that is broken. Depth and transparency are kept by builds alone."""
     limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
     try:
         data = image_bytes(row[columns.image])
@@ -135,7 +154,8 @@ def open_row(row: Mapping[str, Any], columns: Columns, maker: VariantMaker) -> t
         return None
     annotations = columns.annotations(row, (image.shape[1], image.shape[0]))
     original = Original(image, hashlib.sha256(data).hexdigest(), annotations)
-    return original, encoding_for(header, maker.recipe.encode)
+    encoding = encoding_for(header, replace(maker.recipe.encode, depth=8, alpha="flatten"))
+    return OpenRow(original, encoding, bool(changes(header, encoding)))
 
 
 def image_bytes(value: Mapping[str, Any]) -> bytes:

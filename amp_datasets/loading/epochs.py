@@ -12,9 +12,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from amp_datasets.errors import AmpError
+from amp_datasets.images.decoding import rgb_of
 from amp_datasets.loading.augment import maker_of
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
@@ -65,7 +64,7 @@ class EpochTransform:
         from PIL import Image as PillowImage
 
         columns = self.columns = self.columns or columns_of_row(row, self.boxes)
-        image: Image = np.asarray(row[columns.image].convert("RGB"))
+        image: Image = rgb_of(row[columns.image])
         maker = maker_of(self.recipe)
         digest = hashlib.sha256(image.tobytes()).hexdigest()
         original = Original(image, digest, self._annotations(row, columns, image))

@@ -13,46 +13,98 @@ import io
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.ipc
 from datasets import Dataset, config
 from fsspec import AbstractFileSystem
 
-from amp_datasets.errors import BuildError
-from amp_datasets.ledger.lock import read_lock
+from amp_datasets.errors import AmpError, BuildError
+from amp_datasets.images.codec import Limits
+from amp_datasets.ledger.lock import is_ours, read_lock
+from amp_datasets.ledger.replay import differences
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, read_ledger
 from amp_datasets.model import Category, ImageFile
+from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import read_image_file
 from amp_datasets.variants.recipe import Recipe, load_recipe
 from amp_datasets.variants.remaker import Remaker
 
 PROTOCOL = "amp"
 _OPEN_SETS = 4
+_STATE_DIGITS = 16
+_CHECKED, _UNCHECKED = "=", "~"
+"""What an address says before the state of its set."""
 
 
 class LazySet:
-    """A lazy set on disk: opens its images by split and name."""
+    """A lazy set on disk, as one lock describes it: opens its images by split and name, from any thread."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.lock = read_lock(root)
-        self.remaker = Remaker(recipe_of(self.lock))
+        self.is_planned = self.root.parent == planned_sets().resolve()
+        self.is_ours = self.is_planned or is_ours(root)
+        if file_sha256(self.root / LEDGER_FILE, follow=True) != self.lock["files"].get(LEDGER_FILE):
+            raise BuildError(
+                "the ledger is not the one that was written", where=self.root, fix="get the whole set again"
+            )
+        self._recipe = recipe_of(self.lock)
         self._rows = Dataset.from_file(str(_arrow_copy(root)))
         names = zip(self._rows["split"], self._rows["file_name"], self._rows["status"], strict=True)
         self._index = {(split, name): i for i, (split, name, status) in enumerate(names) if status == MADE}
+        self._own = threading.local()
 
-    def image(self, split: str, name: str) -> bytes:
-        """The file's bytes, made now. Raises FileNotFoundError for a name that is not in the ledger."""
+    @property
+    def digest(self) -> str:
+        """What tells this state of the set from every other one."""
+        return str(self.lock["lock_digest"])
+
+    @property
+    def remaker(self) -> Remaker:
+        """This thread's own: filters draw from generators that are reseeded in place.
+
+        What an image may cost is settled by us, unless the set was made by this user, from a manifest of their own.
+        """
+        if not hasattr(self._own, "remaker"):
+            own, ours = Limits(self._recipe.max_bytes, self._recipe.max_pixels), Limits()
+            least = Limits(min(own.max_bytes, ours.max_bytes), min(own.max_pixels, ours.max_pixels))
+            self._own.remaker = Remaker(self._recipe, limits=own if self.is_ours else least)
+        remaker: Remaker = self._own.remaker
+        return remaker
+
+    def image(self, split: str, name: str, *, check: bool = True) -> bytes:
+        """The file's bytes, made now. Raises FileNotFoundError for a name that is not in the ledger.
+
+        A BuildError if the row cannot be followed, or, with `check`, if the bytes are not those that the ledger names.
+        """
         index = self._index.get((split, name))
         if index is None:
             raise FileNotFoundError(f"{self.root}: no image {split}/{name}")
-        row = self._rows[index]
-        return self.remaker.remake(row, lambda: read_image_file(self._source(row), self.remaker.limits.max_bytes)).data
+        row, remaker = self._rows[index], self.remaker
+        try:
+            data = remaker.remake(row, lambda: read_image_file(self._source(row), remaker.limits.max_bytes)).data
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            if isinstance(error, AmpError):
+                raise
+            what = f"the ledger's line of {split}/{name} cannot be followed: {error}"
+            raise BuildError(what, where=self.root, fix="get the whole set again from where it was made") from error
+        if check and row["sha256"] not in ("", hashlib.sha256(data).hexdigest()):
+            raise BuildError(
+                f"{split}/{name} is not made as it was: {self._differences() or 'nobody knows why'}",
+                where=self.root,
+                fix="install the versions that the set's card names, or take what comes: `amp.load(..., check=False)`",
+            )
+        return data
+
+    def _differences(self) -> str:
+        """What is not as it was when the set was made, in words."""
+        return "; ".join(differences(self.lock, self.remaker.maker.registry))
 
     def _source(self, row: Mapping[str, Any]) -> ImageFile:
         """Where a row's source is: in the set's own folder, or, in a set planned on this machine, anywhere.
@@ -66,7 +118,7 @@ class LazySet:
             is_inside = _is_inside(path) and place.is_file()
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise BuildError("the ledger does not say where this source is", where=self.root) from error
-        if not is_inside and self.root.parent != planned_sets().resolve():
+        if not is_inside and not self.is_planned:
             raise BuildError(
                 "the lazy set lacks a source, or names one outside of its folder",
                 where=f"{self.root}: {path}",
@@ -84,17 +136,53 @@ class VariantFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
         if mode != "rb":
             raise PermissionError(f"{path}: a lazy set is read-only")
-        folder, split, name = _parts(path)
-        return io.BytesIO(open_lazy(Path(folder)).image(split, name))
+        return io.BytesIO(open_address(path))
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Name and type; the size is not known before the image is made."""
         return {"name": path, "size": None, "type": "file"}
 
 
-@functools.lru_cache(maxsize=_OPEN_SETS)
+class Address(NamedTuple):
+    """What an address says: the set's folder, which state of it, and an image; whether that is to be checked."""
+
+    root: Path
+    state: str
+    split: str
+    name: str
+    check: bool
+
+
+def open_address(url: str) -> bytes:
+    """The bytes of the image at an address of ours.
+
+    Raises BuildError if the set was built again since its rows were loaded: its labels may be others now.
+    """
+    address = _parsed(url)
+    lazy = open_lazy(address.root)
+    if not lazy.digest.startswith(address.state):
+        raise BuildError(
+            "the set was built again since these rows were loaded",
+            where=address.root,
+            fix="load it again: their labels may not be those of its images any more",
+        )
+    return lazy.image(address.split, address.name, check=address.check)
+
+
 def open_lazy(root: Path) -> LazySet:
-    """The lazy set in a folder, opened once in a process."""
+    """The lazy set in a folder as it is now; opened once in a process for each of its states."""
+    found = []
+    for name in (LOCK_FILE, LEDGER_FILE):
+        try:
+            state = (root / name).stat()
+        except OSError as error:
+            raise FileNotFoundError(f"{root}: no lazy set") from error
+        found.append((state.st_mtime_ns, state.st_size, state.st_ino))
+    return _opened(root, tuple(found))
+
+
+@functools.lru_cache(maxsize=_OPEN_SETS)
+def _opened(root: Path, _state: tuple[tuple[int, int, int], ...]) -> LazySet:
     return LazySet(root)
 
 
@@ -103,9 +191,10 @@ def planned_sets() -> Path:
     return Path(config.HF_DATASETS_CACHE) / "amp" / "sets"
 
 
-def url_of(root: Path, split: str, name: str) -> str:
-    """The address under which `datasets` finds an image of a lazy set."""
-    return f"{PROTOCOL}://{root.resolve().as_posix()}/images/{split}/{name}"
+def url_of(root: Path, split: str, name: str, *, check: bool = True) -> str:
+    """The address under which `datasets` finds an image of a lazy set in the state that it has now."""
+    state = open_lazy(root.resolve()).digest[:_STATE_DIGITS]
+    return f"{PROTOCOL}://{root.resolve().as_posix()}/{_CHECKED if check else _UNCHECKED}{state}/images/{split}/{name}"
 
 
 def is_lazy(folder: Path) -> bool:
@@ -143,13 +232,15 @@ def _is_inside(path: str) -> bool:
     return not words.is_absolute() and not PureWindowsPath(path).drive and ".." not in words.parts
 
 
-def _parts(path: str) -> tuple[str, str, str]:
-    folder, images, rest = path.removeprefix(f"{PROTOCOL}://").rpartition("/images/")
+def _parsed(url: str) -> Address:
+    place, images, rest = url.removeprefix(f"{PROTOCOL}://").rpartition("/images/")
+    folder, _, state = place.rpartition("/")
     split, slash, name = rest.partition("/")
-    if not images or not slash or "/" in name:
-        raise FileNotFoundError(path)
+    if not images or not slash or not name or "/" in name or state[:1] not in (_CHECKED, _UNCHECKED):
+        raise FileNotFoundError(url)
     # `datasets` takes the first slash of an absolute path for part of the address.
-    return folder if Path(folder).is_absolute() else f"/{folder}", split, name
+    root = Path(folder if Path(folder).is_absolute() else f"/{folder}")
+    return Address(root, state[1:], split, name, state.startswith(_CHECKED))
 
 
 def _arrow_copy(root: Path) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,20 +17,23 @@ from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 from amp_datasets.building.api import ledger_of, run_tasks
 from amp_datasets.building.assemble import lock_of
 from amp_datasets.building.plan import Prepared, prepare, tasks
+from amp_datasets.building.process import borrowed
 from amp_datasets.building.worker import Task
 from amp_datasets.building.workspace import is_build
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import BuildError, nearest
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
+from amp_datasets.loading.images import checked
 from amp_datasets.loading.lazy import categories_of, is_lazy, planned_sets, url_of
 from amp_datasets.manifest.dump import manifest_document
-from amp_datasets.model import LabelSet
+from amp_datasets.model import SPLITS, LabelSet
 from amp_datasets.rows.parquet_writer import labelled_rows
 from amp_datasets.rows.schema import features, kinds_of
 from amp_datasets.variants.recipe import digest
 
 _MANIFEST_SUFFIXES = {".yaml", ".yml", ".json"}
+_REPOSITORY = re.compile(r"[\w][\w.-]*/[\w.-]*[\w]", re.ASCII)
 
 
 def load(
@@ -38,13 +43,17 @@ def load(
     settings: Sequence[str] = (),
     streaming: bool = False,
     shards: int = 64,
+    check: bool = True,
 ) -> DatasetDict | IterableDatasetDict:
     """The splits of a build, of a lazy set, or of a manifest, as typed datasets (ClassLabel, boxes in COCO's form).
 
     From a lazy set or a manifest every image is made when it is asked for, bit for bit as `amp build` writes it; for a
     manifest the draws are planned first (seconds for hundreds of sources) and kept in the cache of `datasets`.
     Plugins of your own are found through entry points or AMP_PLUGINS_DIR, in worker processes too.
-    `streaming` gives iterable datasets, a lazy one cut into at most `shards`. Raises AmpError on bad input.
+    `streaming` gives iterable datasets, a lazy one cut into at most `shards`. An image of a lazy set that is not made
+    as its ledger says (other versions of libraries, another processor) is an error unless `check` is False. Any other
+    path is a dataset of the hub, `owner/name`. Only the formats that a build may hold are decoded. Raises AmpError on
+    bad input.
     """
     place = Path(path)
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
@@ -52,17 +61,45 @@ def load(
     if is_build(place):
         if not is_lazy(place):
             return _built_splits(place, streaming)
-        lazy = _lazy_splits(place)
+        lazy = _lazy_splits(place, check)
         return lazy if not streaming else _iterable(lazy, shards)
     if place.exists():
         raise BuildError("this is neither a build nor a manifest", where=place, fix="run `amp build`, and load its -o")
-    return load_dataset(str(path), streaming=streaming)
+    return _from_hub(str(path), streaming)
 
 
 def _built_splits(build: Path, streaming: bool) -> DatasetDict | IterableDatasetDict:
-    """The rows of a build. `datasets` alone would take any two folders of one name and card for the same set."""
-    content = f"{build.resolve()} {read_lock(build)['lock_digest']}"  # becomes part of the name in its cache
-    return load_dataset(str(build), streaming=streaming, description=content)
+    """The rows of a build: of its own files, whatever its card says, and no image outside of it is opened.
+
+    `datasets` alone would take any two folders of one name for the same set, so the content is named too.
+    """
+    lock = read_lock(build)
+    splits = [split for split in SPLITS if (build / "images" / split).is_dir()]
+    folder = glob.escape(build.resolve().as_posix())
+    files = {split: f"{folder}/images/{split}/**" for split in splits}
+    content = f"{build.resolve()} {lock['lock_digest']}"
+    rows = load_dataset("imagefolder", data_files=files, streaming=streaming, description=content)
+    return checked(rows, build)
+
+
+def _from_hub(name: str, streaming: bool) -> DatasetDict | IterableDatasetDict:
+    """A dataset of the hub. What looks like a path of this machine is a typing error, and nothing is asked for it."""
+    repository = name.removeprefix("hf://datasets/").partition("@")[0]
+    folder = Path(name).expanduser().parent
+    if not _REPOSITORY.fullmatch(repository) or (folder != Path() and folder.exists()):
+        here = [path.name for path in folder.iterdir() if is_build(path)] if folder.is_dir() else []
+        near = nearest(Path(name).name, here)
+        fix = "give a build, a lazy set, a manifest, or a dataset of the hub as `owner/name`"
+        raise BuildError(
+            "there is nothing here", where=name, fix=fix if near is None else f"did you mean `{folder / near}`?"
+        )
+    try:
+        revision = name.partition("@")[2] or None
+        return checked(load_dataset(repository, streaming=streaming, revision=revision))
+    except (OSError, ValueError, RuntimeError) as error:  # `datasets` has a dozen kinds of these
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        fix = "check the name and the network; it is no folder or manifest of this machine"
+        raise BuildError(f"the dataset cannot be loaded from the hub: {told}", where=name, fix=fix) from error
 
 
 def _iterable(splits: DatasetDict, shards: int) -> IterableDatasetDict:
@@ -71,21 +108,21 @@ def _iterable(splits: DatasetDict, shards: int) -> IterableDatasetDict:
     )
 
 
-def _lazy_splits(root: Path) -> DatasetDict:
+def _lazy_splits(root: Path, check: bool) -> DatasetDict:
     """The rows of a lazy set, each with an address in place of its image."""
     ledger = Dataset.from_list(list(read_ledger(root)))
     categories = categories_of(read_lock(root))
     labels = LabelSet(categories, built_samples(ledger, root / "images"))
     kinds = kinds_of(labels.samples)
-    rows: dict[str, list[Mapping[str, Any]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for sample, row in labelled_rows(labels, kinds):
         split = str(sample.split)
-        address = url_of(root, split, sample.source_id)
+        address = url_of(root, split, sample.source_id, check=check)
         rows.setdefault(split, []).append({"image": {"bytes": None, "path": address}, **row})
     if not rows:
         raise BuildError("not one image can be made", where=root, fix="`amp build` says why")
     types = features(categories, kinds)
-    return DatasetDict({split: Dataset.from_list(list(found), features=types) for split, found in rows.items()})
+    return checked(DatasetDict({split: Dataset.from_list(found, features=types) for split, found in rows.items()}))
 
 
 def _planned(prepared: Prepared) -> Path:
@@ -97,7 +134,7 @@ def _planned(prepared: Prepared) -> Path:
     if (root / LOCK_FILE).is_file():
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".planning-") as work:
+    with borrowed(), tempfile.TemporaryDirectory(dir=root.parent, prefix=".planning-") as work:
         shards, tree = Path(work) / "shards", Path(work) / "set"
         shards.mkdir()
         tree.mkdir()

@@ -112,7 +112,7 @@ def _take_in(
     joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
     samples = list(labels.samples)
     looked = list(fingerprints([s.image for s in samples], limits, near=False))
-    ranges = _ranges(labels, looked)
+    ranges = _ranges(looked)
     for sample, found in zip(samples, looked, strict=True):
         source_id = f"{set_name}/{sample.source_id}"
         if isinstance(found, UnreadableError):
@@ -126,18 +126,20 @@ def _take_in(
         mapped = _mapped(sample, source_id, mapping, joining)
         if mapped is not None:
             header = found.header
-            values = None if header is None or header.depth <= 8 else ranges.get(header.is_float)
+            values = None
+            if header is not None and header.depth > 8:
+                values = labels.values or header.values or ranges.get(header.is_float)
             sides = tuple(sorted(single))
             joining.items.append(Item(mapped, "", found.sha256, set_name, sides, header, values))
 
 
-def _ranges(labels: LabelSet, looked: Iterable[Fingerprint | SourceError]) -> dict[bool, ValueRange]:
-    """What is black and white in a set's deep images, declared or measured: for whole numbers, and for fractions."""
+def _ranges(looked: Iterable[Fingerprint | SourceError]) -> dict[bool, ValueRange]:
+    """What is black and white in a set's deep images as measured: for whole numbers, and for fractions."""
     found: dict[bool, list[ValueRange]] = {}
     for each in looked:
         if isinstance(each, Fingerprint) and each.header is not None and each.extremes is not None:
             found.setdefault(each.header.is_float, []).append(each.extremes)
-    return {is_float: labels.values or range_of(each, is_float=is_float) for is_float, each in found.items()}
+    return {is_float: range_of(each, is_float=is_float) for is_float, each in found.items()}
 
 
 def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: _Joining) -> Sample | None:

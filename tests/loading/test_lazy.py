@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,15 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_builds import ledger, small_build, tree
+from small_builds import ledger, rebuild, small_build, tree, write_manifest, write_set
 
 import amp_datasets as amp
 from amp_datasets.building.api import build
 from amp_datasets.errors import AmpError, BuildError
+from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE
-from amp_datasets.loading.lazy import is_lazy, open_lazy, url_of
+from amp_datasets.loading.lazy import is_lazy, open_address, open_lazy, url_of
 
 Row = dict[str, Any]
 
@@ -51,7 +54,6 @@ def forge(folder: Path, change: Callable[[Row], Row], lock: Callable[[Row], Row]
     pq.write_table(pa.Table.from_pylist(rows), folder / LEDGER_FILE)
     (folder / LOCK_FILE).unlink()
     seal(folder, lock({key: value for key, value in old.items() if key not in {"files", "lock_digest"}}))
-    open_lazy.cache_clear()
 
 
 def first(folder: Path, spec: str = "original") -> bytes:
@@ -153,13 +155,11 @@ def test_a_link_is_followed_to_the_file_with_the_ledgers_digest_only(lazy: Path)
     for source in sorted((lazy / "sources").iterdir()):
         source.rename(lazy.parent / "blobs" / source.name)
         source.symlink_to(lazy.parent / "blobs" / source.name)
-    open_lazy.cache_clear()
     assert first(lazy) == expected
     for target, words in (("/etc/hostname", "changed|lacks"), ("/dev/zero", "lacks a source"), ("gone", "lacks")):
         for source in (lazy / "sources").iterdir():
             source.unlink()
             source.symlink_to(target)
-        open_lazy.cache_clear()
         with pytest.raises(AmpError, match=words):
             first(lazy)
 
@@ -215,3 +215,101 @@ def test_reading_leaves_the_set_as_it_was(place: Path) -> None:
     before = tree(place / "lazy set")
     amp.load(place / "lazy set")["train"][1]
     assert tree(place / "lazy set") == before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_every_image_is_the_built_file_however_many_threads_read(place: Path, threads: int) -> None:
+    """Each thread draws from generators of its own; read in a shuffled order, twice, so that they overlap."""
+    rows = [row for row in ledger(place / "build") if row["status"] == "made"] * 2
+    random.Random(threads).shuffle(rows)
+
+    def same(row: Row) -> bool:
+        data = open_address(url_of(place / "lazy set", row["split"], row["file_name"]))
+        return data == (place / "build" / "images" / row["split"] / row["file_name"]).read_bytes()
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert all(pool.map(same, rows))
+
+
+def test_a_set_that_is_built_again_is_never_stale(tmp_path: Path) -> None:
+    """In one process: what is loaded anew is the new set; rows of the old one refuse, for their labels are others."""
+    write_set(tmp_path / "set", 2)
+    seen = {}
+    for seed in (1, 2):
+        write_manifest(tmp_path / "amp.yaml", ["set"], seed=seed)
+        build(tmp_path / "amp.yaml", out=tmp_path / "lazy", jobs=1, lazy=True)
+        rebuild(tmp_path)
+        seen[seed] = amp.load(tmp_path / "lazy")["train"]
+        built = amp.load(tmp_path / "build")["train"]
+        assert len(built) == len(seen[seed])
+        for made, file in zip(seen[seed], built, strict=True):
+            assert made["objects"] == file["objects"]
+            assert made["image"].tobytes() == file["image"].tobytes()
+    with pytest.raises(BuildError, match="built again since these rows were loaded"):
+        seen[1][0]
+    assert seen[2][0]["image"].size == (64, 48)
+
+
+PLUGIN = '''
+"""A filter of the user's."""
+
+from typing import Any, ClassVar
+
+from amp_datasets.filtering.base import PixelFilter, Settings
+
+
+class Darker(PixelFilter):
+    """Darker by a factor."""
+
+    name: ClassVar[str] = "darker"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    class InitSchema(Settings):
+        """Settings."""
+
+    def __init__(self, p: float = 1.0) -> None:
+        super().__init__(p=p)
+
+    def get_params(self) -> dict[str, Any]:
+        return {}
+
+    def apply(self, img, **_: Any):
+        return img // 2
+
+
+def register(registry):
+    registry.add_filter(Darker)
+'''
+
+
+def test_an_image_that_is_not_made_as_it_was_is_an_error(tmp_path: Path) -> None:
+    """An edited plugin is named; who wants what comes says so. In processes of their own: code is loaded once."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "darker.py").write_text(PLUGIN)
+    write_set(tmp_path / "set", 1)
+    write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {darker: }\n")
+    build(tmp_path / "amp.yaml", out=tmp_path / "lazy", jobs=1, lazy=True, plugin_dirs=[plugins])
+    code = "import sys, amp_datasets as amp; amp.load(sys.argv[1], check=sys.argv[2] == '1')['train'][1]['image']"
+
+    def read(check: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", code, str(tmp_path / "lazy"), check]
+        environment = {**os.environ, "AMP_PLUGINS_DIR": str(plugins)}
+        return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+
+    assert read("1").returncode == 0, read("1").stderr
+    (plugins / "darker.py").write_text(PLUGIN.replace("img // 2", "img // 3"))
+    changed = read("1")
+    assert "is not made as it was: the code of the filter `darker` changed" in changed.stderr
+    assert "check=False" in changed.stderr
+    assert read("0").returncode == 0, read("0").stderr
+
+
+def test_what_an_image_may_cost_is_not_settled_by_a_stranger(lazy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits of a lock that this user did not write count only where they are below ours."""
+    monkeypatch.setattr("amp_datasets.loading.lazy.is_ours", lambda _root: False)
+    forge(lazy, lambda row: row, lambda lock: {**lock, "recipe": {**lock["recipe"], "max_pixels": 2**33}})
+    assert open_lazy(lazy).remaker.limits == Limits()
+    forge(lazy, lambda row: row, lambda lock: {**lock, "recipe": {**lock["recipe"], "max_pixels": 64}})
+    with pytest.raises(AmpError, match="outside the limit of 64 pixels"):
+        first(lazy)

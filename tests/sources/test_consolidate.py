@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample
 from amp_datasets.plugin.discovery import load_registry
@@ -296,7 +297,7 @@ def test_ordinary_stems_stay(name: str) -> None:
 
 def test_nothing_is_lost_in_silence() -> None:
     """Every image that goes in comes out or is counted; what reading counted is passed on with the set's name."""
-    broken = Sample("gone.png", ImageFile(Path("/nowhere/gone.png")), (80, 60))
+    broken = Sample("gone.png", ImageFile(Path(__file__), "member of no archive"), (80, 60))
     nothing = sample("new.png", 7, labelled=False)
     empty = sample("empty.png", 8)
     labels = LabelSet((Category("cat"),), (broken, nothing, empty), (Dropped("d", "why"),), (Repair("r", "how"),), "a")
@@ -306,6 +307,9 @@ def test_nothing_is_lost_in_silence() -> None:
         ("a/d", "why"), ("a/gone.png", "image cannot be read"), ("a/new.png", "image has no label"),
     ]  # fmt: skip
     assert [(item.id, item.rule) for item in joined.repairs] == [("a/r", "how")]
+    unreadable = replace(labels, samples=[*labels.samples, Sample("a", ImageFile(Path("/nowhere/a.png")), (80, 60))])
+    with pytest.raises(UnreadableError, match="No such file"):  # the next run would give another set without a word
+        join(unreadable)
     taken = join(labels, unlabelled="empty")
     assert [item.sample.source_id for item in taken.items] == ["a/new.png", "a/empty.png"]
     assert all(item.sample.labelled for item in taken.items)

@@ -61,13 +61,11 @@ def run(
 ) -> None:
     """Make all tasks; their ledger rows are then in `shard_files(work)`, in the order of the tasks.
 
-    Images go below `images`; without it only rows are made, and with `plan_only` not even the images' digests.
+    Images go below `images`; without it only rows are made, and with `plan_only` not even the images' digests. Call it
+    within `process.borrowed()`.
 
     Raises BuildError if a worker dies or a file cannot be written. Finished shards stay for the next run.
     """
-    cv2.setNumThreads(1)  # before any fork: a child that sets it after the parent used a pool deadlocks
-    _keep_freed_memory()
-    disable_progress_bars()
     shards = list(_cut(tasks, jobs))
     job = functools.partial(_make_shard, _Setup(recipe.dump(), None if images is None else str(images), plan_only))
     if jobs <= 1 or len(shards) <= 1:
@@ -154,6 +152,7 @@ def _start_worker(parent: int) -> None:
     """Leave Ctrl-C to the parent, use one thread, hold no lock of the parent's, and never outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    _keep_freed_memory()
     # `map` takes the lock of all progress bars, which forked processes share: killed with it, a worker would keep it.
     tqdm.set_lock(threading.RLock())
     disable_progress_bars()
@@ -184,7 +183,8 @@ def _collect(submitted: Iterable[Future[int]], pool: ProcessPoolExecutor, progre
 def _keep_freed_memory() -> None:
     """Let glibc keep up to 128 MB of freed memory, where it gives every image's arrays back to the system at once.
 
-    Getting them again, page by page, is a third of the system time of a build. Workers inherit the setting.
+    Getting them again, page by page, is a third of the system time of a build. Nobody can read what was set before, so
+    it is set in workers alone, never in the process that calls us.
     """
     if sys.platform == "linux":
         import ctypes
