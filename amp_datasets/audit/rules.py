@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from amp_datasets.model import UNREADABLE, Dropped, Repair
+from amp_datasets.audit.reasons import RULE_OF
+from amp_datasets.model import Dropped, Repair
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -89,6 +90,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP209", "error", "category cannot be read", "repair its entry in the label file"),
     ("AMP210", "note", "class is not wanted", "nothing if it is meant; add it to `classes` otherwise"),
     ("AMP211", "error", "class number has no name", "correct the number, or complete the list of classes"),
+    ("AMP212", "warning", "two lists of classes differ", "delete the one that is wrong; the first is used"),
     ("AMP301", "error", "image cannot be read", "replace or remove the file"),
     ("AMP302", "error", "labels for a image that is missing", "add the image, or remove its labels"),
     ("AMP303", "warning", "image is listed twice", "remove one of the two entries; the first is used"),
@@ -111,9 +113,16 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP315", "error", "copies of one image in two splits", "split anew by `splits:`, which keeps copies together"),
     ("AMP316", "error", "entry of a label file cannot be read", "repair the entry"),
     ("AMP317", "note", "label file is odd about its image", "nothing: the image itself tells"),
+    ("AMP318", "note", "image is not where its label file says", "nothing: no other image can be meant"),
+    ("AMP319", "error", "label file is not read", "export it in a format that amp reads: `amp env` lists them"),
+    ("AMP320", "error", "label files contradict each other", "decide for one of them, and remove the other"),
+    ("AMP321", "note", "image is labelled by several files", "nothing: their labels are joined"),
+    ("AMP322", "note", "image without a label file", "nothing if it is background; see the format's options otherwise"),
+    ("AMP323", "warning", "folder of an image is not there", "check that no other image is meant"),
     ("AMP401", "warning", "class is missing in a split", "split anew by `splits:`, or label more images"),
     ("AMP402", "note", "class has very few images", "label more of them before trusting its score"),
     ("AMP403", "warning", "splits are not what the files say", "correct the paths of the splits"),
+    ("AMP404", "note", "split of an image is not that of its folder", "nothing: the label file says so"),
     (
         "AMP501",
         "warning",
@@ -184,98 +193,6 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
 RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in _TABLE}
 """Every rule by its id."""
 
-_OF_READERS: dict[str, tuple[str, ...]] = {
-    "AMP101": ("box is outside the image", "polygon is outside the image"),
-    "AMP102": ("box clipped to the image",),
-    "AMP103": ("box has a negative width or height", "box has no area", "shape has no area",
-        "point belongs to no object"),
-    "AMP106": ("duplicate label removed", "repeated annotation id removed"),
-    "AMP108": ("label has a coordinate that is not a finite number", "row has a value that is not a finite number"),
-    "AMP110": ("repeated polygon point removed", "polygon part without area removed"),
-    "AMP112": ("keypoint outside the image removed",),
-    "AMP113": ("label cannot be read", "keypoints cannot be read", "outline cannot be read",
-        "coordinates are not shares of the image", "keypoint visibility is not 0, 1 or 2",
-        "row has a value that is not a number", "row has a wrong number of values"),
-    "AMP211": ("class id is not a number", "class id is out of range"),
-    "AMP114": ("mask has another size than the image",),
-    "AMP531": ("number of a mask is no class", "object of a mask has no class"),
-    "AMP532": ("soft edges of a mask cut at half", "pixels marked as void left out"),
-    "AMP533": ("numbers of masks counted from a list without background",),
-    "AMP530": ("mask image is missing", "segment that is not in the mask image"),
-    "AMP115": (
-        "box taken from the outline",
-        "odd polygon value removed",
-        "polygon as a list of points",
-        "polygon not in a list of parts",
-        "rounded box replaced by its polygon's extent",
-        "pair of keypoints that do not exist removed",
-        "commas between values read as spaces",
-        "missing iscrowd taken as 0",
-        "run lengths in a list read as a mask",
-        "ellipse read as a polygon",
-        "shapes of one group joined to one object",
-        "box taken from the keypoints",
-    ),
-    "AMP201": ("class names differ only in case or spaces",),
-    "AMP202": ("class name is not usable",),
-    "AMP203": ("class without labels kept",),
-    "AMP207": ("class is listed twice",),
-    "AMP208": ("classes without names are called by their number", "labels without a category read as one class"),
-    "AMP209": ("category cannot be read",),
-    "AMP301": ("image cannot be read", "file name is not UTF-8", UNREADABLE),
-    "AMP302": ("image is missing", "image name is not unique in the set", "label of an unknown image"),
-    "AMP303": ("image is listed twice", "image id is used twice", "repeated image entry removed"),
-    "AMP304": ("label file contradicts the image's size",),
-    "AMP306": ("labels turned upright",),
-    "AMP309": ("image has no label",),
-    "AMP310": ("no usable label",),
-    "AMP311": ("exact copy of another image",),
-    "AMP316": (
-        "entry has no image or no list of annotations",
-        "image entry cannot be read",
-        "image entry has no file name",
-        "label file cannot be read",
-        "label file has no list of shapes",
-        "row cannot be read",
-        "row names no image",
-    ),
-    "AMP403": (
-        "all splits are the same folder: read as not split",
-        "folder is in two splits, the first is kept",
-        "image is in two splits, the first is kept",
-        "split without a folder ignored",
-    ),
-    "AMP501": ("box and polygon rows in one file",),
-    "AMP502": ("dummy root category removed",),
-    "AMP503": (
-        "boxes counted from 1 moved to pixel edges",
-        "boxes look counted from 0, read from 1 as asked",
-        "boxes look counted from 1, read from 0",
-    ),
-    "AMP504": ("label file names another image", "two images share one label file"),
-    "AMP210": ("class is not in `classes`",),
-    "AMP317": ("number of boxes is wrong", "unusable image size ignored", "image taken from the label file",
-        "image found without the prefix of its upload"),
-    "AMP520": ("boxes are not what the format says",),
-    "AMP521": ("form of the boxes is not clear",),
-    "AMP522": ("every label is a crowd",),
-    "AMP523": ("box turned by its rotation",),
-    "AMP524": ("rows have a confidence, as predictions do",),
-    "AMP525": ("pose rows without kpt_shape",),
-    "AMP526": ("classes are numbered from 0 and from 1",),
-    "AMP527": ("prediction of too little confidence",),
-    "AMP528": ("class column found by what stands in it",),
-    "AMP544": ("several annotations of one image, the latest is read",),
-    "AMP545": ("predictions are not read",),
-    "AMP540": ("kind of label is not read",),
-    "AMP541": ("frames found by the numbers in the images' names",),
-    "AMP543": ("class taken from one of several attributes", "class taken from the attribute's name"),
-    "AMP542": ("frame is not wanted",),
-    "AMP505": ("label file of another task not read", "parts of an object are not read", "shape of no class left out",
-        "region that nobody labelled"),
-}  # fmt: skip
-_RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}
-
 
 def finding(rule: str, file: str, what: str = "", severity: Severity | None = None) -> Finding:
     """A finding of a rule; without `what` its title says it all."""
@@ -291,7 +208,7 @@ def of_reading(items: Iterable[Dropped | Repair]) -> list[Finding]:
 def _of_reading(item: Dropped | Repair) -> Finding:
     dropped = isinstance(item, Dropped)
     reason = item.reason if isinstance(item, Dropped) else item.rule
-    rule = _RULE_OF.get(reason, "AMP590" if dropped else "AMP591")
+    rule = RULE_OF.get(reason, "AMP590" if dropped else "AMP591")
     if rule == "AMP301" and " the limit of " in item.detail:
         rule = "AMP308"
     return finding(rule, item.id, f"{reason}: {item.detail}" if item.detail else reason)

@@ -54,10 +54,16 @@ as a whole. An `object` is any label of a part of it, which formats for classifi
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Why a folder looks like a format. Of several, the highest `certainty` (0 to 100) wins."""
+    """Why a folder looks like a format. Of several, the highest `certainty` (0 to 100) is read first.
+
+    `file` is the one that proves it: two formats that are equally certain of one file are an error. `by_images`: it is
+    not proved by a label file, but by images and their folders alone, so that label files of any kind are against it.
+    """
 
     reason: str
     certainty: int
+    file: str = ""
+    by_images: bool = False
 
 
 class Source(ABC, Generic[O_co]):
@@ -75,11 +81,18 @@ class Source(ABC, Generic[O_co]):
     @classmethod
     @abstractmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """Why this folder is of this format, or None. Looks, but never raises on odd content."""
+        """Why this folder holds label files of this format, or None. Looks, but never raises on odd content.
+
+        It looks at structure (a root element, required keys), never at a word in the bytes.
+        """
 
     @abstractmethod
     def read(self) -> LabelSet:
-        """The set. Raises SourceError where the set as a whole cannot be trusted; single samples are dropped."""
+        """The set. Raises SourceError where the set as a whole cannot be trusted; single samples are dropped.
+
+        Every label file that was read is noted by `reading.use`: other formats look at what is left, and what nobody
+        uses is reported. A reader that notes none is taken to have read all.
+        """
 
 
 PlaceImage = Callable[[Sample, Path], None]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import functools
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
@@ -30,6 +32,8 @@ class Folder:
     base: str = ""
     files: tuple[str, ...] = field(init=False, repr=False)
     is_zip: bool = field(init=False, repr=False)
+    documents: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Files that were parsed and may be asked for again; who reads them cares for their number."""
     _images: dict[str, ImageFile] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,7 +53,7 @@ class Folder:
     def _known(self) -> frozenset[str]:
         return frozenset(self.files)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._known
 
     def image(self, name: str) -> ImageFile:
@@ -77,14 +81,59 @@ class Folder:
         """The files with one of these endings (lower case, with dot), in order."""
         return [name for name in self.files if name.lower().endswith(suffixes)]
 
+    def only(self, files: Iterable[str]) -> Folder:
+        """The same folder as if it held only these of its files."""
+        view = copy.copy(self)
+        view.__dict__.pop("_known", None)
+        object.__setattr__(view, "files", tuple(sorted(set(files) & self._known)))
+        return view
+
 
 def open_folder(location: Path) -> Folder:
-    """A directory or zip archive; an archive that holds only one directory is entered."""
+    """A directory, a zip archive, or by a pattern like `data/*` several folders as one.
+
+    An archive that holds only one directory is entered.
+    """
+    if is_pattern(location):
+        return _open_pattern(location)
     folder = Folder(location)
     tops = {name.split("/", 1)[0] for name in folder.files if not name.upper().startswith("README")}
     if folder.is_zip and len(tops) == 1 and all("/" in name for name in folder.files):
         return Folder(location, f"{tops.pop()}/")
     return folder
+
+
+def is_pattern(location: Path) -> bool:
+    """Whether a path is a pattern for several folders, and not the name of one."""
+    return any(sign in str(location) for sign in "*?[") and not location.exists()
+
+
+def pattern_base(location: Path) -> Path:
+    """The part of a pattern that is a plain path: the folder in which all that it matches lies."""
+    parts = location.parts
+    first = next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
+    return Path(*parts[:first]) if first else Path()
+
+
+def _open_pattern(location: Path) -> Folder:
+    base = pattern_base(location)
+    below = location.parts[len(base.parts) :]
+    matched = sorted(base.glob("/".join(below))) if base.is_dir() else []
+    if not matched:
+        raise SourceError("the pattern matches nothing", where=location, fix="check the path")
+    archives = [path for path in matched if path.suffix.lower() == ".zip" and path.is_file()]
+    if archives:
+        raise SourceError("a pattern cannot name archives", where=archives[0], fix="name each archive as a source")
+    folder = Folder(base)
+    tops = {path.relative_to(base).as_posix() for path in matched}
+    return folder.only(name for name in folder.files if not tops.isdisjoint(_with_parents(name)))
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """A file's name and those of the folders above it."""
+    while name:
+        yield name
+        name = name.rpartition("/")[0]
 
 
 def read_image_file(file: ImageFile, limit: int) -> bytes:

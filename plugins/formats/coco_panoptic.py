@@ -50,7 +50,7 @@ class PanopticSource(Source[PanopticOptions]):
         """A JSON whose annotations have `segments_info`, where no other has labels of objects as COCO's own set has."""
         files = list(_label_files(folder))
         others = [f for f in folder.with_suffix(".json") if posixpath.basename(f).startswith("instances_")]
-        return Detection(f"{files[0]} has `segments_info`", 92) if files and not others else None
+        return Detection(f"{files[0]} has `segments_info`", 92, files[0]) if files and not others else None
 
     def read(self) -> LabelSet:
         """The set; segments and images that cannot be read are dropped one by one."""

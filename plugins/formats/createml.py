@@ -12,18 +12,20 @@ default is the box's centre in pixels from the top left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
-from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.documents import first_json, json_files, take_json
 from amp_datasets.formats.kit.entries import createml_entry, write_createml
-from amp_datasets.formats.kit.reading import brief, category_name, class_list, finite, looks_like, parse_json, split_of
+from amp_datasets.formats.kit.meaning.split_lists import split_of_file
+from amp_datasets.formats.kit.reading import brief, category_name, finite
 from amp_datasets.geometry.shapes import cxcywh_to_xyxy, xywh_to_xyxy
 from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
+
+_HEAD_BYTES = 65536
+"""A list of images names its first annotation here."""
 
 
 class CreateMLOptions(Options):
@@ -43,15 +45,20 @@ class CreateMLSource(Source[CreateMLOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A JSON with `coordinates` and `annotations`."""
-        file = next(_label_files(folder), None)
-        return Detection(f"{file} lists images with `coordinates`", 80) if file is not None else None
+        """A JSON list of images, each with a list of annotations that have `coordinates`."""
+        found = first_json(folder, _is_createml, b'"annotation', head=_HEAD_BYTES)
+        if found is None:
+            return None
+        file, error = found
+        return Detection(f"{file} lists images with `annotations`", 80, file) if error is None else None
 
     def read(self) -> LabelSet:
         """The set; entries of wrong shape are dropped one by one."""
-        names = dict.fromkeys(name for name in class_list(self.reading) if name)
-        for file in _label_files(self.folder):
-            for entry in _entries(parse_json(self.folder.read(file), self.folder.path(file)), self.folder.path(file)):
+        names: dict[str, None] = {}
+        for file in json_files(self.folder, _is_createml, b'"annotation', head=_HEAD_BYTES):
+            self.reading.use(file)
+            names.update(dict.fromkeys(name for name in self.reading.classes.near(file).names if name))
+            for entry in take_json(self.folder, file):
                 self._read_entry(file, entry, names)
         return self.reading.finish([Category(name) for name in names])
 
@@ -61,9 +68,8 @@ class CreateMLSource(Source[CreateMLOptions]):
         if not isinstance(reference, str) or not isinstance(labels, list):
             self.reading.drop(f"{file}: {brief(entry)}", "entry has no image or no list of annotations")
             return
-        image = self.reading.images.find(reference, PurePosixPath(file).parent.as_posix())
+        image = self.reading.image_of(reference, file, split=split_of_file(file))
         if image is None:
-            self.reading.drop(reference, self.reading.images.why_missing(reference), f"named in {file}")
             return
         header = self.reading.header(image)
         if header is None:
@@ -78,7 +84,8 @@ class CreateMLSource(Source[CreateMLOptions]):
         if labels and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(image, annotations, header=header, split=split_of(image))
+        split = self.reading.splits.of(image, file)
+        self.reading.add(image, annotations, header=header, split=split, label_file=file)
 
 
 class CreateMLExporter(Exporter[Options]):
@@ -102,18 +109,16 @@ class CreateMLExporter(Exporter[Options]):
         (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
 
 
-def _label_files(folder: Folder) -> Iterator[str]:
-    """The JSON files with `coordinates`; a list of images that are all empty has none, only its name tells."""
-    for file in folder.with_suffix(".json"):
-        listed = looks_like(folder, file, [b'"annotation']) and file.endswith("_annotations.createml.json")
-        if listed or looks_like(folder, file, [b'"coordinates"', b'"annotation']):
-            yield file
-
-
-def _entries(document: Any, where: str) -> Iterator[Any]:
-    if not isinstance(document, list):
-        raise SourceError("a CreateML file is a list of images", where=where, fix="give the format if it is another")
-    yield from document
+def _is_createml(document: Any) -> bool:
+    """Whether a document is a list of images, each with a list of annotations, some with `coordinates`."""
+    if not isinstance(document, list) or not document:
+        return False
+    entries = [entry for entry in document if isinstance(entry, dict)]
+    lists = [entry.get("annotations", entry.get("annotation")) for entry in entries]
+    named = any("image" in entry or "imagefilename" in entry for entry in entries)
+    labels = [label for labels in lists if isinstance(labels, list) for label in labels]
+    placed = any(isinstance(label, dict) and isinstance(label.get("coordinates"), dict) for label in labels)
+    return named and any(isinstance(each, list) for each in lists) and (placed or not labels)
 
 
 def _annotation(label: Any, options: CreateMLOptions, size: Size) -> Annotation:

@@ -53,7 +53,7 @@ class DotaSource(Source[Options]):
         """A text file whose rows are eight numbers and a name, or with DOTA's two lines at its head."""
         files = [name for name in folder.with_suffix(".txt") if not is_readme(name)][:_LOOKED_AT]
         file = next((name for name in files if _is_dota(first_lines(folder, name))), None)
-        return Detection(f"{file} has rows of eight coordinates and a class", 82) if file is not None else None
+        return Detection(f"{file} has rows of eight coordinates and a class", 82, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""

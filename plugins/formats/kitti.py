@@ -50,7 +50,7 @@ class KittiSource(Source[Options]):
         """A text file whose rows are a name and fourteen or fifteen numbers."""
         files = [name for name in folder.with_suffix(".txt") if not is_readme(name)][:_LOOKED_AT]
         file = next((name for name in files if _is_kitti(first_lines(folder, name))), None)
-        return Detection(f"{file} has rows of a class and fourteen values", 82) if file is not None else None
+        return Detection(f"{file} has rows of a class and fourteen values", 82, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""

@@ -39,7 +39,7 @@ class OidToolkitSource(Source[Options]):
         """A text file in a folder `Label` whose rows are a name and four numbers."""
         for file in list(_label_files(folder))[:_LOOKED_AT]:
             if _is_row(next((line.split() for line in first_lines(folder, file)), [])):
-                return Detection(f"{file} has rows of a class and four corners", 83)
+                return Detection(f"{file} has rows of a class and four corners", 83, file)
         return None
 
     def read(self) -> LabelSet:

@@ -48,7 +48,7 @@ class OpenImagesSource(Source[Options]):
     def detect(cls, folder: Folder) -> Detection | None:
         """A table with the columns ImageID, LabelName, XMin, XMax, YMin and YMax."""
         file = next(_tables(folder), None)
-        return Detection(f"{file} has OpenImages' columns", 76) if file is not None else None
+        return Detection(f"{file} has OpenImages' columns", 76, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one. Classes are in the order of their descriptions."""

@@ -43,7 +43,9 @@ class Sa1bSource(Source[Sa1bOptions]):
     def detect(cls, folder: Folder) -> Detection | None:
         """A JSON with one `image` and `annotations` that have a segmentation and no category."""
         file = next(_label_files(folder), None)
-        return Detection(f"{file} has masks of one image and no classes (SA-1B)", 84) if file is not None else None
+        return (
+            Detection(f"{file} has masks of one image and no classes (SA-1B)", 84, file) if file is not None else None
+        )
 
     def read(self) -> LabelSet:
         """The set; masks that cannot be read are dropped one by one."""

@@ -10,7 +10,6 @@ The numbers cannot tell which, so they are read as they are unless `voc_origin: 
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,17 +20,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
 from amp_datasets.formats.kit.reading import (
     category_name,
-    class_list,
     finite,
-    looks_like,
-    parse_text,
     parse_xml,
     points,
-    split_name,
     split_of,
 )
 from amp_datasets.geometry import shapes as geometry
@@ -74,31 +69,37 @@ class VocSource(Source[VocOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """An XML with an `annotation`."""
-        file = next((f for f in folder.with_suffix(".xml") if looks_like(folder, f, [b"<annotation"])), None)
-        return Detection(f"{file} is an <annotation>", 75) if file is not None else None
+        """An XML whose root is `annotation`, with a `bndbox` in its objects."""
+        for file in folder.with_suffix(".xml"):
+            try:
+                root = parse_xml(folder.read(file, _MAX_BYTES), file)
+            except AmpError:
+                continue
+            if _is_voc(root):
+                return Detection(f"{file} is an <annotation> with a <bndbox> for each object", 75, file)
+        return None
 
     def read(self) -> LabelSet:
         """The set; an XML that cannot be read drops its image."""
-        names = dict.fromkeys(name for name in class_list(self.reading) if name)
-        splits = self._splits()
+        names: dict[str, None] = {}
         evidence = _Evidence()
         for file in self.folder.with_suffix(".xml"):
             try:
                 root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
             except SourceError as error:
-                stem = PurePosixPath(file).stem
-                self.reading.drop(self._find(file, stem) or file, "label file cannot be read", f"{file}: {error.what}")
+                self.reading.use(file)
+                image = self.reading.images.of_label_file(file).image
+                self.reading.drop(image or file, "label file cannot be read", f"{file}: {error.what}")
                 continue
-            if root.tag == "annotation":
-                self._read_file(file, root, names, splits, evidence)
+            if _is_voc(root):
+                self.reading.use(file)
+                names.update(dict.fromkeys(name for name in self.reading.classes.near(file).names if name))
+                self._read_file(file, root, names, evidence)
         self._note_origin(evidence)
         return self.reading.finish([Category(name) for name in names])
 
-    def _read_file(
-        self, file: str, root: ElementTree.Element, names: dict[str, None], splits: dict[str, str], evidence: _Evidence
-    ) -> None:
-        image = self._image(file, (root.findtext("filename") or "").strip())
+    def _read_file(self, file: str, root: ElementTree.Element, names: dict[str, None], evidence: _Evidence) -> None:
+        image = self.reading.image_for(file, (root.findtext("filename") or "").strip())
         header = None if image is None else self.reading.header(image)
         if image is None or header is None:
             return
@@ -121,40 +122,8 @@ class VocSource(Source[VocOptions]):
         if objects and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(objects)} labels were dropped")
             return
-        split = splits.get(PurePosixPath(file).stem) or split_of(image) or split_of(file)
-        self.reading.add(image, annotations, header=header, declared=declared, split=split)
-
-    def _image(self, file: str, stated: str) -> str | None:
-        """The image of an XML: the one of the same name, which survives renaming, before the one it states."""
-        stem = PurePosixPath(file).stem
-        named = self._find(file, stated) if stated else None
-        if named is not None and PurePosixPath(named).stem == stem:
-            return named
-        own = self._find(file, stem)
-        if own is not None and stated:
-            self.reading.repair(file, "label file names another image", f"{stated[:60]}, read for {own}")
-        if own is None and named is None:
-            self.reading.drop(file, self.reading.images.why_missing(stated or stem), f"it names {stated[:60]!r}")
-        return own or named
-
-    def _find(self, file: str, reference: str) -> str | None:
-        near = posixpath.dirname(file)
-        images = self.reading.images
-        return images.find(reference, near) or images.find(reference, posixpath.dirname(near))
-
-    def _splits(self) -> dict[str, str]:
-        """The split of each image that a list in ImageSets names, by its name without ending."""
-        splits: dict[str, str] = {}
-        for file in self.folder.with_suffix(".txt"):
-            path = PurePosixPath(file)
-            split = split_name(path.stem)
-            if split is None or "ImageSets" not in path.parts:
-                continue
-            for line in parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n"):
-                name = line.strip()
-                if name and splits.setdefault(name, split) != split:
-                    self.reading.repair(name, "image is in two splits, the first is kept", f"named in {file}")
-        return splits
+        split = self.reading.splits.of(image) or split_of(file)
+        self.reading.add(image, annotations, header=header, declared=declared, split=split, label_file=file)
 
     def _note_origin(self, evidence: _Evidence) -> None:
         if self.options.voc_origin == 1:
@@ -195,6 +164,14 @@ class VocExporter(Exporter[VocOptions]):
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
         """The flags of the specification are kept; other attributes are lost."""
         return super().losses(map(_without_flags, samples))
+
+
+def _is_voc(root: ElementTree.Element) -> bool:
+    """Whether the objects of a document have boxes; LabelMe's XML has the same root, and polygons of <pt>."""
+    objects = root.findall("object")
+    boxed = any(node.find(box) is not None for node in objects for box in ("bndbox", "robndbox"))
+    outlined = any(node.find("polygon/pt") is not None for node in objects)
+    return root.tag == "annotation" and (boxed or not outlined) and (root.find("filename") is not None or boxed)
 
 
 def _annotation(node: ElementTree.Element, origin: int) -> Annotation:

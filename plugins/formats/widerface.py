@@ -63,7 +63,7 @@ class WiderFaceSource(Source[WiderFaceOptions]):
         """A text file of an image's path, a number, and as many rows that begin with a box."""
         files = (name for name in folder.with_suffix(".txt") if not is_readme(name))
         file = next((name for name in files if _is_list(first_lines(folder, name))), None)
-        return Detection(f"{file} lists images, numbers of boxes, and boxes (WIDER FACE)", 84) if file else None
+        return Detection(f"{file} lists images, numbers of boxes, and boxes (WIDER FACE)", 84, file) if file else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
+from amp_datasets.formats.kit.report import Report
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.warp import Affine, Warp, resample_mask
 from amp_datasets.model import Annotation, Box, FloatArray, Mask, Polygon, Size
 
 _TOLERANCE = 1e-6
 """What rounding in a label file may put outside, as a share of the image's longer side."""
-
-
-class Report(Protocol):
-    """Where losses and repairs are counted."""
-
-    def drop(self, name: str, reason: str, detail: str = "") -> None:
-        """Count something that is set aside."""
-
-    def repair(self, name: str, rule: str, detail: str = "") -> None:
-        """Count a mistake that was repaired."""
 
 
 def clean(image: str, annotations: Iterable[Annotation], size: Size, report: Report) -> list[Annotation]:

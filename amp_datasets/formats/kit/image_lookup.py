@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from amp_datasets.formats.kit.resolver import MISSING, Resolution, Resolver, comparable, without_suffix
+from amp_datasets.formats.kit.meaning.folder_words import is_aside
+from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver, comparable, without_suffix
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.storage.folder import Folder
 
@@ -21,14 +22,27 @@ class ImageLookup:
         self.unusable = [name for name in found if not _is_text(name)]
         self.names = [name for name in found if _is_text(name)] if self.unusable else found
         self._known = frozenset(self.names)
-        self._resolver = Resolver(self.names, folder.root.name)
+        self.resolver = Resolver(self.names, folder.root.name, folder)
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
     def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
         """The image that a label file means, and how sure that is: see `resolver`."""
-        return self._resolver.resolve(reference, label_file, split=split, own=own)
+        return self.resolver.resolve(reference, label_file, split=split, own=own)
+
+    def of_label_file(self, label_file: str) -> Resolution:
+        """The image that is called as a label file is, which is for this image alone."""
+        return self.resolver.of_label_file(label_file)
+
+    def companions(self) -> list[str]:
+        """The images in folders for masks, previews and the like that are called as another image of the set is."""
+        aside = [name for name in self.names if is_aside(name.rpartition("/")[0])]
+        if not aside:
+            return []
+        shown = set(self.names).difference(aside)
+        stems = {comparable(without_suffix(name.rpartition("/")[2])) for name in shown}
+        return [name for name in aside if comparable(without_suffix(name.rpartition("/")[2])) in stems]
 
     def find(self, reference: str, near: str = "") -> str | None:
         """The image that a label file in the folder `near` means; None if there is no such image, or no telling."""

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.formats.kit.folder_words import split_name, split_of
+from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
 from amp_datasets.model import FloatArray
 from amp_datasets.storage.folder import Folder
 

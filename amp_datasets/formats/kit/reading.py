@@ -5,12 +5,16 @@ What readers of formats need besides (`parse_json`, `finite`, `split_of` ...) is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from amp_datasets.errors import ImageError, SourceError, UnreadableError
 from amp_datasets.formats.kit.cleaning import clean, transform
 from amp_datasets.formats.kit.image_lookup import ImageLookup, roboflow_group
+from amp_datasets.formats.kit.meaning.claims import Claims
+from amp_datasets.formats.kit.meaning.class_lists import ClassLists, checked_names
+from amp_datasets.formats.kit.meaning.resolver import BY_MIRROR, without_suffix
+from amp_datasets.formats.kit.meaning.split_lists import SplitLists
 from amp_datasets.formats.kit.parsing import (
     brief,
     category_name,
@@ -27,7 +31,6 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
-from amp_datasets.formats.kit.resolver import BY_MIRROR, without_suffix
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -56,9 +59,6 @@ __all__ = [
     "transform",
 ]
 
-CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
-"""Files, one class name a line, that tools write beside labels which do not hold a list of classes."""
-
 
 @dataclass
 class Reading:
@@ -66,13 +66,20 @@ class Reading:
 
     folder: Folder
     limits: Limits = field(default_factory=Limits)
+    alone: bool = True
+    """Whether no other format is read from the folder, so that images that nobody names were never labelled."""
+    used: dict[str, None] = field(default_factory=dict)
+    """The label files that were read, as far as the reader says so."""
     dropped: list[Dropped] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.images = ImageLookup(self.folder)
-        self._samples: dict[str, Sample] = {}
-        self._left_out: set[str] = set()
+        self.left_out: set[str] = set()
+        self.classes = ClassLists(self.folder, self)
+        self.splits = SplitLists(self.folder, self.images.resolver, self)
+        self._claims = Claims(self)
+        self._samples = self._claims.samples
         self._found: dict[tuple[str, str], list[str]] = {}
         for name in self.images.unusable:
             self.drop(ascii(name)[1:-1], "file name is not UTF-8", "rename the file")
@@ -91,7 +98,16 @@ class Reading:
 
     def leave_out(self, *images: str) -> None:
         """Note image files as no images of the set: masks, say, which belong to the labels of others."""
-        self._left_out.update(images)
+        self.left_out.update(images)
+
+    def use(self, *files: str) -> None:
+        """Note label files as read, as asking for their images does: what no reader uses is reported as left."""
+        self.used.update(dict.fromkeys(files))
+
+    @property
+    def lists(self) -> list[str]:
+        """The files that were taken for lists of classes and of splits."""
+        return [*self.classes.used, *self.splits.used]
 
     def image_of(self, reference: str, label_file: str, *, split: str | None = None) -> str | None:
         """The image that a label file of several images means by `reference`; None, and counted, if there is none.
@@ -99,25 +115,34 @@ class Reading:
         `label_file` is its path in the set, `split` the one that it is known to be for. How an image was found that
         is not at the stated place is counted too.
         """
+        self.use(label_file)
         found = self.images.resolve(reference, label_file, split=split)
         if found.image is None:
             self.drop(reference, found.reason, "; ".join(filter(None, (f"named in {label_file}", found.detail))))
         elif found.reason:
             self._found.setdefault((label_file, found.reason), []).append(found.image)
+            if found.loose:
+                self._claims.name_loosely(label_file, found.image, reference)
         return found.image
 
-    def image_for(self, label_file: str, stated: str = "") -> str | None:
+    def image_for(self, label_file: str, stated: str = "", *, or_inside: bool = False) -> str | None:
         """The image of a label file that is for this image alone; None, and counted, if there is none.
 
         The image that is called as the label file wins over the one that it states: files are renamed and copied, and
-        what is written in them stays.
+        what is written in them stays. With `or_inside`, no image is no loss: the label file holds one itself.
         """
+        self.use(label_file)
+        own = self.images.of_label_file(label_file)
         stem = label_file.rpartition("/")[2].rpartition(".")[0]
-        own = self.images.resolve(stem, label_file, own=True)
+        if own.image is not None and stated in ("", own.image.rpartition("/")[2], stem):
+            return own.image
         named = self.images.resolve(stated, label_file, own=True) if stated else own
-        best = named if own.image is None or (named.image and without_suffix(named.image).endswith(stem)) else own
-        if best.image is None:
+        best = own if own.image is not None and (named.image is None or not _is_called(named.image, stem)) else named
+        best = own if own.image == named.image else best
+        if best.image is None and not or_inside:
             self.drop(label_file, best.reason, "; ".join(filter(None, (f"it names {stated[:60]!r}", best.detail))))
+        elif best.image is None:
+            return None
         elif stated and best is own and own.image != named.image:
             self.repair(label_file, "label file names another image", f"{stated[:60]}, read for {own.image}")
         elif best.reason:
@@ -158,19 +183,19 @@ class Reading:
         split: str | None = None,
         group: str | None = None,
         labels: Iterable[str] = (),
+        label_file: str = "",
+        known: Collection[str] | None = None,
     ) -> None:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
-        the copies that Roboflow made of one image form one. `labels` are classes of the image as a whole.
+        the copies that Roboflow made of one image form one. `labels` are classes of the image as a whole. `label_file`
+        and the classes `known` to it settle what is said of one image by several files: see `meaning.agreement`.
         """
         image = file or self.folder.image(image_name)
         header = header or self.header_of(image_name, image)
         if header is None:
-            return
-        if image_name in self._samples:
-            self.drop(image_name, "image is listed twice", "the first entry is kept")
             return
         upright = self._upright(image_name, list(annotations), header, declared)
         if upright is None:
@@ -181,17 +206,20 @@ class Reading:
             return
         group = group or roboflow_group(image_name)
         turned, whole = header.orientation != 1, tuple(dict.fromkeys(labels))
-        self._samples[image_name] = Sample(
+        sample = Sample(
             image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned, labels=whole
         )
+        self._claims.take(sample, label_file, known)
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
         """The set, with images that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
         self._say_how_images_were_found()
-        gone = {item.id for item in self.dropped} | self._left_out
-        for image in self.images.names:
-            if image not in self._samples and image not in gone:
-                self.add(image, (), labelled=unlisted_is_empty, split=split_of(image))
+        gone = {item.id for item in self.dropped} | self.left_out
+        if self.alone or unlisted_is_empty:
+            gone.update(self.images.companions())
+            for image in self.images.names:
+                if image not in self._samples and image not in gone:
+                    self.add(image, (), labelled=unlisted_is_empty, split=self.splits.of(image))
         samples = tuple(self._samples[name] for name in sorted(self._samples))
         kept = tuple(self._judged(categories, samples))
         return LabelSet(kept, samples, tuple(self.dropped), tuple(self.repairs), name)
@@ -237,26 +265,10 @@ class Reading:
             yield category
 
 
+def _is_called(image: str, stem: str) -> bool:
+    return without_suffix(image.rpartition("/")[2]) == stem
+
+
 def class_list(reading: Reading, near: str = "") -> list[str]:
-    """The names in a set's `classes.txt` or its like (in the folder `near`, else at the top), in order; else none.
-
-    A line that is no class name stays in the list as an empty name, so that the numbers of the others hold.
-    """
-    prefixes = dict.fromkeys((f"{near}/" if near not in ("", ".") else "", ""))
-    file = next((f"{p}{name}" for p in prefixes for name in CLASS_LISTS if f"{p}{name}" in reading.folder), None)
-    if file is None:
-        return []
-    lines = parse_text(reading.folder.read(file, 2**24), reading.folder.path(file)).rstrip().split("\n")
-    return checked_names(reading, file, lines)
-
-
-def checked_names(reading: Reading, where: str, names: Iterable[object]) -> list[str]:
-    """Class names as text, in order; one that cannot be a name becomes empty and is counted."""
-    checked = []
-    for name in names:
-        try:
-            checked.append(category_name(name))
-        except ValueError as error:
-            checked.append("")
-            reading.drop(f"{where}: {brief(name)}", "class name is not usable", str(error))
-    return checked
+    """The names in the list of classes nearest to the folder `near`, in order; none if there is no list."""
+    return list(reading.classes.near(f"{near}/labels" if near not in ("", ".") else "labels").names)

@@ -36,11 +36,13 @@ class ImageFolderSource(Source[Options]):
         images = ImageLookup(folder)
         table = next(class_tables(folder, images), None)
         if table is not None:
-            return Detection(f"{table[0]} gives images a class", 40)
+            return Detection(f"{table[0]} gives images a class", 40, table[0])
         if not images.names or not are_classes(folder, images.names):
             return None
         classes = sorted({place.category for place in places(images.names).values() if place.category is not None})
-        return Detection(f"{len(classes)} folders of classes ({', '.join(classes[:3])} ...), no label files", 30)
+        return Detection(
+            f"{len(classes)} folders of classes ({', '.join(classes[:3])} ...), no label files", 30, by_images=True
+        )
 
     def read(self) -> LabelSet:
         """The set; images in no class are unlabelled."""
@@ -48,6 +50,7 @@ class ImageFolderSource(Source[Options]):
         tables = list(class_tables(self.folder, self.reading.images))
         listed = self._listed()
         for file, table in tables:
+            self.reading.use(file)
             self._read_table(file, table, listed)
         if not tables:
             for image, place in places(self.reading.images.names).items():

@@ -12,18 +12,16 @@ Images without annotations are confirmed empty; a file without `annotations` lea
 from __future__ import annotations
 
 import fnmatch
-import functools
-import posixpath
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.coco_annotation import LabelReader, entry_key, read_category
-from amp_datasets.formats.kit.reading import parse_json, split_name, split_of
+from amp_datasets.formats.kit.documents import first_json, json_files, may_be, take_json
+from amp_datasets.formats.kit.meaning.split_lists import split_of_file
 from amp_datasets.model import Category, LabelSet, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
@@ -31,7 +29,6 @@ from amp_datasets.storage.folder import Folder
 from .evidence import CocoOptions, Task, label_reader, stated_size, task_of
 from .export import CocoExporter, RoboflowCocoExporter
 
-_IMAGE_LIST = re.compile(rb'"images"\s*:\s*\[')
 _OTHER_TASKS = ("person_keypoints_*", "captions_*", "panoptic_*", "stuff_*")
 
 
@@ -44,16 +41,19 @@ class CocoSource(Source[CocoOptions]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A JSON with `images` and `annotations` or `categories`."""
-        files = _label_files(folder)
-        return Detection(f"{files[0]} has COCO's `images` and `annotations`", 85) if files else None
+        """A JSON with a list of `images` and one of `annotations` or `categories`."""
+        found = first_json(folder, _is_coco, b'"images"')
+        if found is None or (found[1] is not None and not may_be(folder, found[0], b'"annotations"')):
+            return None
+        file, error = found
+        reason = f"{file} has COCO's `images` and `annotations`" if error is None else error.what
+        return Detection(reason, 85, file)
 
     def read(self) -> LabelSet:
         """The set; classes of several files are joined by name, in the order of their first appearance."""
         self._categories: dict[str, Category] = {}
         self._used: set[str] = set()
         self._roots: set[str] = set()
-        self._folders = self._folders_by_split()
         files = self._files()
         if not files:
             raise SourceError("there is no COCO file here", where=self.folder.root, fix="check the path and `files`")
@@ -67,7 +67,7 @@ class CocoSource(Source[CocoOptions]):
         return self.reading.finish(self._categories.values())
 
     def _files(self) -> list[str]:
-        files = _label_files(self.folder)
+        files = list(json_files(self.folder, _is_coco, b'"images"'))
         if self.options.files is not None:
             return [f for f in files if fnmatch.fnmatch(f, self.options.files) or _is_named(f, self.options.files)]
         if not any(_is_named(file, "instances_*") for file in files):
@@ -92,19 +92,18 @@ class CocoSource(Source[CocoOptions]):
 
     def _read_file(self, file: str, *, images_only: bool = False) -> Task:
         """Take in a file of objects; of another nothing, but its images if `images_only` asks for them."""
-        document = parse_json(self.folder.read(file), self.folder.path(file))
-        if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-            raise SourceError("a COCO file is an object with a list `images`", where=self.folder.path(file))
+        document = take_json(self.folder, file)
         lists = [document.get(key) or [] for key in ("categories", "annotations")]
         if not all(isinstance(entries, list) for entries in lists):
             raise SourceError("`categories` and `annotations` must be lists", where=self.folder.path(file))
+        self.reading.use(file)
         task = task_of(file, document)
         if task != "objects" and not (task == "images" and images_only):
             return task
-        self._split = _split_of_file(file)
-        self._near = [posixpath.dirname(file), *self._folders.get(self._split, ())]
+        self._file, self._split = file, split_of_file(file)
         images, labels = self._images(file, document["images"]), self._labels_by_image(file, lists[1])
         names = self._read_categories(file, lists[0])
+        self._known = frozenset(names.values())
         reader = label_reader(file, names, images, labels, self.options, self.reading)
         for name in dict.fromkeys([*reader.names.values(), *([reader.unnamed] if reader.unnamed else [])]):
             self._categories.setdefault(name, Category(name))
@@ -186,9 +185,8 @@ class CocoSource(Source[CocoOptions]):
         self, file: str, entry: dict[str, Any], labels: list[dict[str, Any]], reader: LabelReader, labelled: bool
     ) -> None:
         reference = str(entry.get("file_name") or entry["coco_url"])
-        image = self._find(reference)
+        image = self.reading.image_of(reference, file, split=self._split)
         if image is None:
-            self.reading.drop(reference, "image is missing", f"named in {file}")
             return
         declared = self._declared(image, entry)
         header = self.reading.header(image) if reader.boxes.shares and declared is None else None
@@ -200,25 +198,19 @@ class CocoSource(Source[CocoOptions]):
             return
         if declared is None:
             declared = next((a.mask.size for a in annotations if a.mask is not None), None)
-        split = self._split or split_of(image)
-        self.reading.add(image, annotations, declared=declared, labelled=labelled, split=split)
+        self.reading.add(
+            image,
+            annotations,
+            declared=declared,
+            labelled=labelled,
+            split=self.reading.splits.of(image, file),
+            label_file=file,
+            known=self._known,
+        )
 
     def _find(self, reference: str) -> str | None:
-        """The image that the present file means: looked for beside it, then in the folders of its split."""
-        for near in self._near:
-            image = self.reading.images.find(reference, near)
-            if image is not None and (self._split is None or split_of(image) in {None, self._split}):
-                return image
-        return None
-
-    def _folders_by_split(self) -> dict[str | None, list[str]]:
-        """The folders that hold images of each split."""
-        folders: dict[str | None, list[str]] = {}
-        for parent in sorted({posixpath.dirname(name) for name in self.reading.images.names}):
-            split = split_of(f"{parent}/picture")
-            if split is not None:
-                folders.setdefault(split, []).append(parent)
-        return folders
+        """The image that the present file means, if there is one."""
+        return self.reading.images.resolve(reference, self._file, split=self._split).image
 
     def _declared(self, image: str, entry: dict[str, Any]) -> Size | None:
         """The size that the file states, if it does; it tells whether labels are for the image as stored."""
@@ -230,30 +222,17 @@ class CocoSource(Source[CocoOptions]):
         return size
 
 
-def _label_files(folder: Folder) -> list[str]:
-    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
-
-
-def _is_coco(folder: Folder, file: str) -> bool:
-    """Whether the lists are somewhere in the file: their order is free, and the first can be long."""
-    try:
-        data = folder.read(file)
-    except AmpError:
+def _is_coco(document: Any) -> bool:
+    """Whether a document has COCO's lists: entries for images, and annotations or categories."""
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         return False
-    if b'"images"' in data and b'"annotations"' in data:
-        return True
-    return b'"categories"' in data and _IMAGE_LIST.search(data) is not None
+    images = document["images"]
+    listed = not images or any(isinstance(entry, dict) and "id" in entry for entry in images)
+    return listed and any(isinstance(document.get(key), list) for key in ("annotations", "categories"))
 
 
 def _is_named(file: str, pattern: str) -> bool:
     return fnmatch.fnmatch(PurePosixPath(file).name, pattern)
-
-
-@functools.lru_cache(maxsize=64)
-def _split_of_file(file: str) -> str | None:
-    """The split in a label file's name (`instances_train2017.json`), else in its folders."""
-    words = (split_name(word) for word in re.split(r"[^A-Za-z0-9]+", PurePosixPath(file).stem))
-    return next((split for split in words if split is not None), None) or split_of(file)
 
 
 def register(registry: Registry) -> None:

@@ -53,7 +53,7 @@ class CsvSource(Source[CsvOptions]):
             except AmpError:
                 continue
             if table is not None:
-                return Detection(f"{file} has columns for an image and a box", 70)
+                return Detection(f"{file} has columns for an image and a box", 70, file)
         return None
 
     def read(self) -> LabelSet:

@@ -32,7 +32,7 @@ class CvatSource(Source[CvatOptions]):
     def detect(cls, folder: Folder) -> Detection | None:
         """An XML whose root is `annotations`, with images, tracks or CVAT's `meta` in it."""
         file = next(_label_files(folder), None)
-        return Detection(f"{file} is CVAT's <annotations>", 90) if file is not None else None
+        return Detection(f"{file} is CVAT's <annotations>", 90, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set. Raises SourceError for an XML that cannot be read as a whole."""
@@ -40,6 +40,7 @@ class CvatSource(Source[CvatOptions]):
         collector = Collector(self.reading, self.options, classes)
         files = list(_label_files(self.folder))
         for file in files:
+            self.reading.use(file)
             root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
             for name, category in read_labels(root, self.reading, file).items():
                 known = classes.setdefault(name, category)

@@ -46,12 +46,13 @@ class DatumaroSource(Source[Options]):
     def detect(cls, folder: Folder) -> Detection | None:
         """A JSON with `items`, and `categories` that are an object of kinds."""
         file = next(_label_files(folder), None)
-        return Detection(f"{file} has Datumaro's `categories` and `items`", 90) if file is not None else None
+        return Detection(f"{file} has Datumaro's `categories` and `items`", 90, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; classes of several files are joined by name, in the order of their first appearance."""
         self._classes: dict[str, Category] = {}
         for file in _label_files(self.folder):
+            self.reading.use(file)
             document = parse_json(self.folder.read(file), self.folder.path(file))
             if not isinstance(document, dict) or not isinstance(document.get("items"), list):
                 raise SourceError("a Datumaro file is an object with a list `items`", where=self.folder.path(file))

@@ -52,9 +52,9 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
         if not files:
             return None
         if _BUILD_LOCK in folder:
-            return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95)
+            return Detection(f"{_BUILD_LOCK} and {files[0].name}: a folder that amp built", 95, files[0].name)
         what = "objects" if _has_objects(files[0]) else f"`{files[0].image_label}`"
-        return Detection(f"{files[0].name} has rows of images with {what}", 90)
+        return Detection(f"{files[0].name} has rows of images with {what}", 90, files[0].name)
 
     def read(self) -> LabelSet:
         """The set; classes in the order of their ids, where the rows have no types in that of their numbers."""
@@ -68,7 +68,10 @@ class HuggingFaceSource(Source[HuggingFaceOptions]):
             raise SourceError("no file has rows of images with objects", where=self.folder.root)
         self._form = AS_STATED if all(file.categories for file in files) else self._judge(files)
         for file in files:
+            self.reading.use(file.name)
             self._read_file(file)
+        if _BUILD_LOCK in self.folder:  # the rows of a build say all that its other label files say
+            self.reading.use(*(name for name in self.folder.files if name not in self.reading.images))
         keys = list(self._names)
         if keys and all(key.isdecimal() for key in keys):
             keys.sort(key=int)

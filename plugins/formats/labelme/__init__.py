@@ -24,9 +24,10 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image as PillowImage
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
-from amp_datasets.formats.kit.reading import class_list, finite, looks_like, parse_json, split_of
+from amp_datasets.formats.kit.documents import json_of, take_json
+from amp_datasets.formats.kit.reading import class_list, finite, looks_like, split_of
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.model import Annotation, ImageFile, LabelSet, Mask, Sample, Size
@@ -44,9 +45,14 @@ class LabelMeSource(Source[Options]):
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
-        """A JSON with `shapes` and `points`, or one without any shape that names its image."""
-        file = next(_label_files(folder), None)
-        return Detection(f"{file} has `shapes`", 80) if file is not None else None
+        """A JSON with a list of `shapes` and the image that they are in."""
+        for file in _label_files(folder):
+            try:
+                if _is_labelme(json_of(folder, file)):
+                    return Detection(f"{file} has `shapes` and its `imagePath`", 80, file)
+            except AmpError:
+                continue
+        return None
 
     def read(self) -> LabelSet:
         """The set; a JSON that cannot be read drops its image."""
@@ -54,23 +60,25 @@ class LabelMeSource(Source[Options]):
         self._objects = ObjectReader(self.reading, self._all_shapes, tuple(names))
         for file in _label_files(self.folder):
             try:
-                document = parse_json(self.folder.read(file), self.folder.path(file))
+                document = take_json(self.folder, file)
             except SourceError as error:
-                image = self.reading.images.find(PurePosixPath(file).stem, posixpath.dirname(file))
+                self.reading.use(file)
+                image = self.reading.images.of_label_file(file).image
                 self.reading.drop(image or file, "label file cannot be read", f"{file}: {error.what}")
                 continue
-            if isinstance(document, dict) and isinstance(document.get("shapes"), list):
+            if _is_labelme(document):
+                self.reading.use(file)
+                listed = self.reading.classes.near(file).names
+                names.update(dict.fromkeys(name for name in listed if name and name not in NOT_CLASSES))
                 self._read_document(file, document, names)
-            else:
-                self.reading.drop(file, "label file has no list of shapes")
         return self.reading.finish(self._objects.categories(names))
 
     def _all_shapes(self) -> Iterator[Sequence[Any]]:
         """The shapes of every file that can be read."""
         for file in _label_files(self.folder):
             with contextlib.suppress(SourceError):
-                document = parse_json(self.folder.read(file), self.folder.path(file))
-                if isinstance(document, dict) and isinstance(document.get("shapes"), list):
+                document = json_of(self.folder, file)
+                if _is_labelme(document):
                     yield document["shapes"]
 
     def _read_document(self, file: str, document: Mapping[str, Any], names: dict[str, None]) -> None:
@@ -89,19 +97,21 @@ class LabelMeSource(Source[Options]):
         if not annotations and not all(map(is_no_class, document["shapes"])):
             self.reading.drop(image_name, "no usable label", f"all {len(document['shapes'])} shapes were dropped")
             return
-        split = split_of(image_name) or split_of(file)
-        self.reading.add(image_name, annotations, header=header, file=image, declared=declared, split=split)
+        split = self.reading.splits.of(image_name) or split_of(file)
+        self.reading.add(
+            image_name, annotations, header=header, file=image, declared=declared, split=split, label_file=file
+        )
 
     def _image(self, file: str, document: Mapping[str, Any]) -> tuple[str, ImageFile] | None:
         """The image beside the JSON, or the one inside it; None, and counted, if there is neither."""
         near, stem = posixpath.dirname(file), PurePosixPath(file).stem
         stated = document.get("imagePath")
         reference = stated if isinstance(stated, str) and stated else stem
-        images = self.reading.images
-        image = images.find(reference, near) or images.find(stem, near)
+        data = document.get("imageData")
+        inside = isinstance(data, str) and data
+        image = self.reading.image_for(file, reference, or_inside=bool(inside))
         if image is not None:
             return image, self.folder.image(image)
-        data = document.get("imageData")
         if isinstance(data, str) and data:
             bare = reference.replace("\\", "/").rpartition("/")[2]
             name = posixpath.join(near, stem if bare in ("", ".", "..") else bare)
@@ -114,7 +124,6 @@ class LabelMeSource(Source[Options]):
                 name += ".png" if content.startswith(b"\x89PNG") else ".jpg"
             self.reading.repair(name, "image taken from the label file", f"imageData of {file}")
             return name, ImageFile(self.folder.image(file).path, data=content)
-        self.reading.drop(reference, images.why_missing(reference), f"named in {file}")
         return None
 
 
@@ -146,6 +155,16 @@ def _declared(document: Mapping[str, Any]) -> Size | None:
     except ValueError:
         return None
     return (int(width), int(height)) if width >= 1 and height >= 1 else None
+
+
+def _is_labelme(document: Any) -> bool:
+    """Whether a document has LabelMe's list of shapes, each with points, or none and an image's name or pixels."""
+    shapes = document.get("shapes") if isinstance(document, dict) else None
+    if not isinstance(shapes, list):
+        return False
+    return any(isinstance(shape, dict) and "points" in shape for shape in shapes) or (
+        "imagePath" in document or "imageData" in document
+    )
 
 
 def _label_files(folder: Folder) -> Iterator[str]:

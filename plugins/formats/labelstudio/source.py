@@ -55,7 +55,7 @@ class LabelStudioSource(Source[LabelStudioOptions]):
     def detect(cls, folder: Folder) -> Detection | None:
         """A JSON of tasks with `data` and annotations, or of the records of JSON-MIN."""
         file = next(_label_files(folder), None)
-        return Detection(f"{file} has Label Studio's tasks", 88) if file is not None else None
+        return Detection(f"{file} has Label Studio's tasks", 88, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; a task that cannot be read is dropped with its image."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from amp_datasets.formats.kit.image_lookup import comparable
+from amp_datasets.formats.kit.meaning.resolver import Resolver, without_suffix
 from amp_datasets.formats.kit.reading import split_name
-from amp_datasets.formats.kit.resolver import Resolver, without_suffix
 
 Kind = Literal["classes", "objects", "each"]
 """What the numbers in a mask are: of classes, of objects, or of nothing, where each file is one object."""

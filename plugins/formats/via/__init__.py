@@ -50,7 +50,7 @@ class ViaSource(Source[ViaOptions]):
     def detect(cls, folder: Folder) -> Detection | None:
         """A JSON whose entries have `filename` and `regions`, a project of VIA 3, or a CSV with VIA's header."""
         file = next(label_files(folder), None)
-        return Detection(f"{file} has VIA's regions", 88) if file is not None else None
+        return Detection(f"{file} has VIA's regions", 88, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set. Raises SourceError if nothing tells which attribute is the class."""

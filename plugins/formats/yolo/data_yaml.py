@@ -41,6 +41,8 @@ class YoloYaml:
     keypoint_names: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     counts_from_one: bool = False
+    unnamed: bool = False
+    """Whether it says how many classes there are, and not what they are called."""
 
     @property
     def folder(self) -> str:
@@ -48,21 +50,14 @@ class YoloYaml:
         return posixpath.dirname(self.file)
 
 
-def find_yaml(folder: Folder) -> str | None:
-    """The file that describes the set: the one nearest to the top; SourceError where two folders each have one."""
+def find_yamls(folder: Folder) -> dict[str, str]:
+    """The files that describe sets, by their folder: of several in one folder the one with the usual name."""
     found = [name for name in folder.with_suffix(".yaml", ".yml") if _describes_a_set(folder, name)]
-    if not found:
-        return None
-    depth = min(name.count("/") for name in found)
-    nearest = [name for name in found if name.count("/") == depth]
-    if len({posixpath.dirname(name) for name in nearest}) > 1:
-        raise SourceError(
-            f"there are several YOLO sets in this folder: {', '.join(nearest[:4])}",
-            where=folder.root,
-            fix="name each of them as a source of its own",
-        )
-    nearest.sort(key=lambda name: (posixpath.basename(name).lower() not in _PREFERRED, name))
-    return nearest[0]
+    found.sort(key=lambda name: (posixpath.basename(name).lower() not in _PREFERRED, name))
+    by_folder: dict[str, str] = {}
+    for name in found:
+        by_folder.setdefault(posixpath.dirname(name), name)
+    return by_folder
 
 
 def _describes_a_set(folder: Folder, name: str) -> bool:
@@ -97,6 +92,7 @@ def read_yaml(folder: Folder, file: str) -> YoloYaml:
         keypoint_names=_keypoint_names(document.get("kpt_names"), keypoints),
         flip_pairs=_flip_pairs(document.get("flip_idx"), keypoints),
         counts_from_one=_counts_from_one(document.get("names")),
+        unnamed=not document.get("names"),
     )
 
 

@@ -34,12 +34,15 @@ class YoloOptions(Options):
 
     `kpt_shape`: how many keypoints of how many values, as data.yaml has it, where none says so. `min_confidence`: the
     labels are predictions, and less sure ones are left out. `first_class`: the number of the first class in the rows.
+    `unlabelled`: an image without a label file, beside images that have one, is background, as the trainer has it; with
+    `skip` it was never labelled.
     """
 
     task: Literal["auto", "detect", "segment", "pose", "obb"] = "auto"
     kpt_shape: tuple[Annotated[int, Field(ge=1, le=10_000)], Literal[2, 3]] | None = None
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     first_class: Literal["auto", 0, 1] = "auto"
+    unlabelled: Literal["background", "skip"] = "background"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,23 @@
-"""Which split a image of a YOLO set belongs to, by what its `data.yaml` names."""
+"""Which split an image of a YOLO set belongs to, by what its `data.yaml` names."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
 
-from amp_datasets.formats.kit.parsing import parse_text, split_of
 from amp_datasets.formats.kit.reading import Reading
 from amp_datasets.storage.folder import Folder
 
 from .data_yaml import YoloYaml
 
-MAX_LIST_BYTES = 2**28
-
 
 class YoloSplits:
-    """The splits of a set: folders and lists that its data.yaml names, else the names of folders."""
+    """The splits of a set: folders and lists that its data.yaml names, else what other lists and folders say."""
 
     def __init__(self, yaml: YoloYaml | None, reading: Reading) -> None:
         self._reading = reading
         self._folders: dict[str, str] = {}
         self._listed: dict[str, str] = {}
-        self.lists: set[str] = set()
         if yaml is None or _names_one_place(yaml, reading):
             return
         folders = _folders(reading.folder)
@@ -30,17 +26,22 @@ class YoloSplits:
                 self._take(entry, split, yaml, folders)
 
     def of(self, image: str) -> str | None:
-        """The split of a image; None if nothing tells."""
-        if image in self._listed:
-            return self._listed[image]
+        """The split of an image; None if nothing tells."""
+        place = self.place(image)
+        return self._listed.get(image) or (
+            self._folders[place] if place is not None else self._reading.splits.of(image)
+        )
+
+    def place(self, image: str) -> str | None:
+        """The folder that data.yaml names in which an image lies, if there is one."""
         folder = image.rpartition("/")[0]
         while self._folders:
             if folder in self._folders:
-                return self._folders[folder]
+                return folder
             if not folder:
                 break
             folder = folder.rpartition("/")[0]
-        return split_of(image)
+        return None
 
     def _take(self, entry: str, split: str, yaml: YoloYaml, folders: frozenset[str]) -> None:
         for place in _places(entry, yaml):
@@ -50,28 +51,14 @@ class YoloSplits:
                     self._reading.repair(yaml.file, "folder is in two splits, the first is kept", entry)
                 return
             if place in self._reading.folder:
-                self._take_list(place, split, yaml)
+                named = (
+                    [place] if place in self._reading.images else self._reading.splits.take(place, split, yaml.folder)
+                )
+                for image in named:
+                    if self._listed.setdefault(image, split) != split:
+                        self._reading.repair(image, "image is in two splits, the first is kept", f"named in {place}")
                 return
         self._reading.repair(yaml.file, "split without a folder ignored", f"{split}: {entry}"[:100])
-
-    def _take_list(self, file: str, split: str, yaml: YoloYaml) -> None:
-        """A image, or a text file with one image a line."""
-        self.lists.add(file)
-        if file in self._reading.images:
-            self._listed.setdefault(file, split)
-            return
-        where = self._reading.folder.path(file)
-        for line in parse_text(self._reading.folder.read(file, MAX_LIST_BYTES), where).split("\n"):
-            reference = line.strip()
-            if not reference:
-                continue
-            near = posixpath.dirname(file) if reference.startswith("./") else yaml.folder
-            image = self._reading.images.find(reference, near)
-            if image is None:
-                reason = self._reading.images.why_missing(reference)
-                self._reading.drop(reference, reason, f"named in {file}")
-            elif self._listed.setdefault(image, split) != split:
-                self._reading.repair(image, "image is in two splits, the first is kept", f"named in {file}")
 
 
 def _names_one_place(yaml: YoloYaml, reading: Reading) -> bool:

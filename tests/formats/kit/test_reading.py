@@ -267,14 +267,15 @@ def test_nothing_disappears(tmp_path: Path) -> None:
     reading = Reading(Folder(tmp_path))
     reading.add("train/a.jpg", [], split="train")
     reading.add("train/a.jpg", [])
+    reading.add("c.png", [Annotation("x", (1, 2, 3, 4))], label_file="one.json")
+    reading.add("c.png", [Annotation("x", (1, 2, 3, 5.5))], label_file="two.json")
     labels = reading.finish([Category("x"), Category("x")])
     assert [(s.source_id, s.labelled, s.split) for s in labels.samples] == [
-        ("c.png", False, None),
         ("train/a.jpg", True, "train"),
         ("val/b.JPG", False, "validation"),
     ]
     assert [(item.id, item.reason) for item in labels.dropped] == [
-        ("train/a.jpg", "image is listed twice"),
+        ("c.png", "label files contradict each other"),
         ("broken.jpg", "image cannot be read"),
     ]
     assert [c.name for c in labels.categories] == ["x"]

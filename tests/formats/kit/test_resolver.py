@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from amp_datasets.formats.kit.resolver import (
+from amp_datasets.formats.kit.meaning.resolver import (
+    BY_BARE_NAME,
     BY_DECODING,
     BY_ENDING,
     BY_MIRROR,
@@ -43,7 +44,7 @@ TABLE = [
     # a stated folder that contradicts the only candidate
     (["images/cam2/0001.jpg"], "cam1/0001.jpg", "annotations/all.json", None, MISSING),
     (["images/cam2/0001.jpg"], "/data/cam1/0001.jpg", "annotations/all.json", None, MISSING),
-    (["images/0001.jpg"], "cam1/0001.jpg", "annotations/all.json", None, MISSING),
+    (["images/0001.jpg"], "cam1/0001.jpg", "annotations/all.json", "images/0001.jpg", BY_BARE_NAME),
     (["images/val/0001.jpg"], "train/0001.jpg", "annotations/all.json", None, MISSING),
     (["images/0001.jpg"], "/home/me/stuff/0001.jpg", "all.json", "images/0001.jpg", BY_ENDING),
     (["images/0001.jpg"], "C:\\Users\\me\\0001.jpg", "all.json", "images/0001.jpg", BY_ENDING),

@@ -80,12 +80,34 @@ def test_one_name_in_two_splits_means_each_split_its_own_image(tmp_path: Path) -
 
 
 def test_a_image_of_another_split_never_stands_in_for_a_missing_one(tmp_path: Path) -> None:
-    """train.json names a image that only val has: it is missing."""
+    """train.json names an image that only val has: it is missing where train has images of its own."""
     write_image(tmp_path / "images/val/a.jpg")
+    write_image(tmp_path / "images/train/b.jpg")
     (tmp_path / "train.json").write_text(json.dumps(document()))
     labels = read(tmp_path)
     assert reasons(labels) == {"image is missing"}
     assert not any(sample.annotations for sample in labels.samples)
+
+
+def test_two_splits_that_name_one_image_leave_it_to_its_own(tmp_path: Path) -> None:
+    """Both files name `a.jpg`, which only val has: its labels are those of val.json, in whatever order files come."""
+    write_image(tmp_path / "images/val/a.jpg")
+    for split, box in (("train", [1, 2, 10, 20]), ("val", [30, 20, 12, 10])):
+        (tmp_path / f"{split}.json").write_text(json.dumps(document(annotations=[label(bbox=box)])))
+    labels = read(tmp_path)
+    assert [a.xyxy for sample in labels.samples for a in sample.annotations] == [(30, 20, 42, 30)]
+    assert reasons(labels) == {"image is missing"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_folders_that_are_not_there_are_never_exchanged(tmp_path: Path, order: int) -> None:
+    """Two cameras' images of one name, copied into one folder: the one that is left is nobody's."""
+    names = ["cam1/a.jpg", "cam2/a.jpg"][::order]
+    images = [{"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(names, 1)]
+    two = [label(image_id=1), label(id=2, image_id=2, bbox=[30, 20, 12, 10])]
+    labels = read(write(tmp_path, document(images=images, annotations=two)))
+    assert not labels.samples
+    assert reasons(labels) == {"image is missing", "image is listed twice with other labels"}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +120,7 @@ def test_images_are_found_by_whatever_path_and_only_inside_the_set(tmp_path: Pat
     (sample,) = read(root).samples
     assert sample.source_id == "a.jpg"
     assert sample.size == SIZE
+    assert sample.labelled
 
 
 def test_a_image_outside_the_set_is_missing(tmp_path: Path) -> None:

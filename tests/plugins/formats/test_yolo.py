@@ -337,12 +337,43 @@ def test_four_points_are_oriented_boxes_only_if_tilted_rectangles(row: str, kind
     assert told.corners is not None
 
 
-def test_two_sets_in_one_folder_are_refused(tmp_path: Path) -> None:
-    """There is no telling whose classes are meant."""
+def test_each_set_of_a_folder_has_its_own_classes(tmp_path: Path) -> None:
+    """Two sets side by side, each with a data.yaml or a list of classes in its own order."""
     one(tmp_path / "a", ROW)
-    one(tmp_path / "b", ROW)
-    with pytest.raises(SourceError, match="several YOLO sets"):
-        read_set(YOLO, tmp_path)
+    one(tmp_path / "b", ROW, YAML.replace("cat, dog", "bird, cat"))
+    write_files(tmp_path / "c", {"x.jpg": "", "x.txt": ROW, "classes.txt": "fish\ncat\n"})
+    labels = read_set(YOLO, tmp_path)
+    found = {s.source_id: [a.category for a in s.annotations] for s in labels.samples if s.annotations}
+    assert found == {"a/images/train/a.jpg": ["cat"], "b/images/train/a.jpg": ["bird"], "c/x.jpg": ["fish"]}
+
+
+def test_an_image_without_a_label_file_is_background_beside_others(tmp_path: Path) -> None:
+    """As the trainer has it, and counted; a folder without any label file was never labelled."""
+    write_files(tmp_path, {"images/train/b.jpg": ""})
+    one(tmp_path, ROW)
+    labels = read_set(YOLO, tmp_path)
+    assert {name: s.labelled for name, s in by_name(labels).items()} == {"a.jpg": True, "b.jpg": True, "v.jpg": False}
+    assert "image without a label file taken as background" in rules(labels)
+    skipped = by_name(read_set(YOLO, tmp_path, unlabelled="skip"))
+    assert {name: s.labelled for name, s in skipped.items()} == {"a.jpg": True, "b.jpg": False, "v.jpg": False}
+
+
+@pytest.mark.parametrize(
+    ("files", "splits"),
+    [
+        ({"train.txt": "data/obj/a.jpg\n", "valid.txt": "data/obj/b.jpg\n"}, ["train", "validation"]),
+        ({"2007_train.txt": "/home/u/obj/a.jpg\n", "2007_test.txt": "/home/u/obj/b.jpg\n"}, ["train", "test"]),
+        ({"obj.data": "train = x/one.txt\nvalid=two.txt\n", "one.txt": "obj/a.jpg", "two.txt": "obj/b.jpg"}, None),
+        ({"lists/trainval.txt": "obj/a.jpg\nobj/b.jpg\n", "lists/val.txt": "obj/b.jpg\n"}, None),
+        ({"train.txt": "C:\\sets\\obj\\a.jpg\r\n", "val.txt": "C:\\sets\\obj\\b.jpg\r\n"}, None),
+    ],
+)
+def test_lists_say_the_split(files: dict[str, str], splits: list[str] | None, tmp_path: Path) -> None:
+    """Darknet's, CVAT's and one's own lists, with whatever is written before the folders that are there."""
+    images = {"obj/a.jpg": "", "obj/a.txt": ROW, "obj/b.jpg": "", "obj/b.txt": ROW}
+    labels = read_set(YOLO, write_files(tmp_path, {**images, "obj.names": "cat\n", **files}))
+    assert [s.split for s in labels.samples] == (splits or ["train", "validation"])
+    assert not labels.dropped
 
 
 @given(x=st.tuples(st.floats(0, 1), st.floats(0, 1)), y=st.tuples(st.floats(0, 1), st.floats(0, 1)))

@@ -14,11 +14,11 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from amp_datasets.formats.kit.folder_words import is_aside, is_for_labels, split_of, telling_parts
+from amp_datasets.formats.kit.meaning.folder_words import is_aside, is_for_labels, split_of, telling_parts
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 
 MISSING = "image is missing"
@@ -26,6 +26,7 @@ SEVERAL = "image name is not unique in the set"
 BY_ENDING = "image found by the end of its path"
 BY_MIRROR = "image found in the mirrored folder"
 BY_NAME = "image found by its name alone"
+BY_BARE_NAME = "image found by its name, without the stated folder"
 BY_STEM = "image found under another suffix"
 BY_DECODING = "image found by its decoded name"
 
@@ -35,11 +36,16 @@ _SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The image that is meant, or None; `reason` says how it was found where that was not exact, or why it was not."""
+    """The image that is meant, or None; `reason` says how it was found where that was not exact, or why it was not.
+
+    It is `loose` if the folder that was stated is not there: another image may be meant, which is not there either.
+    """
 
     image: str | None
     reason: str = ""
     detail: str = ""
+    candidates: tuple[str, ...] = ()
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,10 @@ class _Stated:
 
 
 class Resolver:
-    """Finds images among the names of a set; `root` is what its top folder is called."""
+    """Finds images among the names of a set; `root` is what its top folder is called, `files` are all its files."""
 
-    def __init__(self, names: Sequence[str], root: str = "") -> None:
-        self._names = names
+    def __init__(self, names: Sequence[str], root: str = "", files: Container[str] = ()) -> None:
+        self._names, self._files = names, files
         self._known = frozenset(names)
         self._root = root.lower()
         self._by_stem: dict[str, list[str]] | None = None
@@ -76,14 +82,27 @@ class Resolver:
             return Resolution(direct)
         self._index()
         home = self._home(near)
-        best = Resolution(None, MISSING)
+        best, owner = Resolution(None, MISSING), label_file if own else None
         for stated in _readings(reference):
-            found = self._exact(stated, near, home) or self._search(stated, near, home, split, own)
+            found = self._exact(stated, near, home) or self._search(stated, near, home, split, owner)
             if found.image is not None:
                 return found
             if best.reason == MISSING and found.detail:
                 best = found
         return best
+
+    def of_label_file(self, label_file: str) -> Resolution:
+        """The image that is called as a label file is, which is for this image alone."""
+        beside = label_file.rpartition(".")[0]
+        at = f"/{beside}".rfind("/labels/")
+        mirrored = f"{beside[:at]}images/{beside[at + len('labels/') :]}" if at >= 0 else beside
+        for path in (beside, mirrored):
+            found = [name for suffix in IMAGE_SUFFIXES if (name := path + suffix) in self._known]
+            if len(found) == 1:
+                return Resolution(found[0])
+            if found:
+                return Resolution(None, SEVERAL, f"it may be {' or '.join(found)}", tuple(found))
+        return self.resolve(beside.rpartition("/")[2], label_file, own=True)
 
     def _exact(self, stated: _Stated, near: str, home: str) -> Resolution | None:
         """The image at the stated path, from the label file's folder, its home, or the top."""
@@ -99,7 +118,7 @@ class Resolver:
         first, slash, _ = path.partition("/")
         return bool(home) and (not slash or f"{home}/{first}" in self._folders)
 
-    def _search(self, stated: _Stated, near: str, home: str, split: str | None, own: bool) -> Resolution:
+    def _search(self, stated: _Stated, near: str, home: str, split: str | None, own: str | None) -> Resolution:
         found = self._candidates(stated.name, home)
         if not found:
             return Resolution(None, MISSING)
@@ -114,12 +133,16 @@ class Resolver:
         ):
             if len(left) > 1:
                 left = [name for name in left if keep(name)] or left
-        agreeing = [name for name in left if not self._contradicts(stated, name, most, near, home, split, own)]
+        agreeing = [name for name in left if not self._contradicts(stated, name, home, split, own)]
         if not agreeing:
             return Resolution(None, MISSING, f"the only one of its name is {', '.join(left[:_SHOWN])}")
         if len(agreeing) > 1:
-            return Resolution(None, SEVERAL, f"it may be {' or '.join(agreeing[:_SHOWN])}")
-        return Resolution(agreeing[0], _how(stated, agreeing[0], most, near))
+            return Resolution(None, SEVERAL, f"it may be {' or '.join(agreeing[:_SHOWN])}", tuple(agreeing))
+        image = agreeing[0]
+        loose = bool(telling_parts(stated.folder)) and not _below(image.rpartition("/")[0], home)
+        if loose and not most and not stated.foreign:
+            return Resolution(image, BY_BARE_NAME, loose=True)
+        return Resolution(image, _how(stated, image, most, near, split), loose=loose)
 
     def _candidates(self, name: str, home: str) -> list[str]:
         """The images of a name: in the label file's home, of the same suffix, and no masks, as far as there are."""
@@ -133,20 +156,29 @@ class Resolver:
             found = [each for each in found if not is_aside(each.rpartition("/")[0])] or found
         return found
 
-    def _contradicts(
-        self, stated: _Stated, image: str, matched: int, near: str, home: str, split: str | None, own: bool
-    ) -> bool:
+    def _contradicts(self, stated: _Stated, image: str, home: str, split: str | None, own: str | None) -> bool:
         """Whether an image's folders are others than those that are stated, or than those of its own label file."""
         there = _below(image.rpartition("/")[0], home)
         said = tuple(part for part in telling_parts(stated.folder) if part != self._root)
         if split is not None and f"<{split}>" not in there and self._other_split(there, split, home):
             return True
         if said and not stated.foreign:
-            return not (_ends_with(there, said) or (_ends_with(said, there) and (there or matched)))
+            return not (_ends_with(there, said) or _ends_with(said, there))
         if said:
             return not _ends_with(said, there) if there else said[-1] in self._telling
-        mine = _below(near, home)
-        return own and bool(there) and bool(mine) and not (_ends_with(there, mine) or _ends_with(mine, there))
+        return own is not None and self._is_of_another(own, image, home)
+
+    def _is_of_another(self, label_file: str, image: str, home: str) -> bool:
+        """Whether a label file of one image lies in a folder that is not the one for this image's."""
+        folder, _, bare = label_file.rpartition("/")
+        there = image.rpartition("/")[0]
+        mine, its = (each[len(home) :].strip("/").split("/") for each in (folder, there))
+        shared = _common_end(mine, its)
+        mine, its = mine[: len(mine) - shared], its[: len(its) - shared]
+        if len(mine) == len(its) == 1:  # a folder for label files and one for images, whatever they are called
+            return folder != there and f"{there}/{bare}" in self._files
+        ours, theirs = telling_parts("/".join(mine)), telling_parts("/".join(its))
+        return bool(ours) and bool(theirs) and not (_ends_with(ours, theirs) or _ends_with(theirs, ours))
 
     def _other_split(self, there: tuple[str, ...], split: str, home: str) -> bool:
         """Whether an image lies in a split's folder while the one that is wanted has a folder of its own."""
@@ -237,7 +269,7 @@ def _below(folder: str, home: str) -> tuple[str, ...]:
     return telling_parts(folder[len(home) :]) if home and inside else telling_parts(folder)
 
 
-def _how(stated: _Stated, image: str, matched: int, near: str) -> str:
+def _how(stated: _Stated, image: str, matched: int, near: str, split: str | None) -> str:
     """Why an image is the one that is meant; the bare name in the folder that belongs to the label file's is exact."""
     folder, _, bare = image.rpartition("/")
     if suffix_of(stated.name) and suffix_of(stated.name) != suffix_of(bare):
@@ -246,4 +278,5 @@ def _how(stated: _Stated, image: str, matched: int, near: str) -> str:
         return BY_DECODING
     if matched or telling_parts(stated.folder):
         return BY_ENDING
-    return BY_MIRROR if telling_parts(folder) == telling_parts(near) else BY_NAME
+    mirrored = telling_parts(folder) in (telling_parts(near), (*telling_parts(near), f"<{split}>"))
+    return BY_MIRROR if mirrored else BY_NAME

@@ -1,0 +1,192 @@
+"""Reads a tree that may hold several sets in several formats: each format reads its own files, and all become one set.
+
+The surest format reads first and says which files it used; the others look at what is left. An image that two formats
+label keeps the labels of both (see `formats.kit.meaning.agreement`); what nobody read is reported by `unread`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from amp_datasets.errors import SourceError
+from amp_datasets.formats.base import Detection, Options
+from amp_datasets.formats.kit.image_lookup import ImageLookup
+from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.images.codec import Limits
+from amp_datasets.model import Dropped, LabelSet, Repair, Sample
+from amp_datasets.plugin.registry import Registry
+from amp_datasets.sources.unread import UNREAD, Unread, unread_files
+from amp_datasets.storage.folder import Folder
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one format found in a tree."""
+
+    format: str
+    detection: Detection
+    labels: LabelSet
+    used: tuple[str, ...]
+    lists: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+
+    def where(self) -> str:
+        """The format, why, and the folders of its label files."""
+        folders = list(dict.fromkeys(file.rpartition("/")[0] or "." for file in self.used))
+        shown = ", ".join(folders[:_SHOWN]) + (", ..." if len(folders) > _SHOWN else "")
+        number = f" ({len(self.used)} files in {len(folders)} folders: {shown})" if self.used else ""
+        return f"{self.format}: {self.detection.reason}{number}"
+
+
+def read_parts(
+    folder: Folder, registry: Registry, given: str | None, options: Mapping[str, Any], limits: Limits
+) -> list[Part]:
+    """The set of each format that is found in a tree, the surest first; only the one that is `given`, if it is."""
+    parts: list[Part] = []
+    left, done = folder, set[str]()
+    while True:
+        found = (given, Detection("given", 100)) if given else detected(left, registry, done)
+        if found is None or (parts and found[1].by_images):  # nothing beside label files
+            break
+        name, detection = found
+        plugin = registry.source(name)
+        reading = Reading(left, limits, alone=given is not None)
+        labels = plugin(left, _options(plugin, options, folder), reading).read()
+        lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
+        parts.append(Part(name, detection, labels, tuple(reading.used), lists, left_out))
+        done.add(name)
+        if given is not None or not reading.used:
+            break
+        left = left.only(file for file in left.files if file not in reading.used)
+    _check_options(parts, registry, options, folder)
+    return parts
+
+
+def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tuple[str, Detection] | None:
+    """The format that is surest of a folder, other than those that are done; None if there is none."""
+    found = [(name, plugin.detect(folder)) for name, plugin in sorted(registry.sources.items()) if name not in done]
+    sure = sorted(((d.certainty, name, d) for name, d in found if d is not None), key=lambda f: (-f[0], f[1]))
+    if not sure:
+        return None
+    first, *others = sure
+    if others and others[0][0] == first[0] and (not first[2].file or others[0][2].file in ("", first[2].file)):
+        raise SourceError(
+            f"this may be {first[1]} ({first[2].reason}) or {others[0][1]} ({others[0][2].reason})",
+            where=folder.root,
+            fix="give the one that is meant with `format:` (or --format)",
+        )
+    return first[1], first[2]
+
+
+def one_set(folder: Folder, parts: Sequence[Part], limits: Limits, given: bool) -> LabelSet:
+    """All parts as one set, with the images that none of them names, and the label files that none of them read."""
+    images = ImageLookup(folder)
+    used = {file for part in parts for file in (*part.used, *part.lists)}
+    left = [] if given or not all(part.used for part in parts) else list(unread_files(folder, used, images))
+    joint = _joined(parts)
+    if given:
+        return joint
+    rest = Reading(folder, limits, alone=False)
+    rest.dropped.clear()
+    gone = {item.id for item in joint.dropped} | {sample.source_id for sample in joint.samples if sample.labelled}
+    gone.update(images.companions(), *(part.left_out for part in parts))
+    splits = {sample.source_id: sample.split for sample in joint.samples}
+    _add_rest(rest, [name for name in images.names if name not in gone], splits, left)
+    found = rest.finish(())
+    samples = [sample for sample in joint.samples if sample.labelled or sample.source_id not in images]
+    ordered = tuple(sorted([*samples, *found.samples], key=lambda sample: sample.source_id))
+    return replace(joint, samples=ordered, dropped=joint.dropped + found.dropped)
+
+
+def _add_rest(rest: Reading, names: Iterable[str], splits: Mapping[str, str | None], left: Sequence[Unread]) -> None:
+    """Images without a label: never labelled, unless a file is left that may be theirs."""
+    for each in left:
+        rest.drop(each.file, UNREAD, each.what)
+    owner = {each.image: each.file for each in left if each.image is not None}
+    lists = [each.file for each in left if each.image is None]
+    for name in names:
+        if name in owner or lists:
+            rest.drop(name, "its label file is not read", owner.get(name) or lists[0])
+        else:
+            rest.add(name, (), labelled=False, split=splits.get(name) or rest.splits.of(name))
+
+
+def _joined(parts: Sequence[Part]) -> LabelSet:
+    """The parts as one set: categories by name, in the order of the parts."""
+    if len(parts) == 1:
+        return parts[0].labels
+    samples: dict[str, Sample] = {}
+    formats: dict[str, str] = {}
+    dropped = [item for part in parts for item in part.labels.dropped]
+    repairs = [item for part in parts for item in part.labels.repairs]
+    torn = {item.id for item in dropped if item.reason in (CONTRADICTION, LISTED_TWICE)}
+    for part in parts:
+        for sample in part.labels.samples:
+            known = samples.get(sample.source_id)
+            if sample.source_id in torn:
+                continue
+            if known is None:
+                samples[sample.source_id], formats[sample.source_id] = sample, part.format
+            else:
+                both = f"{formats[sample.source_id]} and {part.format}"
+                joint = _both(known, sample)
+                if joint is None:
+                    del samples[sample.source_id]
+                    torn.add(sample.source_id)
+                    dropped.append(Dropped(sample.source_id, CONTRADICTION, both))
+                else:
+                    samples[sample.source_id] = joint
+                    repairs.append(Repair(sample.source_id, "labels of several files joined", both))
+    filled = {name for name, sample in samples.items() if sample.annotations}
+    repairs = [item for item in repairs if item.rule != BACKGROUND or item.id not in filled]
+    categories = {category.name: category for part in parts for category in reversed(part.labels.categories)}
+    order = dict.fromkeys(category.name for part in parts for category in part.labels.categories)
+    kept = tuple(categories[name] for name in order)
+    lost = (tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(repairs)))
+    return LabelSet(kept, tuple(samples[name] for name in sorted(samples)), *lost, parts[0].labels.name)
+
+
+def _both(one: Sample, other: Sample) -> Sample | None:
+    """An image as two formats label it; None where they contradict each other."""
+    if not (one.labelled and other.labelled):
+        return one if one.labelled else other
+    labels = joined(one.annotations, other.annotations)
+    if labels is None:
+        return None
+    whole = tuple(dict.fromkeys((*one.labels, *other.labels)))
+    split, group = one.split or other.split, one.group or other.group
+    return replace(one, annotations=tuple(labels), labels=whole, split=split, group=group)
+
+
+def _options(plugin: Any, options: Mapping[str, Any], folder: Folder) -> Options:
+    """The options that a format has, of those that are given."""
+    own = {key: value for key, value in options.items() if key in plugin.options_type.model_fields}
+    try:
+        checked: Options = plugin.options_type.model_validate(own)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        known = ", ".join(plugin.options_type.model_fields) or "none"
+        raise SourceError(
+            f"the option `{'.'.join(map(str, problem['loc']))}` of {plugin.name}: {problem['msg']}",
+            where=folder.root,
+            fix=f"its options are: {known}",
+        ) from error
+    return checked
+
+
+def _check_options(parts: Sequence[Part], registry: Registry, options: Mapping[str, Any], folder: Folder) -> None:
+    """An option that none of the formats has is an error."""
+    known = {part.format: list(registry.source(part.format).options_type.model_fields) for part in parts}
+    for key in options:
+        if known and not any(key in fields for fields in known.values()):
+            listed = "; ".join(f"{name}: {', '.join(fields) or 'none'}" for name, fields in known.items())
+            raise SourceError(
+                f"`{key}` is not an option of {' or '.join(known)}", where=folder.root, fix=f"the options are: {listed}"
+            )

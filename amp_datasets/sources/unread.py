@@ -1,0 +1,84 @@
+"""The law of reading: every file that looks like a label file is read, or named in an error."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from amp_datasets.errors import AmpError
+from amp_datasets.formats.kit.image_lookup import ImageLookup
+from amp_datasets.formats.kit.meaning.class_lists import is_class_list
+from amp_datasets.formats.kit.parsing import is_readme, parse_json, parse_text, parse_xml
+from amp_datasets.storage.folder import Folder
+
+UNREAD = "label file is not read"
+_SUFFIXES = (".json", ".xml", ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".tfrecord", ".record")
+_MAX_BYTES = 2**28
+_HEAD_BYTES = 2**16
+_NO_LABELS = frozenset({"dataset_info.json", "state.json", "dataset_dict.json", "license.txt", "requirements.txt"})
+_OURS = ("amp.", ".amp")
+_IMAGE_NAME = re.compile(r"""[^"'<>\s,;|]+\.(?:jpe?g|png|bmp|webp|tiff?|gif)\b""", re.IGNORECASE)
+_TRIED = 200
+_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that looks like a label file and that no format read: what it is, and the image that it is called as."""
+
+    file: str
+    what: str
+    image: str | None
+
+
+def unread_files(folder: Folder, used: Collection[str], images: ImageLookup) -> Iterator[Unread]:
+    """The files near images that look like label files, less those that were used."""
+    if not images.names:
+        return
+    for file in folder.with_suffix(*_SUFFIXES):
+        bare = posixpath.basename(file).lower()
+        if file in used or is_readme(file) or is_class_list(file) or bare in _NO_LABELS or bare.startswith(_OURS):
+            continue
+        stem = posixpath.basename(file).rpartition(".")[0]
+        image = images.resolve(stem, file, own=True).image
+        what = _what(folder, file, image is not None, images)
+        if what is not None:
+            yield Unread(file, what, image)
+
+
+def _what(folder: Folder, file: str, named_as_image: bool, images: ImageLookup) -> str | None:
+    """What a file is, if it looks like a label file; None if nothing says so."""
+    try:
+        if file.lower().endswith((".parquet", ".arrow", ".tfrecord", ".record")):
+            return "a file of rows"
+        if file.lower().endswith(".xml"):
+            return f"XML of <{parse_xml(folder.read(file, _MAX_BYTES), file).tag}>"[:80]
+        text = parse_text(folder.head(file, _HEAD_BYTES).rpartition(b"\n")[0] or folder.head(file, _HEAD_BYTES), file)
+        if not named_as_image and not _names_images(text, file, images):
+            return None
+        if file.lower().endswith(".json"):
+            return _shape(parse_json(folder.read(file, _MAX_BYTES), file))
+    except AmpError as error:
+        return error.what
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return f"it begins with {first.strip()[:60]!r}" if first else None
+
+
+def _names_images(text: str, file: str, images: ImageLookup) -> bool:
+    """Whether one of the file names in a text is that of an image of the set."""
+    found = (match.group() for match in _IMAGE_NAME.finditer(text))
+    return any(images.resolve(name, file).image is not None for name, _ in zip(found, range(_TRIED), strict=False))
+
+
+def _shape(document: object) -> str:
+    """The outermost structure of a JSON document, in words."""
+    if isinstance(document, list):
+        first = document[0] if document else None
+        return f"a list of {_shape(first)}" if isinstance(first, dict) else "a list"
+    if not isinstance(document, dict):
+        return f"JSON that is {json.dumps(document)[:40]}"
+    keys = ", ".join(f"`{str(key)[:30]}`" for key in list(document)[:_SHOWN])
+    return f"objects with {keys or 'nothing'}"

@@ -1,0 +1,122 @@
+"""A tree of several sets and formats is read whole, and what nobody reads is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import write_files, write_image
+
+from amp_datasets.errors import SourceError
+from amp_datasets.images.codec import Limits
+from amp_datasets.manifest.model import SourceSettings
+from amp_datasets.model import LabelSet
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.sources.open import read_source
+
+REGISTRY = load_registry()
+XML = (
+    "<annotation><filename>{}</filename><object><name>{}</name><bndbox>"
+    "<xmin>4</xmin><ymin>5</ymin><xmax>20</xmax><ymax>30</ymax></bndbox></object></annotation>"
+)
+
+
+def read(path: Path | str) -> tuple[LabelSet, str]:
+    """A set, and how it was found."""
+    labels, detection = read_source(SourceSettings(path=str(path)), REGISTRY, Limits())
+    return labels, detection.reason
+
+
+def labels_of(labels: LabelSet) -> dict[str, list[str]]:
+    """The classes on each labelled image."""
+    return {s.source_id: sorted(a.category for a in s.annotations) for s in labels.samples if s.labelled}
+
+
+def createml(image: str, label: str) -> str:
+    """A CreateML file of one image."""
+    coordinates = {"x": 20, "y": 20, "width": 10, "height": 12}
+    return json.dumps([{"image": image, "annotations": [{"label": label, "coordinates": coordinates}]}])
+
+
+def half_and_half(folder: Path) -> Path:
+    """Four folders that all have an `a.jpg`, two in one format and two in another."""
+    for number in range(4):
+        write_image(folder / f"set{number}" / "a.jpg")
+    files = {f"set{n}/a.xml": XML.format("a.jpg", f"voc{n}") for n in range(2)}
+    return write_files(folder, files | {f"set{n}/labels.json": createml("a.jpg", f"apple{n}") for n in (2, 3)})
+
+
+def test_each_folder_is_read_in_its_own_format(tmp_path: Path) -> None:
+    """Every label lies on the image of its own folder, whatever the neighbours' format is."""
+    labels, reason = read(half_and_half(tmp_path))
+    expected = {"set0/a.jpg": ["voc0"], "set1/a.jpg": ["voc1"], "set2/a.jpg": ["apple2"], "set3/a.jpg": ["apple3"]}
+    assert labels_of(labels) == expected
+    assert not labels.dropped
+    assert all(word in reason for word in ("voc", "createml", "set0"))
+
+
+def test_a_pattern_names_several_folders(tmp_path: Path) -> None:
+    """`*` takes what it matches and nothing else; a pattern that matches nothing is an error."""
+    labels, _ = read(half_and_half(tmp_path) / "set[12]")
+    assert labels_of(labels) == {"set1/a.jpg": ["voc1"], "set2/a.jpg": ["apple2"]}
+    with pytest.raises(SourceError, match="matches nothing"):
+        read(tmp_path / "other*")
+
+
+def test_two_formats_of_one_image_complement_each_other(tmp_path: Path) -> None:
+    """The labels of both files are on the image; what both say is there once."""
+    write_image(tmp_path / "a.jpg")
+    write_files(tmp_path, {"a.xml": XML.format("a.jpg", "cat"), "labels.json": createml("a.jpg", "dog")})
+    labels, _ = read(tmp_path)
+    assert labels_of(labels) == {"a.jpg": ["cat", "dog"]}
+
+
+def test_two_formats_that_contradict_set_the_image_aside(tmp_path: Path) -> None:
+    """One object with two boxes: nobody knows which, so the image is an error that names both."""
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b.jpg")
+    files = {"a.xml": XML.format("a.jpg", "cat"), "b.xml": XML.format("b.jpg", "cat")}
+    shifted = createml("a.jpg", "cat").replace('"x": 20', '"x": 11').replace('"width": 10', '"width": 16')
+    shifted = shifted.replace('"y": 20', '"y": 19').replace('"height": 12', '"height": 25')
+    labels, _ = read(write_files(tmp_path, {**files, "labels.json": shifted}))
+    assert labels_of(labels) == {"b.jpg": ["cat"]}
+    assert [(d.id, d.reason) for d in labels.dropped] == [("a.jpg", "label files contradict each other")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("b.xml", "<map><point>b.jpg</point></map>"),
+        ("b.txt", "hello there"),
+        ("list.csv", "picture;what\nb.jpg;a cat\n"),
+        ("points.json", '{"pictures": [{"name": "b.jpg", "what": "cat"}]}'),
+        ("b.json", "{"),
+    ],
+)
+def test_no_label_file_is_left_in_silence(name: str, text: str, tmp_path: Path) -> None:
+    """A file that nobody reads is an error, and the image that it may be about is not called unlabelled."""
+    for image in ("a.jpg", "b.jpg"):
+        write_image(tmp_path / image)
+    write_files(tmp_path, {"a.xml": XML.format("a.jpg", "cat"), name: text})
+    labels, _ = read(tmp_path)
+    assert labels_of(labels) == {"a.jpg": ["cat"]}
+    assert [s.source_id for s in labels.samples] == ["a.jpg"]
+    assert (name, "label file is not read") in [(d.id, d.reason) for d in labels.dropped]
+
+
+def test_what_is_no_label_file_is_left_alone(tmp_path: Path) -> None:
+    """READMEs, notes and settings are nobody's labels."""
+    write_image(tmp_path / "a.jpg")
+    others = {"README.txt": "a.jpg", "info.json": '{"images": 2, "annotations": 1}', "notes.txt": "call Ada"}
+    labels, _ = read(write_files(tmp_path, {"a.xml": XML.format("a.jpg", "cat"), **others}))
+    assert labels_of(labels) == {"a.jpg": ["cat"]}
+    assert not labels.dropped
+
+
+def test_an_unknown_format_is_named_with_what_was_seen(tmp_path: Path) -> None:
+    """The error says which file looks like labels, and what is in it."""
+    write_image(tmp_path / "a.jpg")
+    write_files(tmp_path, {"a.json": '{"sky": 1}'})
+    with pytest.raises(SourceError, match=r"no known label format.*a\.json \(objects with `sky`\)"):
+        read(tmp_path)
