@@ -72,7 +72,8 @@ class BuildReport:
             lines.append(f"labels that filters took away: {counted}")
         if self.partial_labels:
             lines.append(
-                f"{self.partial_labels} labels are of objects that a fixed setting cuts; they show what is left"
+                f"{self.partial_labels} labels are of objects that are cut, in a crowd or by a fixed setting;"
+                " they show what is left"
             )
         for name, lost in self.lost_in_exports.items():
             lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")

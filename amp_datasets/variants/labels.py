@@ -58,7 +58,8 @@ class LabelPolicy:
 class Judged:
     """The labels of a variant, `labels` those of the whole image.
 
-    `dropped` counts reasons; `unclear` says what forbids keeping or dropping as it is.
+    `dropped` counts reasons; `unclear` says what forbids keeping or dropping as it is, and `in_between` counts the
+    objects of which that is true.
     """
 
     annotations: tuple[Annotation, ...]
@@ -67,6 +68,7 @@ class Judged:
     unclear: str | None = None
     labels: tuple[str, ...] = ()
     known: tuple[Known, ...] = ()
+    in_between: int = 0
 
 
 def judge(
@@ -89,7 +91,7 @@ def judge(
     left: list[Known] = []
     dropped: dict[str, int] = {}
     unclear: str | None = None
-    partial = 0
+    partial = in_between = 0
     for number, annotation in enumerate(annotations):
         before = known[number] if known else None
         seen = see(annotation, view, policy.outline_of(annotation.category), before)
@@ -98,16 +100,18 @@ def judge(
             dropped[reason] = dropped.get(reason, 0) + 1
             if reason == _TOO_SMALL:
                 unclear = unclear or f"{annotation.category} is cut to less than {policy.min_side_px:g} px"
+                in_between += 1
             continue
         if seen.visibility < policy.min_visibility and not annotation.iscrowd:
             partial += 1
             if before is None or seen.visibility < before.given - _SAME_SHARE:
                 unclear = unclear or f"{annotation.category} is {seen.visibility:.0%} visible"
+                in_between += 1
         kept.append(seen.annotation if not warp.mirrors else mirrored(seen.annotation, policy.sides, policy.categories))
         left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given))
     if opening is None:  # what is laid over another image has no border of its own
         unclear = border_problem(annotations, warp) or unclear
-    return Judged(tuple(kept), dropped, partial, unclear, known=tuple(left))
+    return Judged(tuple(kept), dropped, partial, unclear, known=tuple(left), in_between=in_between)
 
 
 def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amp_datasets.errors import AmpError, CannotApply
-from amp_datasets.filtering.base import Filter, HidingFilter
+from amp_datasets.filtering.base import Filter, HidingFilter, PixelFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.geometry.warp import Warp, resample_image
 from amp_datasets.model import Category, Image
@@ -44,6 +44,13 @@ class Planned:
     base: Original | None = None
     records: tuple[Record, ...] = ()
     mirrors: bool = False
+
+    @property
+    def places(self) -> str:
+        """What was drawn that moves or hides, as canonical JSON; of an image made of others, all that was drawn."""
+        if self.base is not None:
+            return self.steps_json
+        return canonical([a.record() for a in self.steps if not isinstance(a.transform, PixelFilter)])
 
     @property
     def steps_json(self) -> str:
@@ -138,11 +145,11 @@ class VariantMaker:
                 siblings.append(signature)
                 return planned
             problem = found
-            drawn.append(planned.steps_json)
+            drawn.append(planned.places)
             if partial is None and problem[0] == _PARTIAL:
                 partial = planned, signature
         if partial is not None and len(set(drawn)) < len(drawn):
-            # Draws repeat, so there is next to nothing to choose from: a partly visible object keeps its label.
+            # Places repeat, so there is next to nothing to choose from: a partly visible object keeps its label.
             siblings.append(partial[1])
             return partial[0]
         return Refused(spec, copy, attempts, *problem)
@@ -164,7 +171,9 @@ class VariantMaker:
             return "the image would not change", f"by less than {levels:g} of 255 on average"
         if not all(signature.differs(sibling, levels) for sibling in siblings[1:]):
             return "the image would equal another copy", ""
-        return None if judged.unclear is None else (_PARTIAL, judged.unclear)
+        if judged.unclear is None or judged.in_between <= len(original.annotations) // _CROWD:
+            return None
+        return _PARTIAL, f"{judged.unclear}; {_KEEP_OR_DROP}"
 
     def _mirror_problem(self, original: Original) -> tuple[str, str] | None:
         """Why a source must not be mirrored: a side without counterpart, or a pose of which nobody knows the sides."""
@@ -231,6 +240,9 @@ class VariantMaker:
 UNKNOWN_PAIRS = "nobody said which keypoints a mirror image exchanges"
 LEFT_OUT = "left out by chance"
 _PARTIAL = "an object would be cut in a way that is neither visible nor gone"
+_KEEP_OR_DROP = "`labels.min_visibility` keeps more of such labels, `labels.drop_below` drops more of them"
+_CROWD = 20
+"""One object of so many may be cut to what is neither visible nor gone: in a crowd, some object always is."""
 _BORDERS = (SEEN_TWICE, SMEARED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from amp_datasets.variants.recipe import Step
 from amp_datasets.variants.visibility import Holes, Known
 
 _THUMBNAIL_SIDE = 96
+_BLOCK = 12
 _GRID = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 9)), axis=-1).reshape(-1, 2)
 _MIN_SHIFT_PX = 0.5
 """Two variants whose points lie closer than this on average have the same geometry."""
@@ -60,7 +61,29 @@ class Original:
     @functools.cached_property
     def signature(self) -> Signature:
         """What tells it from its variants."""
-        return Signature(self.size, _GRID * self.size, self.thumbnail)
+        return Signature(self.size, _GRID * self.size, self.thumbnail, lambda: self.detail)
+
+    @functools.cached_property
+    def detail(self) -> Image:
+        """The window of at most 96 pixels a side, as large as life, in which most is to be seen."""
+        return self.detail_of(self.image)
+
+    def detail_of(self, image: Image) -> Image:
+        """The same window of an image that was made of this one, and has its size."""
+        return np.ascontiguousarray(image[self._window])
+
+    @functools.cached_property
+    def _window(self) -> tuple[slice, slice]:
+        """The rows and columns around where the thumbnail has most contrast."""
+        grey = self.thumbnail.astype(np.float32).mean(axis=2)
+        busy = cv2.blur(grey * grey, (9, 9)) - cv2.blur(grey, (9, 9)) ** 2
+        place = np.unravel_index(int(busy.argmax()), busy.shape)
+        centres = (np.array(place) + 0.5) * np.array(self.image.shape[:2]) / grey.shape
+        spans = []
+        for centre, side in zip(centres.tolist(), self.image.shape[:2], strict=True):
+            start = min(max(0, round(centre - _THUMBNAIL_SIDE / 2)), max(0, side - _THUMBNAIL_SIDE))
+            spans.append(slice(start, start + _THUMBNAIL_SIDE))
+        return spans[0], spans[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,19 +130,31 @@ def change_values(image: Image, steps: Iterable[Applied]) -> Image:
     return image if table is None else look_up(image, table)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Signature:
-    """What tells two variants of a source apart: where its points went, and how a thumbnail's values changed."""
+    """What tells two variants of a source apart: where its points went, and how values changed.
+
+    They are compared in a thumbnail and, where that shows nothing, in a detail as large as life: a blur that a
+    photograph of 12 megapixels shows has vanished in its thumbnail. What counts is the place where most has changed.
+    """
 
     size: Size
     points: FloatArray
     thumbnail: Image
+    look: Callable[[], Image]
+
+    @functools.cached_property
+    def detail(self) -> Image:
+        """A part of the image as large as life; made when it is asked for."""
+        return self.look()
 
     def differs(self, other: Signature, min_levels: float) -> bool:
         """Whether sizes, places or values differ by what can be seen."""
         if self.size != other.size or float(np.abs(self.points - other.points).mean()) >= _MIN_SHIFT_PX:
             return True
-        return float(cv2.absdiff(self.thumbnail, other.thumbnail).mean()) >= min_levels
+        if _most_changed(self.thumbnail, other.thumbnail) >= min_levels:
+            return True
+        return _most_changed(self.detail, other.detail) >= min_levels
 
 
 def signature_of(original: Original, steps: Sequence[Applied], warp: Warp, holes: Holes) -> Signature:
@@ -131,7 +166,23 @@ def signature_of(original: Original, steps: Sequence[Applied], warp: Warp, holes
         thumbnail = _of_full_image(original, pixel) if foreign else change_values(thumbnail, pixel)
     if len(holes):
         thumbnail = _with_holes(thumbnail, steps, warp.size, holes)
-    return Signature(warp.size, warp.back(_GRID * warp.size), thumbnail)
+    return Signature(warp.size, warp.back(_GRID * warp.size), thumbnail, lambda: _changed_detail(original, pixel))
+
+
+def _changed_detail(original: Original, pixel: Sequence[Applied]) -> Image:
+    """The detail of an image after the steps that change values."""
+    if any(_foreign(applied.transform) for applied in pixel):
+        return original.detail_of(change_values(original.image, pixel))
+    return change_values(original.detail, pixel)
+
+
+def _most_changed(one: Image, other: Image) -> float:
+    """The mean difference, in levels of 255, in the block of 12 pixels a side that differs most."""
+    if one.shape != other.shape:
+        return float("inf")
+    apart = cv2.absdiff(one, other).astype(np.float32).mean(axis=2)
+    blocks = (math.ceil(apart.shape[1] / _BLOCK), math.ceil(apart.shape[0] / _BLOCK))
+    return float(cv2.resize(apart, blocks, interpolation=cv2.INTER_AREA).max())
 
 
 def _with_holes(thumbnail: Image, steps: Iterable[Applied], size: Size, holes: Holes) -> Image:
