@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from datasets import DatasetDict
 from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -16,10 +15,13 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger.lock import read_lock
+from amp_datasets.ledger.lock import image_files, read_lock
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE
+from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.lazy import is_lazy
 from amp_datasets.loading.load import load
+from amp_datasets.storage.names import inside
+from amp_datasets.storage.yaml import read_yaml
 
 _T = TypeVar("_T")
 _TRIES = 5
@@ -32,7 +34,7 @@ _PROVENANCE = (MANIFEST_FILE, LEDGER_FILE, LOCK_FILE)
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What was pushed, or would be."""
+    """What was pushed, or would be; `files` is every file that leaves this machine as it is."""
 
     repo: str
     private: bool
@@ -41,6 +43,7 @@ class PublishReport:
     pushed: bool
     url: str
     lazy: bool = False
+    files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -52,7 +55,8 @@ class PublishReport:
         who = "private" if self.private else "public"
         verb = "pushed" if self.pushed else "would push"
         what = f"sources for {counts}" if self.lazy else counts
-        return [f"{verb} {what} ({self.megabytes:.1f} MB) to the {who} dataset {self.repo}", self.url]
+        lines = [f"{verb} {what} ({self.megabytes:.1f} MB) to the {who} dataset {self.repo}", self.url]
+        return lines if self.pushed else [*lines, *(f"    {file}" for file in self.files)]
 
 
 def publish(
@@ -66,18 +70,33 @@ def publish(
     folder = Path(build)
     if not is_build(folder):
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
-    read_lock(folder)
-    hub = yaml.safe_load((folder / MANIFEST_FILE).read_text(encoding="utf-8")).get("hub") or {}
+    files = _whole_files(folder)
+    settings = read_yaml(folder / MANIFEST_FILE).value
+    hub = settings.get("hub") or {} if isinstance(settings, dict) else {}
     name = _checked_name(repo or hub.get("repo"))
     hidden = bool(hub.get("private", True)) if private is None else private
     dataset = load(folder)
     lazy = is_lazy(folder)
-    files = (path for path in (folder if lazy else folder / "images").rglob("*") if path.is_file())
-    size = sum(path.stat().st_size for path in files) / 1e6
+    size = sum(inside(folder, file).stat().st_size for file in files) / 1e6
     counts = {split: len(rows) for split, rows in dataset.items()}
     if not dry_run:
-        _push(None if lazy else dataset, folder, name, hidden)
-    return PublishReport(name, hidden, counts, size, not dry_run, f"{HfApi().endpoint}/datasets/{name}", lazy)
+        _push(None if lazy else dataset, folder, name, hidden, files)
+    url = f"{HfApi().endpoint}/datasets/{name}"
+    return PublishReport(name, hidden, counts, size, not dry_run, url, lazy, tuple(files))
+
+
+def _whole_files(folder: Path) -> list[str]:
+    """The files that a push is made of, each what lock and ledger say; a BuildError if one of them is not.
+
+    What else lies in the folder stays here, and so does what a link leads to.
+    """
+    lock = read_lock(folder)
+    faults = [f for f in verify(folder).findings if f.rule != "not ours"]
+    if faults:
+        what = f"this is not what was built: {faults[0].file}: {faults[0].what}"
+        raise BuildError(what, where=folder, fix="`amp verify` says all; build it again, then publish")
+    listed = {LOCK_FILE, *lock["files"]} if lock["lazy"] else {*_PROVENANCE, "README.md", *image_files(folder, lock)}
+    return sorted(listed)
 
 
 def _checked_name(name: str | None) -> str:
@@ -90,8 +109,8 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool) -> None:
-    """Push the rows of a build, or without rows the folder itself."""
+def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, files: Sequence[str]) -> None:
+    """Push the rows of a build, or without rows these files of the folder."""
     if get_token() is None:
         raise BuildError("there is no token for the hub", fix="run `hf auth login`, or set HF_TOKEN")
     api = HfApi()
@@ -102,7 +121,9 @@ def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool) -
                 "this dataset is there already, and public", where=name, fix="choose another --repo, or give --public"
             )
         if dataset is None:
-            _patiently(lambda: api.upload_folder(repo_id=name, folder_path=folder, repo_type="dataset"))
+            operations = [CommitOperationAdd(file, inside(folder, file)) for file in files]
+            message = "Upload the lazy set"
+            _patiently(lambda: api.create_commit(name, operations, commit_message=message, repo_type="dataset"))
         else:
             _patiently(lambda: dataset.push_to_hub(name, private=private))
             _patiently(lambda: _push_card(api, folder, name))

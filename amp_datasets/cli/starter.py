@@ -18,6 +18,7 @@ from amp_datasets.manifest.resolve import NEW_SPLITS
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry, shipped_manifests
 from amp_datasets.sources.open import read_source
+from amp_datasets.storage.files import write_file
 from amp_datasets.storage.yaml import parse_yaml
 
 _TEMPLATE = """\
@@ -68,10 +69,9 @@ def write_starter(sources: Sequence[str], out: Path | None = None, name: str | N
     text = head + _recipe()
     document = parse_yaml(text.encode(), path)
     validate(document.value, registry, document)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
     schema = path.with_name("amp.schema.json")
-    schema.write_text(json.dumps(manifest_schema(registry), indent=2) + "\n", encoding="utf-8")
+    write_file(path, text.encode())
+    write_file(schema, (json.dumps(manifest_schema(registry), indent=2) + "\n").encode())
     return Started(path, schema, tuple(found))
 
 

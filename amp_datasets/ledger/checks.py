@@ -159,6 +159,15 @@ def _wrong_words(batch: pa.RecordBatch) -> Iterator[str]:
         odd = [value for value in _values(batch, "file_name") if value and not is_plain_name(value)]
         if odd:
             yield f"this is no name of a file: {odd[0][:80]!r}"
+        if "status" in batch.schema.names:
+            nameless = pc.and_(pc.equal(_plain(batch, "status"), "made"), pc.equal(_plain(batch, "file_name"), ""))
+            if pc.any(nameless).as_py():
+                yield "an image that was made has no name"
+
+
+def _plain(batch: pa.RecordBatch, name: str) -> pa.Array:
+    column = batch.column(name)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _values(batch: pa.RecordBatch, name: str) -> list[str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from amp_datasets.errors import BuildError
+from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.checks import check_lock
 from amp_datasets.ledger.keys import library_versions, machine, plugin_digests
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, read_ledger
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.files import file_sha256, read_file, write_file
 from amp_datasets.storage.trust import is_remembered, remember
-from amp_datasets.variants.recipe import Recipe, digest
+from amp_datasets.variants.recipe import Recipe, digest, load_recipe
 
 LOCK_VERSION = 1
 MAX_LOCK_BYTES = 64 * 2**20
@@ -85,6 +87,19 @@ def read_lock(build: Path) -> dict[str, Any]:
         raise BuildError("the lock is damaged: its digest is another", where=path, fix="build it again")
     check_lock(lock, path)
     return lock
+
+
+def recipe_in(lock: Mapping[str, Any]) -> Recipe:
+    """The recipe of a lock that was read. A set of somebody else's has no say in what an image may cost here.
+
+    Folders of plugins in it never count: where code lies, only the command line says.
+    """
+    recipe = replace(load_recipe(json.dumps({**lock["recipe"], "plugin_dirs": []})), plugin_dirs=())
+    if is_remembered(lock["lock_digest"]):
+        return recipe
+    ours = Limits()
+    pixels, size = min(recipe.max_pixels, ours.max_pixels), min(recipe.max_bytes, ours.max_bytes)
+    return replace(recipe, max_pixels=pixels, max_bytes=size)
 
 
 def is_ours(build: Path) -> bool:

@@ -16,14 +16,14 @@ from amp_datasets.errors import AmpError, BuildError, PluginError
 from amp_datasets.formats.kit.yolo_rows import box_text
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.ledger.keys import library_versions, machine, text_sha256
-from amp_datasets.ledger.lock import read_lock
+from amp_datasets.ledger.lock import is_ours, read_lock, recipe_in
 from amp_datasets.ledger.schema import LOCK_FILE, MADE, read_ledger
 from amp_datasets.plugin.discovery import load_registry, plugin_digest
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import load_annotations
 from amp_datasets.sources.locate import SourceFinder
-from amp_datasets.storage.files import write_failed
-from amp_datasets.variants.recipe import load_recipe
+from amp_datasets.storage.files import read_file, refuse_taken, write_file
+from amp_datasets.storage.names import inside, is_relative_name
 from amp_datasets.variants.remaker import Remaker
 
 _MAX_NEAR = 5000
@@ -85,13 +85,12 @@ def replay(
     made = replayer.make(row)
     path = _target(target, row, build)
     beside = (path.with_suffix(".txt"), path.with_suffix(".json"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(made.data)
-        beside[0].write_text(_yolo_text(made.labels, row, replayer.categories), encoding="ascii", newline="\n")
-        beside[1].write_text(_json_text(made, row), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise write_failed(error, path) from error
+    texts = (_yolo_text(made.labels, row, replayer.categories), _json_text(made, row))
+    results = {path: made.data, **{name: text.encode() for name, text in zip(beside, texts, strict=True)}}
+    for name, data in results.items():
+        refuse_taken(name, data)
+    for name, data in results.items():
+        write_file(name, data)
     found = () if made.same_image and made.same_labels else tuple(replayer.differences())
     names = (str(beside[0]), str(beside[1]))
     return Replayed(str(path), names, row["source_id"], row["variant"], made.same_image, made.same_labels, found)
@@ -123,9 +122,9 @@ class Replayer:
         self.registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
         try:
             self.categories = [str(category["name"]) for category in self.lock["categories"]]
-            # Code comes from the command line alone, never from a lock, which may be somebody else's.
-            self.recipe = load_recipe(json.dumps({**self.lock["recipe"], "plugin_dirs": []}))
-            self._finder = SourceFinder(build, self.lock, sources, self.registry)
+            self.recipe = recipe_in(self.lock)
+            limits = Limits(self.recipe.max_bytes, self.recipe.max_pixels)
+            self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build))
         except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
         self._remaker = Remaker(self.recipe, self.registry)
@@ -150,10 +149,12 @@ class Replayer:
     def _held(self, row: Mapping[str, Any]) -> bytes | None:
         """The source's bytes if the set holds them itself, as a lazy one does."""
         name = json.loads(row.get("source_file") or "[null]")[0]
-        path = self.build / str(name)
-        if name is None or not path.resolve().is_relative_to(self.build.resolve()) or not path.is_file():
+        if not is_relative_name(name):
             return None
-        data = path.read_bytes()
+        try:
+            data = read_file(inside(self.build, name, follow=True), self.recipe.max_bytes, follow=True)
+        except OSError:
+            return None
         return data if hashlib.sha256(data).hexdigest() == row["source_sha256"] else None
 
 

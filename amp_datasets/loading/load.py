@@ -24,6 +24,7 @@ from amp_datasets.errors import BuildError, nearest
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
+from amp_datasets.loading.built import check_rows
 from amp_datasets.loading.images import checked
 from amp_datasets.loading.lazy import categories_of, is_lazy, planned_sets, url_of
 from amp_datasets.manifest.dump import manifest_document
@@ -74,6 +75,7 @@ def _built_splits(build: Path, streaming: bool) -> DatasetDict | IterableDataset
     `datasets` alone would take any two folders of one name for the same set, so the content is named too.
     """
     lock = read_lock(build)
+    check_rows(build, lock)
     splits = [split for split in SPLITS if (build / "images" / split).is_dir()]
     folder = glob.escape(build.resolve().as_posix())
     files = {split: f"{folder}/images/{split}/**" for split in splits}

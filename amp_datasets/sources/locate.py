@@ -17,16 +17,31 @@ from amp_datasets.storage.folder import Folder, open_folder
 
 
 class SourceFinder:
-    """Reads source images by id and digest. It raises KeyError, TypeError or ValueError for a lock that is none."""
+    """Reads source images by id and digest. It raises KeyError, TypeError or ValueError for a lock that is none.
 
-    def __init__(self, build: Path, lock: Mapping[str, Any], sources: Sequence[str | Path], registry: Registry) -> None:
-        self.limits = Limits(lock["recipe"]["max_bytes"], lock["recipe"]["max_pixels"])
+    The places that a lock names are looked at only if they are inside the build, or `anywhere` says that it may be
+    trusted: somebody else's could name a whole disk, or an address that is asked with the user's token.
+    """
+
+    def __init__(
+        self,
+        build: Path,
+        lock: Mapping[str, Any],
+        sources: Sequence[str | Path],
+        registry: Registry,
+        limits: Limits,
+        *,
+        anywhere: bool,
+    ) -> None:
+        self.limits = limits
+        self._places_withheld = not anywhere and not sources
         self._places: list[tuple[str, SourceSettings]] = []
         self._registry = registry
         for entry in lock["sources"]:
             settings = SourceSettings.model_validate(entry["source"])
             here = settings.path if is_address(settings.path) else str((build / settings.path).resolve())
-            paths = [str(path) for path in sources] or [here]
+            own = [here] if anywhere or _is_inside(build, here) else []
+            paths = [str(path) for path in sources] or own
             self._places += [(f"{entry['name']}/", settings.model_copy(update={"path": path})) for path in paths]
         self._folders: dict[str, Folder] = {}
         self._sets: dict[str, dict[str, ImageFile]] = {}
@@ -39,6 +54,12 @@ class SourceFinder:
                 data = find(name, settings)
                 if data is not None and hashlib.sha256(data).hexdigest() == sha256:
                     return data
+        if not places and self._places_withheld:
+            raise SourceError(
+                "this build was not made here, so the places that it names for its sources are not looked at",
+                where=source_id,
+                fix="give the set that holds it with --source PATH",
+            )
         raise SourceError(
             "the source image is not there any more as it was",
             where=", ".join(dict.fromkeys(settings.path for _, settings in places)) or source_id,
@@ -67,3 +88,7 @@ class SourceFinder:
                 self._sets[settings.path] = {}
         file = self._sets[settings.path].get(name)
         return None if file is None else read_bytes(file, self.limits)
+
+
+def _is_inside(build: Path, place: str) -> bool:
+    return not is_address(place) and Path(place).resolve().is_relative_to(build.resolve())

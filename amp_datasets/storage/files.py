@@ -22,7 +22,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 def write_failed(error: OSError, target: Path) -> BuildError:
     """A full disk or a target that must not be written, in words."""
     return BuildError(
-        f"a file of the build cannot be written: {error.strerror or error}",
+        f"the file cannot be written: {error.strerror or error}",
         where=target,
         fix="free some space or choose another -o, and run it again: what is finished is kept",
     )
@@ -69,11 +69,13 @@ def write_file(target: Path, data: bytes) -> None:
             draft.unlink()
 
 
-def write_new_file(target: Path, data: bytes) -> None:
-    """As `write_file`, where nothing may stand yet; a BuildError if something does."""
+def refuse_taken(target: Path, data: bytes) -> None:
+    """A BuildError if something stands at a new file's place, unless it is that very file."""
     if os.path.lexists(target):
-        raise BuildError("the file is there already", where=target, fix="choose another -o, or remove it")
-    write_file(target, data)
+        with contextlib.suppress(OSError):
+            if read_file(target, len(data)) == data:
+                return
+        raise BuildError("there is a file already, with other content", where=target, fix="choose another -o")
 
 
 def open_regular(path: Path, *, follow: bool = False) -> int:

@@ -30,8 +30,8 @@ def is_relative_name(name: object) -> bool:
 
 
 def is_plain_name(name: object) -> bool:
-    """Whether something is the name of a file in a folder itself, and not hidden there."""
-    return isinstance(name, str) and is_relative_name(name) and "/" not in name and not name.startswith(".")
+    """Whether something is the name of a file in a folder itself: not hidden, and no part of an address (`a::b:`)."""
+    return isinstance(name, str) and is_relative_name(name) and not set(name) & {"/", ":"} and name[0] != "."
 
 
 def inside(root: Path, name: object, *, follow: bool = False) -> Path:

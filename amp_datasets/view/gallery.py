@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont, ImageOps
 
 from amp_datasets.errors import BuildError
 from amp_datasets.model import Annotation, Category, Image, Size
-from amp_datasets.storage.files import write_failed
+from amp_datasets.storage.files import write_file
 from amp_datasets.view.draw import colour_of, draw_labels, shortened
 
 TILE: Size = (300, 225)
@@ -78,14 +78,7 @@ class Gallery:
             known = ", ".join(_SUFFIXES)
             raise BuildError(f"no preview has the ending `{target.suffix}`", where=target, fix=f"end it in {known}")
         data = self.to_html().encode() if kind == "HTML" else self._encoded(kind)
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise write_failed(error, target) from error
+        write_file(target, data)
         return target
 
     def to_html(self) -> str:

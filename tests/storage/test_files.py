@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from amp_datasets.errors import BuildError
-from amp_datasets.storage.files import file_sha256, read_file, write_file, write_new_file
+from amp_datasets.storage.files import file_sha256, read_file, refuse_taken, write_file
 
 
 def test_a_result_is_a_new_file(tmp_path: Path) -> None:
@@ -48,13 +48,14 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
 
 
 def test_a_new_file_takes_nobodys_place(tmp_path: Path) -> None:
-    """Not even that of a link to nowhere."""
+    """Not even that of a link to nowhere; the same content once more is fine."""
     (tmp_path / "a").write_text("mine")
     (tmp_path / "b").symlink_to("nowhere")
     for name in ("a", "b"):
-        with pytest.raises(BuildError, match="there already"):
-            write_new_file(tmp_path / name, b"x")
-    assert (tmp_path / "a").read_text() == "mine"
+        with pytest.raises(BuildError, match="a file already"):
+            refuse_taken(tmp_path / name, b"x")
+    refuse_taken(tmp_path / "a", b"mine")
+    refuse_taken(tmp_path / "new", b"x")
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:

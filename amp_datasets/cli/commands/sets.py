@@ -122,7 +122,9 @@ def schema(
     if out is None:
         emit_json(document)
     else:
-        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        from amp_datasets.storage.files import write_file
+
+        write_file(out, (json.dumps(document, indent=2) + "\n").encode())
         next_step(f"add `# yaml-language-server: $schema={out}` as the first line of amp.yaml")
 
 
