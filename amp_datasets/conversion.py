@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -115,7 +116,7 @@ def export_zip(what: str | Path, to: str, out: str | Path, registry: Registry, *
         report = export(what, to, folder, registry, **settings)
         try:
             packed = shutil.make_archive(str(Path(work) / "packed"), "zip", work, target.stem)
-            Path(packed).rename(target)
+            place_file(Path(packed), target)  # an error if another export has come first
         except OSError as error:
             raise write_failed(error, target) from error
     report.out = str(target)
@@ -234,7 +235,7 @@ class _Tracked(Collection[Sample]):
 
 
 def _check_target(what: str, target: Path) -> None:
-    source, resolved = Path(what).expanduser().resolve(), target.resolve()
+    source, resolved = (Path(os.path.realpath(path)) for path in (Path(what).expanduser(), target))
     inside = resolved == source or source in resolved.parents or resolved in source.parents
     if inside and not is_address(what):
         raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")

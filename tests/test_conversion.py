@@ -284,3 +284,11 @@ def test_progress_is_told(build: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     report = run(build, "voc", tmp_path / "out", progress=lambda *step: told.append(step))
     assert told[0] == ("writing voc", 0, report.images)
+
+
+def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+    """As source and as target."""
+    (tmp_path / "loop").symlink_to("loop")
+    for what, out in ((tmp_path / "loop", tmp_path / "out"), (tmp_path, tmp_path / "loop")):
+        with pytest.raises(AmpError):
+            run(what, "coco", out)

@@ -119,9 +119,9 @@ def ledger_of(shards: Path) -> Dataset:
 
 
 def _refuse_overlap(manifest: Manifest, out: Path) -> None:
-    target = out.resolve()
+    target = Path(os.path.realpath(out))
     for source in manifest.sources:
-        path = Path(source.path).resolve()
+        path = Path(os.path.realpath(source.path))
         if target == path or target in path.parents or path in target.parents:
             raise BuildError(
                 "the target lies in a source, or a source in it", where=f"{target} and {path}", fix="choose another -o"

@@ -5,6 +5,7 @@ The parsing here is small and shares no code with the exporters, so that a mista
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
 
 from amp_datasets.errors import BuildError
+from amp_datasets.ledger.label_reading import batches, coco_document, yaml_map, yolo_rows
 
 TOLERANCE_PX = 0.01
 """Label files round: YOLO to nine decimals of the image's size, the rows to float32."""
@@ -90,7 +90,7 @@ def check_labels(build: Path, images: Sequence[Expected], names: Sequence[str]) 
 
 
 def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -> Iterator[Finding]:
-    document = _read_yaml(build / "data.yaml")
+    document = yaml_map(build / "data.yaml")
     listed = document.get("names")
     classes = list(listed.values()) if isinstance(listed, dict) else listed
     if classes != list(names):
@@ -100,16 +100,9 @@ def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -
     for image in images:
         name = f"labels/{image.split}/{PurePosixPath(image.file_name).stem}.txt"
         if (build / name).is_file():
-            problem = _yolo_problem(_yolo_rows(build / name), image, names, task)
+            problem = _yolo_problem(yolo_rows(build / name), image, names, task)
             if problem is not None:
                 yield Finding("yolo", name, problem)
-
-
-def _yolo_rows(path: Path) -> list[list[float]] | None:
-    try:
-        return [[float(value) for value in line.split()] for line in path.read_text(encoding="ascii").splitlines()]
-    except (OSError, ValueError):
-        return None
 
 
 def _yolo_problem(rows: list[list[float]] | None, image: Expected, names: Sequence[str], task: str) -> str | None:
@@ -151,7 +144,7 @@ def _outline(label: Label, task: str) -> list[float] | None:
 
 def _check_coco(build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]) -> Iterator[Finding]:
     try:
-        document = json.loads((build / name).read_text(encoding="utf-8"))
+        document = coco_document(build / name)
         classes = {category["id"]: category["name"] for category in document["categories"]}
         images = {image["id"]: image for image in document["images"]}
         found: dict[str, list[Label]] = {image["file_name"]: [] for image in document["images"]}
@@ -159,7 +152,8 @@ def _check_coco(build: Path, name: str, expected: Mapping[str, Expected], names:
             found[images[label["image_id"]]["file_name"]].append(label)
         sizes = {image["file_name"]: (image["width"], image["height"]) for image in document["images"]}
         ids = {label["id"] for label in document["annotations"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        labels = {file: [_coco_label(label, classes) for label in listed] for file, listed in found.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         yield Finding("coco", name, f"it is not COCO JSON: {type(error).__name__}: {_brief(error)}")
         return
     if list(classes.values()) != list(names):
@@ -171,13 +165,15 @@ def _check_coco(build: Path, name: str, expected: Mapping[str, Expected], names:
     for file_name in found.keys() & expected.keys():
         image = expected[file_name]
         wanted = [_comparable(label, _flat(label)) for label in image.parsed()]
-        there = [_coco_label(label, classes, wanted[i : i + 1]) for i, label in enumerate(found[file_name])]
+        # Rings count only where the ledger's label has some that COCO keeps as such.
+        pairs = itertools.zip_longest(labels[file_name], wanted)
+        there = [one if other and other.outline else one._replace(outline=[]) for one, other in pairs if one]
         yield from _differences("coco", name, image, sizes[file_name], there, wanted)
 
 
-def _coco_label(label: Label, classes: Mapping[Any, str], wanted: Sequence[Comparable]) -> Comparable:
-    """A COCO label as comparable values; rings count only where the ledger's label has some that COCO keeps as such."""
-    rings = label.get("segmentation") if wanted and wanted[0].outline else []
+def _coco_label(label: Label, classes: Mapping[Any, str]) -> Comparable:
+    """A COCO label as comparable values."""
+    rings = label.get("segmentation")
     flat = [value for ring in rings for value in ring] if isinstance(rings, list) else []
     return Comparable(classes.get(label.get("category_id")), label.get("bbox"), label.get("iscrowd"), flat)
 
@@ -198,9 +194,7 @@ def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names:
     columns = ["file_name", "width", "height", "objects", "label", "labels", "source_id", "variant"]
     found: set[str] = set()
     try:
-        file = pq.ParquetFile(build / name)
-        known = [column for column in columns if column in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=1024, columns=known):
+        for batch in batches(build / name, columns):
             for row in batch.to_pylist():
                 found.add(row["file_name"])
                 image = expected.get(row["file_name"])
@@ -214,7 +208,7 @@ def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names:
                 there = list(_row_labels(row.get("objects"), names))
                 wanted = [_comparable(label, []) for label in image.parsed()]
                 yield from _differences("rows", name, image, (row["width"], row["height"]), there, wanted)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         yield Finding("rows", name, f"it cannot be read: {_brief(error)}")
         return
     yield from _names_differ("rows", name, found, expected)
@@ -253,14 +247,6 @@ def _names_differ(rule: str, name: str, found: Iterable[str], expected: Mapping[
         yield Finding(rule, name, f"{file_name} is not listed")
     for file_name in sorted(files - expected.keys()):
         yield Finding(rule, name, f"{file_name} is listed, but not in the ledger")
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _xywh(xyxy: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,7 +86,11 @@ def replay(
     made = replayer.make(row)
     path = _target(target, row, build)
     beside = (path.with_suffix(".txt"), path.with_suffix(".json"))
-    texts = (_yolo_text(made.labels, row, replayer.categories), _json_text(made, row))
+    try:
+        texts = (_yolo_text(made.labels, row, replayer.categories), _json_text(made, row))
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        what = f"the ledger's line of {row['file_name']} is damaged: {error}"
+        raise BuildError(what, where=build, fix=_AGAIN) from error
     results = {path: made.data, **{name: text.encode() for name, text in zip(beside, texts, strict=True)}}
     for name, data in results.items():
         refuse_taken(name, data)
@@ -133,7 +138,8 @@ class Replayer:
         """The image and labels of a ledger's line. Raises SourceError if the source is gone or another."""
         try:
             image, labels = self._remaker.remake(row, lambda: self._source(row))
-        except (KeyError, TypeError, ValueError) as error:
+            load_annotations(labels)  # of a copied original they are the ledger's own text
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"
             raise BuildError(what, fix=_AGAIN) from error
         same_labels = labels == row["labels"] and text_sha256(labels) == row["labels_sha256"]
@@ -203,7 +209,7 @@ def _target(out: Path, row: Mapping[str, Any], build: Path) -> Path:
     path = out / row["file_name"] if out.is_dir() else out if out.suffix else out.with_suffix(suffix)
     if path.suffix.lower() not in {suffix, {".jpg": ".jpeg", ".jpeg": ".jpg"}.get(suffix, suffix)}:
         raise BuildError(f"this image is a {suffix} file", where=out, fix=f"name it {path.with_suffix(suffix)}")
-    if path.resolve().is_relative_to(build.resolve()):
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(build)):
         raise BuildError("a replay does not write into the build", where=path, fix="choose another -o")
     return path
 

@@ -246,13 +246,16 @@ def _check_replays(
         report.findings.append(Finding("replay", LOCK_FILE, error.what, error.fix or ""))
         return
     made = (row for row in read_ledger(build) if row["status"] == MADE)
-    for row in (row for number, row in enumerate(made) if number in chosen):
-        progress("making images again", report.replayed, len(chosen))
-        finding = _replay_finding(build, replayer, row)
-        report.replayed += 1
-        report.identical += finding is None
-        if finding is not None:
-            report.findings.append(finding)
+    try:
+        for row in (row for number, row in enumerate(made) if number in chosen):
+            progress("making images again", report.replayed, len(chosen))
+            finding = _replay_finding(build, replayer, row)
+            report.replayed += 1
+            report.identical += finding is None
+            if finding is not None:
+                report.findings.append(finding)
+    except BuildError as error:  # in columns that are read for this alone
+        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
     if report.identical < report.replayed:
         report.differences = replayer.differences()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,4 +83,4 @@ def _absolute(source: Any, base: Path) -> Any:
         return {**source, "path": _absolute(source["path"], base)}
     if not isinstance(source, str) or is_address(source):
         return source
-    return str((base / Path(source).expanduser()).resolve())
+    return os.path.realpath(base / Path(source).expanduser())

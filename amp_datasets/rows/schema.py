@@ -9,13 +9,16 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amp_datasets.errors import BuildError
 from amp_datasets.geometry import shapes as geometry
-from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Mask, Origin, Polygon, Sample
+from amp_datasets.geometry.rle import parse_rle
+from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Origin, Polygon, Sample
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -165,7 +168,7 @@ def _annotation(objects: Mapping[str, Any], index: int, names: Sequence[str], si
         names[objects["category"][index]],
         geometry.xywh_to_xyxy([float(v) for v in objects["bbox"][index]]),
         tuple(Polygon(rings[0], tuple(rings[1:])) for rings in parts if rings),
-        Mask(size, mask.encode("ascii")) if mask else None,
+        parse_rle({"size": [size[1], size[0]], "counts": mask}) if mask else None,
         _points(corners) if corners else None,
         _points(keypoints, 3) if keypoints else None,
         bool(value("iscrowd")),
@@ -175,7 +178,10 @@ def _annotation(objects: Mapping[str, Any], index: int, names: Sequence[str], si
 
 
 def _points(flat: Sequence[float], columns: int = 2) -> FloatArray:
-    return np.asarray(flat, dtype=np.float64).reshape(-1, columns)
+    points = np.asarray(flat, dtype=np.float64).reshape(-1, columns)
+    if not np.isfinite(points).all():
+        raise ValueError("a point of a label has no place")
+    return points
 
 
 def dump_annotations(annotations: Iterable[Annotation], labels: Sequence[str] = ()) -> str:
@@ -212,9 +218,13 @@ def _plain(annotation: Annotation) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=_KEPT)
 def load_annotations(text: str) -> tuple[Annotation, ...]:
-    """The labels of objects that `dump_annotations` wrote."""
-    document = json.loads(text)
-    return tuple(_parse(document["annotations"] if isinstance(document, dict) else document))
+    """The labels of objects that `dump_annotations` wrote; a BuildError for any other text."""
+    try:
+        document = json.loads(text)
+        return tuple(_parse(document["annotations"] if isinstance(document, dict) else document))
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        told = f"labels cannot be read: {type(error).__name__}: {str(error)[:100]}"
+        raise BuildError(told, fix="build it again; if it came from elsewhere, do not use it") from error
 
 
 def load_image_labels(text: str) -> tuple[str, ...]:
@@ -232,14 +242,17 @@ def count_labels(text: str) -> int:
 def _parse(rows: list[dict[str, Any]]) -> Iterator[Annotation]:
     for row in rows:
         mask = row.get("mask")
+        x0, y0, x1, y1 = row["xyxy"]
+        if not isinstance(row["category"], str) or not all(map(math.isfinite, (x0, y0, x1, y1))):
+            raise ValueError("a label has no name, or a box without place")
         yield Annotation(
             row["category"],
-            tuple(row["xyxy"]),
+            (x0, y0, x1, y1),
             tuple(
                 Polygon(_points(rings[0]), tuple(_points(ring) for ring in rings[1:]))
                 for rings in row.get("polygons", ())
             ),
-            Mask((mask[0], mask[1]), mask[2].encode("ascii")) if mask else None,
+            parse_rle({"size": [mask[1], mask[0]], "counts": mask[2]}) if mask else None,
             _points(row["corners"]) if "corners" in row else None,
             _points(row["keypoints"], 3) if "keypoints" in row else None,
             row.get("iscrowd", False),

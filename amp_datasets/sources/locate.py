@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class SourceFinder:
         self._registry = registry
         for entry in lock["sources"]:
             settings = SourceSettings.model_validate(entry["source"])
-            here = settings.path if is_address(settings.path) else str((build / settings.path).resolve())
+            here = settings.path if is_address(settings.path) else os.path.realpath(build / settings.path)
             own = [here] if anywhere or _is_inside(build, here) else []
             paths = [str(path) for path in sources] or own
             self._places += [(f"{entry['name']}/", settings.model_copy(update={"path": path})) for path in paths]
@@ -91,4 +92,4 @@ class SourceFinder:
 
 
 def _is_inside(build: Path, place: str) -> bool:
-    return not is_address(place) and Path(place).resolve().is_relative_to(build.resolve())
+    return not is_address(place) and Path(os.path.realpath(place)).is_relative_to(os.path.realpath(build))

@@ -47,7 +47,14 @@ class Folder:
     @functools.cached_property
     def _members(self) -> Mapping[str, str]:
         """Archive members by the name that we give them (some Windows programs write backslashes)."""
-        return dict(_zip_names(self.root))
+        members: dict[str, str] = {}
+        for name, member in _zip_names(self.root):
+            if name in members:  # which of them a label means, nobody knows
+                raise SourceError(
+                    f"two members of the archive have the name {name[:200]!r}", where=self.root, fix="pack it again"
+                )
+            members[name] = member
+        return members
 
     @functools.cached_property
     def _known(self) -> frozenset[str]:
@@ -235,5 +242,5 @@ def _is_inside(entry: os.DirEntry[str], root: Path) -> bool:
     """Whether an entry is a regular file, or a link to one that does not leave the folder."""
     if not entry.is_symlink():
         return entry.is_file(follow_symlinks=False)
-    target = Path(entry.path).resolve()
-    return target.is_file() and target.is_relative_to(root.resolve())
+    target = Path(os.path.realpath(entry.path))  # unlike `resolve`, it bears links that lead to themselves
+    return target.is_file() and target.is_relative_to(os.path.realpath(root))

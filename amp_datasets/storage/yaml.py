@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from amp_datasets.errors import ManifestError
+from amp_datasets.storage.files import read_file
 
 MAX_BYTES = 2**20
 _MAX_DEPTH = 50
@@ -62,11 +63,11 @@ class YamlFile:
 def read_yaml(path: Path) -> YamlFile:
     """The document in a file; a ManifestError that points at the problem if it is not usable."""
     try:
-        data = path.read_bytes()
+        data = read_file(path, MAX_BYTES, follow=True)
     except FileNotFoundError as error:
         raise ManifestError("the manifest is missing", where=path, fix="`amp init` writes one") from error
     except OSError as error:
-        raise ManifestError(f"the manifest cannot be read: {error.strerror}", where=path) from error
+        raise ManifestError(f"the manifest cannot be read: {error.strerror or error}", where=path) from error
     return parse_yaml(data, path)
 
 

@@ -101,3 +101,28 @@ def test_a_forked_process_opens_the_archive_anew(tmp_path: Path) -> None:
         os._exit(0 if good else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert good
+
+
+@pytest.mark.parametrize("second", ["images/a.jpg", "images\\a.jpg"])
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_two_members_of_one_name_are_refused(tmp_path: Path, second: str) -> None:
+    """In either spelling: the first image would vanish, and its labels go to the other."""
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        file.writestr("images/a.jpg", b"one")
+        file.writestr(second, b"two")
+        file.filelist[-1].filename = second
+    with pytest.raises(SourceError, match=r"two members of the archive have the name 'images/a\.jpg'"):
+        open_folder(tmp_path / "set.zip")
+
+
+def test_links_in_a_circle_are_no_files(tmp_path: Path) -> None:
+    """A link to itself, two to each other; and one that is the set itself."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.txt").write_text("a")
+    (tmp_path / "set" / "itself").symlink_to("itself")
+    (tmp_path / "set" / "one").symlink_to("other")
+    (tmp_path / "set" / "other").symlink_to("one")
+    (tmp_path / "loop").symlink_to("loop")
+    assert open_folder(tmp_path / "set").files == ("a.txt",)
+    with pytest.raises(SourceError, match="missing"):
+        open_folder(tmp_path / "loop")

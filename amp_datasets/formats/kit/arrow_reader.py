@@ -24,6 +24,7 @@ from amp_datasets.formats.kit.reading import parse_json, parse_text
 from amp_datasets.model import Category
 from amp_datasets.rows.parquet_writer import CATEGORIES_KEY
 from amp_datasets.rows.schema import class_names
+from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
 
 if TYPE_CHECKING:
@@ -131,12 +132,20 @@ def spool(data: bytes, suffix: str) -> Path:
 
     digest = hashlib.sha256(data).hexdigest()
     path = Path(config.HF_DATASETS_CACHE) / "amp" / "pictures" / digest[:2] / f"{digest}{suffix}"
-    if not path.exists():
+    if not _holds(path, digest):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(data)
         os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes spool the same image
     return path
+
+
+def _holds(path: Path, digest: str) -> bool:
+    """Whether a file of the cache is what its name says: one that was cut off or changed is written again."""
+    try:
+        return file_sha256(path) == digest
+    except OSError:
+        return False
 
 
 def _source(folder: Folder, name: str) -> Any:
