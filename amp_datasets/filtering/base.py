@@ -45,7 +45,7 @@ from amp_datasets.filtering.types import (
     uniform,
 )
 from amp_datasets.geometry import shapes as geometry
-from amp_datasets.geometry.warp import Warp, resample_image, resample_mask
+from amp_datasets.geometry.warp import Affine, Warp, resample_image, resample_mask
 from amp_datasets.model import FloatArray, Image, Polygon, Size
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "Settings",
     "Signed",
     "SignedStrength",
+    "SplittingFilter",
     "Strength",
     "Table",
     "TableFilter",
@@ -179,6 +180,35 @@ class GeometricFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: igno
         warp = self.warp(size_of(params), **params)
         moved[:, :2] = warp(moved[:, :2] + 0.5) - 0.5
         return moved
+
+
+class SplittingFilter(GeometricFilter):
+    """Cuts an image into several. Implement `pieces`: preprocessing makes all of them, a filter one at random."""
+
+    def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
+        """The pieces of an image of this size with (n, 4) `boxes` in pixels: a short name and a `window` for each."""
+        raise NotImplementedError
+
+    @property
+    def empty_share(self) -> float:
+        """How many of the pieces without an object preprocessing keeps."""
+        return 1.0
+
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:
+        """Draw one of the pieces."""
+        size = size_of(params)
+        given = data.get("bboxes")
+        boxes = np.zeros((0, 4)) if given is None or not len(given) else np.asarray(given, dtype=np.float64)[:, :4]
+        found = self.pieces(size, np.clip(boxes * (*size, *size), 0, (*size, *size)))
+        if not found:
+            raise CannotApply("there is no object to cut out", fix="leave the image, or this filter, out")
+        chosen: Draw = self.py_random.choice(found)[1]
+        return chosen
+
+    def warp(self, size: Size, *, window: list[int], **_: Any) -> Warp:
+        """The translation that puts the window's corner at the origin."""
+        x0, y0, x1, y1 = window
+        return Warp((Affine(np.array([(1.0, 0, -x0), (0, 1, -y0), (0, 0, 1)])),), size, (x1 - x0, y1 - y0))
 
 
 class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]

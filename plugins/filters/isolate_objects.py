@@ -1,0 +1,54 @@
+"""Isolate objects: each of them as an image of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from amp_datasets.filtering.base import Draw, Settings, SplittingFilter
+from amp_datasets.model import FloatArray, Size
+from amp_datasets.plugin.registry import Registry
+
+Margin = Annotated[float, Field(ge=0, le=10)]
+
+_TOLERANCE_PX = 1e-4
+
+
+class IsolateObjects(SplittingFilter):
+    """Cut out the box of each object, with `margin` (a share of its width and height) on each side.
+
+    As preprocessing each image becomes one for each of its objects; among the filters one of them at random. What else
+    is seen in such an image keeps its label, if enough of it is seen.
+    """
+
+    name: ClassVar[str] = "isolate_objects"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"margin": 0}, {"margin": 0.2})
+
+    class InitSchema(Settings):
+        """Settings."""
+
+        margin: Margin
+
+    def __init__(self, margin: float = 0.0, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.margin = margin
+
+    def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
+        """The window of each box, in the labels' order."""
+        return [(f"o{number}", {"window": self._window(box, size)}) for number, box in enumerate(boxes, start=1)]
+
+    def _window(self, box: FloatArray, size: Size) -> list[int]:
+        """The pixels that the box and its margin touch, inside the image."""
+        margin = self.margin * (box[2:] - box[:2])
+        x0, y0 = (max(0, math.floor(v)) for v in (box[:2] - margin + _TOLERANCE_PX).tolist())
+        x1, y1 = (math.ceil(v) for v in (box[2:] + margin - _TOLERANCE_PX).tolist())
+        x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
+        return [x0, y0, int(np.clip(x1, x0 + 1, size[0])), int(np.clip(y1, y0 + 1, size[1]))]
+
+
+def register(registry: Registry) -> None:
+    """Offer the filter."""
+    registry.add_filter(IsolateObjects)
