@@ -26,6 +26,7 @@ _os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package i
 
 if TYPE_CHECKING:
     from amp_plugins.filters.affine import Affine as Affine
+    from amp_plugins.filters.auto_contrast import AutoContrast as AutoContrast
     from amp_plugins.filters.blur import Blur as Blur
     from amp_plugins.filters.brightness import Brightness as Brightness
     from amp_plugins.filters.camera_gain import CameraGain as CameraGain
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
     from amp_plugins.filters.fog import Fog as Fog
     from amp_plugins.filters.grayscale import Grayscale as Grayscale
     from amp_plugins.filters.hue import Hue as Hue
+    from amp_plugins.filters.isolate_objects import IsolateObjects as IsolateObjects
     from amp_plugins.filters.jpeg import Jpeg as Jpeg
     from amp_plugins.filters.motion_blur import MotionBlur as MotionBlur
     from amp_plugins.filters.noise import Noise as Noise
     from amp_plugins.filters.perspective import Perspective as Perspective
     from amp_plugins.filters.rain import Rain as Rain
+    from amp_plugins.filters.resize import Resize as Resize
     from amp_plugins.filters.rotate import Rotate as Rotate
     from amp_plugins.filters.rotate90 import Rotate90 as Rotate90
     from amp_plugins.filters.saturation import Saturation as Saturation
@@ -52,15 +55,11 @@ if TYPE_CHECKING:
     from amp_plugins.filters.shadow import Shadow as Shadow
     from amp_plugins.filters.shear import Shear as Shear
     from amp_plugins.filters.sobel import Sobel as Sobel
+    from amp_plugins.filters.static_crop import StaticCrop as StaticCrop
+    from amp_plugins.filters.tile import Tile as Tile
     from amp_plugins.filters.translate import Translate as Translate
     from amp_plugins.filters.zoom import Zoom as Zoom
 
-    from amp_datasets.api import check as check
-    from amp_datasets.api import convert as convert
-    from amp_datasets.api import describe as describe
-    from amp_datasets.api import explain as explain
-    from amp_datasets.api import filters as filters
-    from amp_datasets.api import read as read
     from amp_datasets.building.api import build as build
     from amp_datasets.building.merge import merge as merge
     from amp_datasets.errors import AmpError as AmpError
@@ -112,6 +111,7 @@ _HOMES = {
 }
 _FILTERS: tuple[str, ...] = (
     "Affine",
+    "AutoContrast",
     "Blur",
     "Brightness",
     "CameraGain",
@@ -126,11 +126,13 @@ _FILTERS: tuple[str, ...] = (
     "Fog",
     "Grayscale",
     "Hue",
+    "IsolateObjects",
     "Jpeg",
     "MotionBlur",
     "Noise",
     "Perspective",
     "Rain",
+    "Resize",
     "Rotate",
     "Rotate90",
     "Saturation",
@@ -138,6 +140,8 @@ _FILTERS: tuple[str, ...] = (
     "Shadow",
     "Shear",
     "Sobel",
+    "StaticCrop",
+    "Tile",
     "Translate",
     "Zoom",
 )
