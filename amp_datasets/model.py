@@ -100,7 +100,7 @@ class Sample:
     `source_id` names it within its set (a relative path). An image is labelled, confirmed empty (`labelled` with
     no annotations), or not labelled at all. `labels` are classes of the image as a whole (classification). Samples
     with one `group` never part over two splits. `turned` says that the stored image has an EXIF orientation, so that
-    its bytes as they are do not show what the labels refer to.
+    its bytes as they are do not show what the labels refer to. `tags` are words that people gave the image.
     """
 
     source_id: str
@@ -113,6 +113,7 @@ class Sample:
     origin: Origin | None = None
     turned: bool = False
     labels: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
 
     @property
     def categories(self) -> frozenset[str]:

@@ -109,7 +109,8 @@ def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dic
     by_set: dict[str, list[str]] = {name: [] for name in prepared.set_names}
     for item in prepared.joined.items:
         entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations, item.sample.labels)}"
-        by_set[item.set_name].append(entry)
+        if entry not in by_set[item.set_name][-1:]:  # the pieces of an image follow each other
+            by_set[item.set_name].append(entry)
     return [
         {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source}
         for (name, entries), source in zip(by_set.items(), document["sources"], strict=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.building.chosen import keeps_original, kinds_of, selected
 from amp_datasets.building.inputs import GivenManifest, GivenSource, open_manifest, take_in
 from amp_datasets.building.report import BuildReport, is_label
 from amp_datasets.building.worker import Task
@@ -26,6 +27,7 @@ from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.consolidate import Consolidated, Item, consolidate, unique_names
 from amp_datasets.sources.open import read_source, refuse_unreadable
+from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe
 
 
@@ -90,11 +92,13 @@ def prepare_manifest(
         raise SourceError(
             "no usable image is left", where=", ".join(s.path for s in manifest.sources), fix=_why_empty(joined)
         )
+    recipe = recipe_for(manifest, joined.categories, plugin_dirs)
+    joined = selected(joined, manifest, VariantMaker(recipe, registry))
+    if not joined.items:
+        raise SourceError("preprocessing leaves no image", where=where, fix=_why_empty(joined))
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read, strict=True)}
     set_names = unique_names([labels.name for labels in sets])
-    return Prepared(
-        manifest, registry, joined, recipe_for(manifest, joined.categories, plugin_dirs), formats, set_names
-    )
+    return Prepared(manifest, registry, joined, recipe, formats, set_names)
 
 
 def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list[Task]:
@@ -108,16 +112,14 @@ def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str,
     labels = dump_annotations(sample.annotations, sample.labels)
     values = "" if item.values is None else json.dumps(item.values)
     wanted: dict[str, str] = {}
-    augmented = sample.split in manifest.augment
-    if manifest.originals or not augmented:
-        wanted[ORIGINAL] = keys.original_key(item.sha256, labels, values)
-    if augmented:
-        shown = {annotation.category for annotation in sample.annotations}
-        kinds = [spec for spec in prepared.recipe.variants if spec.concerns(shown)]
-        wanted |= {spec.name: keys.key(item.sha256, labels, spec, item.one_sided, values) for spec in kinds}
+    piece = [f"piece {item.piece}"] if item.piece else []
+    if keeps_original(item, manifest):
+        wanted[ORIGINAL] = keys.original_key(item.sha256, labels, values, piece)
+    for spec in kinds_of(item, manifest, prepared.recipe):
+        wanted[spec.name] = keys.key(item.sha256, labels, spec, item.one_sided, values, piece)
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
-    known = (item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided, values)
+    known = (item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided, values, item.piece)
     return Task(sample.source_id, sample.image, *known)
 
 
@@ -126,7 +128,7 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
     joined = prepared.joined
     return BuildReport(
         str(out),
-        sources=len(joined.items),
+        sources=len({item.sample.source_id for item in joined.items}),
         dropped=losses(item for item in joined.dropped if not is_label(item)),
         unusable_labels=losses(item for item in joined.dropped if is_label(item)),
         repairs=losses(joined.repairs),
@@ -149,7 +151,7 @@ def _converted(prepared: Prepared) -> Iterator[Repair]:
 
 
 def _meaning_warnings(prepared: Prepared) -> list[str]:
-    used = dict.fromkeys(step.filter for spec in prepared.recipe.variants for step in spec.steps)
+    used = dict.fromkeys(step.filter for step in prepared.recipe.steps)
     spoils = [(name, prepared.registry.filter(name).spoils) for name in used]
     return warnings((category.name for category in prepared.joined.categories), spoils)
 
@@ -165,19 +167,14 @@ def _pose_notes(prepared: Prepared) -> list[str]:
 
 def expect(report: BuildReport, prepared: Prepared) -> None:
     """What a build would make if no variant is refused."""
-    copies = sum(spec.copies for spec in prepared.recipe.variants)
     for item in prepared.joined.items:
-        augmented = item.sample.split in prepared.manifest.augment
-        report.originals += int(prepared.manifest.originals or not augmented)
-        report.variants += copies * augmented
+        original = int(keeps_original(item, prepared.manifest))
+        variants = sum(spec.copies for spec in kinds_of(item, prepared.manifest, prepared.recipe))
+        report.originals += original
+        report.variants += variants
         split = str(item.sample.split)
-        report.splits[split] = (
-            report.splits.get(split, 0)
-            + copies * augmented
-            + (1 if prepared.manifest.originals or not augmented else 0)
-        )
-        labels = len(item.sample.annotations) + len(item.sample.labels)
-        report.labels += labels * (copies * augmented + 1)
+        report.splits[split] = report.splits.get(split, 0) + variants + original
+        report.labels += (len(item.seen) + len(item.sample.labels)) * (variants + original)
 
 
 def _why_empty(joined: Consolidated) -> str:

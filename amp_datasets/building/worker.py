@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import splitext
 from typing import Any
 
-from amp_datasets.errors import BuildError, ImageError
-from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, ValueRange, encode, encoding_for, read_header
-from amp_datasets.images.kinds import changes
+from amp_datasets.building.loaded import LastDecoded, Loaded, why_anew
+from amp_datasets.images.codec import encode
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
 from amp_datasets.model import ImageFile
 from amp_datasets.rows.schema import count_labels, dump_annotations
 from amp_datasets.storage.files import place_file, write_failed
-from amp_datasets.storage.folder import read_image_file
 from amp_datasets.variants.breaking import why_not
-from amp_datasets.variants.layers import load_original, unchanged_pixels, variant_pixels
+from amp_datasets.variants.layers import unchanged_pixels, variant_pixels
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker
-from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec
+from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec, canonical
 from amp_datasets.variants.steps import Original
 
 
@@ -44,11 +42,21 @@ class Task:
     group: str = ""
     one_sided: tuple[str, ...] = ()
     values: str = ""
+    piece: str = ""
 
     @property
     def suffix(self) -> str:
         """The ending of the image's name, with dot; its file may have another, if it came out of a label file."""
         return splitext(self.source_id)[1].lower()
+
+    def named(self, label: str) -> str:
+        """The name of a variant of it; one of a piece names the piece."""
+        return f"{self.piece}.{label}" if self.piece else label
+
+    def file_name(self, row: Mapping[str, Any], suffix: str) -> str:
+        """The name of a row's file."""
+        ending = self.piece if row["spec"] == ORIGINAL else row["variant"]
+        return f"{self.stem}__{ending}{suffix}" if ending else f"{self.stem}{suffix}"
 
     def dump(self) -> str:
         """JSON for the worker; a image in memory travels beside it."""
@@ -74,13 +82,13 @@ class Maker:
         self.plan_only = plan_only
         self.variants = VariantMaker(recipe)
         self.specs = {spec.name: spec for spec in recipe.variants}
-        self.limits = Limits(recipe.max_bytes, recipe.max_pixels)
+        self._decoded = LastDecoded()
 
     def rows(self, task: Task) -> Iterator[dict[str, Any]]:
         """The ledger rows of a source, in the manifest's order; its files are written on the way."""
         base = self._base(task)
         ready = {name: rows for name, rows in task.ready.items() if all(map(_is_intact, rows))}
-        source = _Loaded(task, self) if len(ready) < len(task.keys) else None
+        source = Loaded(task, self.recipe, self.variants, self._decoded) if len(ready) < len(task.keys) else None
         if source is not None and source.problem is not None:
             yield {**base, "status": DROPPED, **source.problem}  # the source as a whole, not each of its variants
             return
@@ -100,26 +108,27 @@ class Maker:
             "source_labels": task.labels,
             "group": task.group,
             "values": task.values,
+            "piece": task.piece,
             "split": task.split,
             "labels_in": count_labels(task.labels),
         }
 
     def _variants(
-        self, base: dict[str, Any], source: _Loaded, spec: VariantSpec, task: Task
+        self, base: dict[str, Any], source: Loaded, spec: VariantSpec, task: Task
     ) -> Iterator[dict[str, Any]]:
         written_as = source.encoding.dump()
         for planned, data in self._rendered(source, spec, task):
-            row = {**base, "spec": spec.name, "copy": planned.copy, "variant": spec.label(planned.copy)}
+            row = {**base, "spec": spec.name, "copy": planned.copy, "variant": task.named(spec.label(planned.copy))}
             if isinstance(planned, Refused):
                 yield _refused(row, planned)
                 continue
             row |= {
                 "encoding": written_as,
-                **described(planned, source.original, task.labels),
+                **described(planned, source.original, source.labels),
             }
             yield self._put(row, data, source.encoding.suffix, planned.warp.size, task)
 
-    def _rendered(self, source: _Loaded, spec: VariantSpec, task: Task) -> Iterator[tuple[Planned | Refused, bytes]]:
+    def _rendered(self, source: Loaded, spec: VariantSpec, task: Task) -> Iterator[tuple[Planned | Refused, bytes]]:
         """All copies of a kind of variant with their files' bytes; one that breaks is set aside, the rest goes on."""
         for planned in self.variants.plan_copies(source.original, spec):
             if isinstance(planned, Refused) or self.plan_only:
@@ -133,23 +142,28 @@ class Maker:
                 continue
             yield planned, data
 
-    def _original(self, base: dict[str, Any], source: _Loaded, task: Task) -> dict[str, Any]:
+    def _original(self, base: dict[str, Any], source: Loaded, task: Task) -> dict[str, Any]:
         """The untouched file; one that not every reader would show alike is written anew, and the row says why."""
-        row = {**base, "spec": ORIGINAL, "variant": ORIGINAL, "labels": task.labels, "labels_out": base["labels_in"]}
-        row |= {"labels_sha256": text_sha256(task.labels), "steps": "[]"}
-        suffix, data, why = task.suffix, source.data, _why_anew(source.header, source.encoding)
+        original = source.original
+        row = {**base, "spec": ORIGINAL, "variant": task.named(ORIGINAL), "labels": source.labels}
+        row |= {"labels_sha256": text_sha256(source.labels), "labels_out": count_labels(source.labels)}
+        row |= {"steps": canonical(list(original.before)), "labels_dropped": counted(original.lost)}
+        least = self.recipe.labels.min_visibility
+        row["labels_partial"] = sum(known.share < least for known in original.known)
+        suffix, data, why = task.suffix, source.data, why_anew(source.header, source.encoding)
+        why = ["preprocessed", *why] if source.changed else why
         if why:
             suffix = source.encoding.suffix
             try:
-                data = encode(unchanged_pixels(source.original, source.encoding), source.encoding)
+                data = encode(unchanged_pixels(original, source.encoding), source.encoding)
             except Exception as error:
                 reason, detail = why_not(error, task.source_id)
                 return {**row, "status": DROPPED, "reason": reason, "detail": detail, "labels_out": 0}
             row |= {"encoding": source.encoding.dump(), "detail": "; ".join(why)}
-        return self._put(row, data, suffix, source.header.size, task)
+        return self._put(row, data, suffix, original.size, task)
 
     def _put(self, row: dict[str, Any], data: bytes, suffix: str, size: tuple[int, int], task: Task) -> dict[str, Any]:
-        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        name = task.file_name(row, suffix)
         if self.images is not None:
             target = self.images / task.split / name
             try:
@@ -167,53 +181,10 @@ class Maker:
             return row
         copied = row["spec"] == ORIGINAL and not row["encoding"]
         suffix = task.suffix if copied else Path(row["file_name"]).suffix
-        name = f"{task.stem}{suffix}" if row["spec"] == ORIGINAL else f"{task.stem}__{row['variant']}{suffix}"
+        name = task.file_name(row, suffix)
         if self.images is not None:
             place_file(Path(held), self.images / task.split / name)
         return {**row, "file_name": name}
-
-
-class _Loaded:
-    """A source's bytes, header, pixels and labels; or, as ledger columns, why they cannot be used."""
-
-    original: Original
-    header: Header
-    encoding: Encoding
-
-    def __init__(self, task: Task, maker: Maker) -> None:
-        self.problem: dict[str, str] | None = None
-        self.data = read_image_file(task.file, maker.limits.max_bytes)
-        if hashlib.sha256(self.data).hexdigest() != task.sha256:
-            raise BuildError("the image changed during the build", where=task.file, fix="run the build again")
-        values: ValueRange | None = tuple(json.loads(task.values)) if task.values else None
-        try:
-            self.header = read_header(self.data, maker.limits, task.file)
-            self.encoding = encoding_for(self.header, maker.recipe.encode, values)
-            self.original = load_original(
-                self.data,
-                self.header,
-                self.encoding,
-                sha256=task.sha256,
-                labels=task.labels,
-                one_sided=task.one_sided,
-                values=values,
-                where=task.file,
-            )
-        except ImageError as error:
-            self.problem = {"reason": "image cannot be decoded", "detail": error.what}
-
-
-def _why_anew(header: Header, encoding: Encoding) -> list[str]:
-    """Why an original is not copied byte for byte; nothing if it is."""
-    why = ["turned upright"] if header.orientation != 1 else []
-    if header.format not in WRITABLE:
-        why.append(f"converted from {header.format.upper()} to {encoding.format.upper()}")
-    if encoding.values not in (None, _FULL_RANGE):
-        why.append("black and white noted in the file")
-    return [*why, *changes(header, encoding)]
-
-
-_FULL_RANGE = (0.0, 65535.0)
 
 
 def _is_intact(row: dict[str, Any]) -> bool:
@@ -239,8 +210,13 @@ def described(planned: Planned, original: Original, source_labels: str) -> dict[
         "labels_sha256": text_sha256(labels),
         "labels_out": len(judged.annotations) + len(judged.labels),
         "labels_partial": judged.partial,
-        "labels_dropped": json.dumps(dict(judged.dropped), sort_keys=True) if judged.dropped else "",
+        "labels_dropped": counted(judged.dropped),
     }
+
+
+def counted(dropped: Mapping[str, int]) -> str:
+    """Reasons and how often each was met, as the ledger holds them."""
+    return json.dumps(dict(dropped), sort_keys=True) if dropped else ""
 
 
 def _refused(row: dict[str, Any], refused: Refused) -> dict[str, Any]:

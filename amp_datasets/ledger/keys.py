@@ -51,7 +51,7 @@ def machine() -> dict[str, Any]:
 
 def plugin_digests(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """sha256 of the code of every filter that a recipe uses."""
-    names = sorted({step.filter for spec in recipe.variants for step in spec.steps})
+    names = sorted({step.filter for step in recipe.steps})
     return {name: plugin_digest(registry.filter(name)) for name in names}
 
 
@@ -61,23 +61,34 @@ class VariantKeys:
     def __init__(self, recipe: Recipe, registry: Registry) -> None:
         self.versions = shaping_versions()
         self.plugins = plugin_digests(recipe, registry)
-        self.common = {
+        self.common: dict[str, Any] = {
             "seed": recipe.seed,
             "labels": asdict(recipe.labels),
             "encode": asdict(recipe.encode),
             "categories": asdict(recipe.categories),
             "versions": self.versions,
         }
+        self.before: dict[str, Any] = {}
+        if recipe.preprocess:
+            named = {step.filter: self.plugins[step.filter] for step in recipe.preprocess}
+            self.before = {"steps": [asdict(step) for step in recipe.preprocess], "plugins": named}
+            self.common["preprocess"] = self.before
         self._kinds = {spec.name: self._kind(spec) for spec in recipe.variants}
 
     def key(
-        self, source_sha256: str, labels: str, spec: VariantSpec, one_sided: Sequence[str] = (), values: str = ""
+        self,
+        source_sha256: str,
+        labels: str,
+        spec: VariantSpec,
+        one_sided: Sequence[str] = (),
+        values: str = "",
+        more: Sequence[str] = (),
     ) -> str:
         """The key of all copies of one kind of variant of a source, whose set has these classes without counterpart.
 
-        `values` is as in the ledger.
+        `values` is as in the ledger; `more` says what else decides: the piece, the number of copies, other images.
         """
-        given = [f"values {values}"] if values else []
+        given = [*([f"values {values}"] if values else []), *more]
         return digest([self._kinds[spec.name], source_sha256, labels, *one_sided, *given])
 
     def _kind(self, spec: VariantSpec) -> str:
@@ -85,7 +96,9 @@ class VariantKeys:
         plugins = {step.filter: self.plugins[step.filter] for step in spec.steps}
         return digest([self.common, plugins, asdict(spec)])
 
-    def original_key(self, source_sha256: str, labels: str, values: str = "") -> str:
+    def original_key(self, source_sha256: str, labels: str, values: str = "", more: Sequence[str] = ()) -> str:
         """The key of the untouched image; how images are encoded matters to one that has to be converted."""
-        given = [values] if values else []
+        given: list[Any] = [*([values] if values else []), *more]
+        if self.before:  # then its labels are judged, and its draws are seeded
+            given += [self.before, self.common["seed"], self.common["labels"], self.common["categories"]]
         return digest([ORIGINAL, self.common["encode"], self.versions, source_sha256, labels, *given])

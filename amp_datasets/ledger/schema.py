@@ -28,6 +28,7 @@ LEDGER_FEATURES = Features(
         "source_labels": _TEXT,  # canonical JSON of the labels that went in
         "group": _TEXT,  # sources of one group are in one split
         "split": _TEXT,
+        "piece": _TEXT,  # which part of its source, where preprocessing makes several of one
         "spec": _TEXT,  # the manifest's name for this kind of variant
         "copy": _COUNT,
         "variant": _TEXT,  # spec and copy as one name

@@ -15,11 +15,14 @@ from amp_datasets.variants.recipe import Step
 
 def manifest_document(manifest: Manifest, base: Path) -> dict[str, Any]:
     """The manifest as plain data that `load_manifest` reads; source paths are relative to the folder `base`."""
-    document = manifest.model_dump(mode="json", exclude={"filters", "mixes", "sources"}, exclude_none=True)
+    document = manifest.model_dump(
+        mode="json", exclude={"preprocess", "filters", "mixes", "sources"}, exclude_none=True
+    )
     document["sources"] = [
         {**source.model_dump(mode="json", exclude_defaults=True), "path": _relative(source.path, base)}
         for source in manifest.sources
     ]
+    document["preprocess"] = [_step(step) for step in manifest.preprocess]
     document["filters"] = {name: _settings(step) for name, step in manifest.filters.items()}
     document["mixes"] = {
         name: {

@@ -46,13 +46,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 OutlineName = Literal["ellipse", "rect"]
 
 
-def _registry(info: ValidationInfo) -> Registry:
+def registry_of(info: ValidationInfo) -> Registry:
     """The plugins that a manifest may name: those that its reader loaded, else all that are installed."""
     context: dict[str, Registry] = info.context or {}
     return context.get("registry") or load_registry()
 
 
-def _step(value: Any, info: ValidationInfo) -> Any:
+def read_step(value: Any, info: ValidationInfo) -> Step:
     """`blur`, or `blur: {sigma: 2}`, as a filter with all settings filled in."""
     if isinstance(value, Step):
         return value
@@ -68,7 +68,7 @@ def _step(value: Any, info: ValidationInfo) -> Any:
 
 def _completed(name: str, settings: Any, info: ValidationInfo) -> Step:
     try:
-        plugin = _registry(info).filter(name)
+        plugin = registry_of(info).filter(name)
     except PluginError as error:
         raise SettingsError([Problem(None, error.what, error.fix)]) from error
     if not isinstance(settings, dict):
@@ -117,7 +117,7 @@ class _Conditions(BaseModel):
 CONDITIONS: dict[str, Any] = _Conditions.model_json_schema()
 """JSON Schema of what every filter can be told beside its own settings."""
 
-StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(_step)]
+StepSetting = Annotated[SerializeAsAny[Step], BeforeValidator(read_step)]
 
 
 def _classes(value: Any) -> Any:
@@ -147,7 +147,7 @@ def _check_aliases(classes: dict[str, Any]) -> None:
 
 def _export(name: str, info: ValidationInfo) -> str:
     """An export format that lies around the build's own images."""
-    registry = _registry(info)
+    registry = registry_of(info)
     name = {"hf": "huggingface"}.get(name, name)
     try:
         plugin = registry.exporter(name)
@@ -161,7 +161,7 @@ def _export(name: str, info: ValidationInfo) -> str:
 
 
 def _required(name: str, info: ValidationInfo) -> str:
-    registry = _registry(info)
+    registry = registry_of(info)
     if not any(name in plugins for plugins in (registry.filters, registry.sources, registry.exporters)):
         fix = "install it, or name its folder with --plugins-dir"
         raise SettingsError([Problem(None, f"the plugin `{name}` is required and not there", fix)])

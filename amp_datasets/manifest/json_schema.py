@@ -7,6 +7,7 @@ from typing import Any
 from amp_datasets.filtering.settings import settings_schema
 from amp_datasets.manifest.fields import CONDITIONS
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.preprocess import SELECTIONS
 from amp_datasets.plugin.registry import Registry
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,6 +23,7 @@ def manifest_schema(registry: Registry) -> dict[str, Any]:
     definitions["Filters"] = _filters(registry, definitions)
     definitions["Step"] = _step(definitions["Filters"]["properties"])
     properties["filters"] = {"anyOf": [{"$ref": "#/$defs/Filters"}, {"type": "null"}]}
+    properties["preprocess"] = _preprocess(definitions)
     properties["mixes"]["type"] = ["object", "null"]
     properties["mixes"]["additionalProperties"] = _or_list({"$ref": "#/$defs/Mix"}, "Step")
     properties["sources"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/SourceSettings"}]}
@@ -38,6 +40,16 @@ def _filters(registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]:
     of_families = [f"{prefix}.{name}" for prefix, family in registry.families.items() for name in family.names()]
     known |= {name: {"type": ["object", "null"]} for name in of_families}
     return {"type": "object", "properties": known, "additionalProperties": False}
+
+
+def _preprocess(definitions: dict[str, Any]) -> dict[str, Any]:
+    """A list of steps, or a map in their order; those that leave images out are named here alone."""
+    chosen = {name: {**model.model_json_schema(), "type": ["object", "null"]} for name, model in SELECTIONS.items()}
+    known = {**definitions["Filters"]["properties"], **chosen}
+    definitions["Preprocess"] = {"type": "object", "properties": known, "additionalProperties": False}
+    one = {"$ref": "#/$defs/Preprocess", "minProperties": 1, "maxProperties": 1}
+    steps = {"type": "array", "items": {"anyOf": [{"enum": list(known)}, one]}}
+    return {"anyOf": [steps, {"$ref": "#/$defs/Preprocess"}, {"type": "null"}]}
 
 
 def _settings(plugin: Any, definitions: dict[str, Any]) -> dict[str, Any]:

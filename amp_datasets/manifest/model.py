@@ -29,6 +29,7 @@ from amp_datasets.manifest.fields import (
     StepSetting,
 )
 from amp_datasets.manifest.image_settings import Encode, LimitSettings
+from amp_datasets.manifest.preprocess import FilterTag, PreprocessSetting
 from amp_datasets.manifest.short_forms import in_full
 from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
@@ -143,6 +144,9 @@ class Manifest(_Model):
     splits: Literal["keep", "auto"] | dict[Literal["train", "validation", "test"], Share] = "keep"
     augment: tuple[Literal["train", "validation", "test"], ...] = ("train",)
     originals: bool = True
+    preprocess: tuple[PreprocessSetting, ...] = Field(
+        default=(), description="what every image of every split goes through before any filter"
+    )
     filters: dict[str, StepSetting] = Field(default_factory=dict)
     mixes: dict[Name, Mix] = Field(default_factory=dict)
     labels: Labels = Labels()
@@ -221,6 +225,18 @@ class Manifest(_Model):
             for name, m in self.mixes.items()
         ]
         return (*plain, *mixed)
+
+    @property
+    def tag_filter(self) -> FilterTag | None:
+        """Which tags an image must have, if that matters."""
+        found = [FilterTag(**step.settings) for step in self.preprocess if step.filter == "filter_tag"]
+        return found[0] if found else None
+
+    @property
+    def labelled_share(self) -> float | None:
+        """The share of images that must show an object, if that matters."""
+        found = [step.settings["percent"] / 100 for step in self.preprocess if step.filter == "filter_null"]
+        return max(found) if found else None
 
     def label_settings(self) -> LabelSettings:
         """The part of `labels` that concerns single images."""

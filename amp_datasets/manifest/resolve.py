@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.preprocess import SELECTIONS
 from amp_datasets.model import Category, LabelSet
 from amp_datasets.variants.mirror import is_numbered, side_pairs
 from amp_datasets.variants.recipe import CategoryRules, Recipe
@@ -42,6 +43,7 @@ def recipe_for(manifest: Manifest, categories: Sequence[Category], plugin_dirs: 
         manifest.limits.max_pixels,
         manifest.limits.max_bytes,
         tuple(str(Path(folder).resolve()) for folder in plugin_dirs),
+        tuple(step for step in manifest.preprocess if step.filter not in SELECTIONS),
     )
 
 

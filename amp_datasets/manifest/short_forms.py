@@ -13,9 +13,9 @@ _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 def in_full(value: dict[str, Any], is_step: Any) -> dict[str, Any]:
     """A manifest's map with its short forms written out; what is not clear stays for the checks that follow."""
-    empty = [key for key in ("sources", "filters", "mixes") if key in value and value[key] is None]
+    empty = [key for key in ("sources", "preprocess", "filters", "mixes") if key in value and value[key] is None]
     value = {key: inner for key, inner in value.items() if key not in empty}
-    for key in ("sources", "augment", "exports", "requires"):
+    for key in ("sources", "preprocess", "augment", "exports", "requires"):
         if isinstance(value.get(key), str):
             value[key] = [value[key]]
     if isinstance(value.get("sources"), list):
@@ -24,6 +24,8 @@ def in_full(value: dict[str, Any], is_step: Any) -> dict[str, Any]:
         value["augment"] = [SPLIT_WORDS.get(split, split) for split in value["augment"]]
     if "splits" in value:
         value["splits"] = split_shares(value["splits"])
+    if isinstance(value.get("preprocess"), Mapping):
+        value["preprocess"] = [{name: settings} for name, settings in value["preprocess"].items()]
     if "filters" in value:
         value["filters"] = _filters(value["filters"], is_step)
     return value

@@ -40,6 +40,15 @@ class Item:
     """Classes of its set that have a side, and no counterpart in this set or the manifest."""
     header: Header | None = None
     values: ValueRange | None = None
+    piece: str = ""
+    """Which part of its image it is, where preprocessing makes several of one."""
+    shown: tuple[Annotation, ...] | None = None
+    """The labels after preprocessing, if there is any."""
+
+    @property
+    def seen(self) -> tuple[Annotation, ...]:
+        """The labels that variants are made with."""
+        return self.sample.annotations if self.shown is None else self.shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,8 +33,8 @@ class Drawn:
         self.warp: Warp = identity(original.size)
         self.holes: Holes = NO_HOLES
         self.steps: tuple[Applied, ...] = ()
-        self.records: tuple[Record, ...] = ()
-        self.dropped: Counter[str] = Counter()
+        self.records: tuple[Record, ...] = original.before
+        self.dropped: Counter[str] = Counter(original.lost)
         self._mirrors = False
         self._policy = policy
         self._scalars = scalars

@@ -7,7 +7,7 @@ would be wrong; it needs no more of the pixels than a thumbnail. `render` makes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
 from amp_datasets.variants.breaking import why_not
+from amp_datasets.variants.composing.pieces import Preprocessing
 from amp_datasets.variants.drawing import Drawn, Record, stage_of
 from amp_datasets.variants.labels import Holes, Judged, LabelPolicy, judge, knows_its_mirror
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
@@ -78,6 +79,8 @@ class VariantMaker:
         self.policy = _policy(recipe)
         self._generators = Generators()
         self._transforms: dict[str, list[tuple[Step, Filter]]] = {}
+        made = self._made(recipe.preprocess)
+        self.preprocessing = Preprocessing(made, self._generators, recipe.seed, self.policy)
 
     def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
         """Every variant of a source, in the manifest's order."""
@@ -101,10 +104,10 @@ class VariantMaker:
         base, warp, holes = drawn.base, drawn.warp, drawn.holes
         if warp.maps or len(holes) or base.known:
             judged = judge(base.annotations, warp, holes, self.policy, base.known)
-            lost = Counter(drawn.dropped) + Counter(judged.dropped)
-            judged = replace(judged, dropped=dict(lost)) if drawn.dropped else judged
         else:  # pixel filters alone: the source's own labels, to the last bit
             judged = Judged(base.annotations)
+        if drawn.dropped:
+            judged = replace(judged, dropped=dict(drawn.dropped + Counter(judged.dropped)))
         if original.labels:
             judged = replace(judged, labels=self._image_labels(original, warp))
         composed = None if base is original else base
@@ -230,11 +233,14 @@ class VariantMaker:
     def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
         """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
         if spec.name not in self._transforms:
-            made = [(step, create(self.registry.filter(step.filter), step.settings)) for step in spec.steps]
-            for _, transform in made:
-                transform.set_random_state(self._generators.arrays, self._generators.scalars)
-            self._transforms[spec.name] = made
+            self._transforms[spec.name] = self._made(spec.steps)
         return self._transforms[spec.name]
+
+    def _made(self, steps: Sequence[Step]) -> list[tuple[Step, Filter]]:
+        made = [(step, create(self.registry.filter(step.filter), step.settings)) for step in steps]
+        for _, transform in made:
+            transform.set_random_state(self._generators.arrays, self._generators.scalars)
+        return made
 
 
 UNKNOWN_PAIRS = "nobody said which keypoints a mirror image exchanges"

@@ -91,6 +91,12 @@ class Recipe:
     max_pixels: int = 200_000_000
     max_bytes: int = 256 * 2**20
     plugin_dirs: tuple[str, ...] = ()
+    preprocess: tuple[Step, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step that there is, of preprocessing and of all kinds of variant."""
+        return (*self.preprocess, *(step for spec in self.variants for step in spec.steps))
 
     def dump(self) -> str:
         """Canonical JSON."""
@@ -112,14 +118,20 @@ def load_recipe(text: str) -> Recipe:
             tuple(rules.get("ordered", ())),
         ),
         plugin_dirs=tuple(raw.pop("plugin_dirs", ())),
+        preprocess=tuple(load_step(step) for step in raw.pop("preprocess", ())),
         **raw,
     )
 
 
 def load_spec(raw: dict[str, Any]) -> VariantSpec:
     """One kind of variant from its JSON."""
-    steps = tuple(Step(**{**step, "only": tuple(step.get("only", ()))}) for step in raw["steps"])
+    steps = tuple(load_step(step) for step in raw["steps"])
     return VariantSpec(**{**raw, "steps": steps, "only": tuple(raw.get("only", ()))})
+
+
+def load_step(raw: dict[str, Any]) -> Step:
+    """One step from its JSON."""
+    return Step(**{**raw, "only": tuple(raw.get("only", ()))})
 
 
 def canonical(value: Any) -> str:

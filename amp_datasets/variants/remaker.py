@@ -38,7 +38,7 @@ class Remaker:
         self.limits = limits or Limits(recipe.max_bytes, recipe.max_pixels)
         self.specs = {spec.name: spec for spec in recipe.variants}
         self.maker = VariantMaker(recipe, registry)
-        self._sources: dict[tuple[str, str, str], Original] = {}
+        self._sources: dict[tuple[str, str, str, str], Original] = {}
 
     def remake(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Remade:
         """The image and labels of a row; `read` gives the source's bytes, and is not called if they are at hand.
@@ -52,7 +52,10 @@ class Remaker:
         original = self._source(row, read)
         if row["spec"] == ORIGINAL:
             encoding = _encoding(row)
-            return Remade(encode(unchanged_pixels(original, encoding), encoding), row["source_labels"])
+            labels = row["source_labels"]
+            if self.recipe.preprocess:
+                labels = dump_annotations(original.annotations, original.labels)
+            return Remade(encode(unchanged_pixels(original, encoding), encoding), labels)
         spec = self.specs.get(row["spec"])
         if spec is None:
             raise BuildError(f"the recipe has no variant `{row['spec']}`", where=row["file_name"], fix="build it again")
@@ -65,17 +68,26 @@ class Remaker:
         return Remade(image, dump_annotations(planned.judged.annotations, planned.judged.labels))
 
     def _source(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Original:
-        key = (row["source_sha256"], row["source_labels"], row["values"])
+        piece = row["piece"]
+        key = (row["source_sha256"], row["source_labels"], row["values"], piece)
         if key not in self._sources:
             data, where = _checked(row, read()), row["source_id"]
             header, values = read_header(data, self.limits, where), _values(row)
             encoding = encoding_for(header, self.recipe.encode, values)
             sha256, labels = row["source_sha256"], row["source_labels"]
             made = load_original(data, header, encoding, sha256=sha256, labels=labels, values=values, where=where)
+            if self.recipe.preprocess:
+                made = self._preprocessed(made, piece, where)
             while len(self._sources) >= _SOURCES_KEPT:
                 self._sources.pop(next(iter(self._sources)))
             self._sources[key] = made
         return self._sources[key]
+
+    def _preprocessed(self, original: Original, piece: str, where: str) -> Original:
+        try:
+            return self.maker.preprocessing.apply(original, piece)
+        except CannotApply as error:
+            raise BuildError(f"its piece `{piece}` cannot be made again: {error.what}", where=where) from error
 
 
 def _checked(row: Mapping[str, Any], data: bytes) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import albumentations as A  # noqa: N812 - the library's own convention
@@ -45,6 +45,10 @@ class Original:
     """What is known of each label, where something was cut before: by preprocessing, or by another image over it."""
     piece: str = ""
     """Which part of its source it is, where preprocessing makes several of one."""
+    before: tuple[dict[str, Any], ...] = ()
+    """What preprocessing did, step by step, for the ledger."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """How many labels preprocessing took away, by reason."""
     deep: NDArray[np.uint16] | None = None
     alpha: NDArray[np.uint8] | None = None
 

@@ -141,8 +141,14 @@ def item_tiles(item: Item, maker: VariantMaker, filters: Sequence[str] = ()) -> 
     image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
     labels = (item.sample.annotations, item.sample.labels)
     original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
-    yield Tile(_titled(item.stem, original.labels), image, original.annotations)
-    for spec in maker.recipe.variants:
+    title = item.stem
+    if maker.recipe.preprocess:
+        original = maker.preprocessing.apply(original, item.piece)
+        title = f"{title} {item.piece}".strip()
+    image = original.image
+    yield Tile(_titled(title, original.labels), image, original.annotations)
+    shown = {annotation.category for annotation in original.annotations}
+    for spec in (spec for spec in maker.recipe.variants if spec.concerns(shown.union(original.labels))):
         if filters and spec.name not in filters:
             continue
         for planned in maker.plan_copies(original, spec):

@@ -1,0 +1,94 @@
+"""Which images a build is made of, after preprocessing and selection, and which kinds of variant each of them gets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from amp_datasets.manifest.model import Manifest
+from amp_datasets.model import Dropped
+from amp_datasets.sources.consolidate import Consolidated, Item
+from amp_datasets.variants.maker import VariantMaker
+from amp_datasets.variants.recipe import Recipe, VariantSpec
+
+
+def keeps_original(item: Item, manifest: Manifest) -> bool:
+    """Whether the build has the image itself."""
+    return manifest.originals or item.sample.split not in manifest.augment
+
+
+def kinds_of(item: Item, manifest: Manifest, recipe: Recipe) -> list[VariantSpec]:
+    """The kinds of variant that are made of an image."""
+    if item.sample.split not in manifest.augment:
+        return []
+    shown = {annotation.category for annotation in item.seen}.union(item.sample.labels)
+    return [spec for spec in recipe.variants if spec.concerns(shown)]
+
+
+def selected(joined: Consolidated, manifest: Manifest, maker: VariantMaker) -> Consolidated:
+    """The images that the manifest's `preprocess` leaves, each as all the pieces that it makes of it."""
+    if not manifest.preprocess:
+        return joined
+    dropped: list[Dropped] = []
+    items = list(_with_tags(joined.items, manifest, dropped))
+    if maker.recipe.preprocess:
+        items = [piece for item in items for piece in _pieces(item, maker, manifest.seed, dropped)]
+    items = _with_few_empty(items, manifest, dropped)
+    return replace(joined, items=tuple(items), dropped=(*joined.dropped, *dropped))
+
+
+def _with_tags(items: Iterable[Item], manifest: Manifest, dropped: list[Dropped]) -> Iterator[Item]:
+    wanted = manifest.tag_filter
+    for item in items:
+        why = None if wanted is None else wanted.refuses(item.sample.tags)
+        if why is None:
+            yield item
+        else:
+            dropped.append(Dropped(item.sample.source_id, "left out by filter_tag", why))
+
+
+def _pieces(item: Item, maker: VariantMaker, seed: int, dropped: list[Dropped]) -> Iterator[Item]:
+    sample = item.sample
+    pieces = maker.preprocessing.pieces(sample.size, sample.annotations, item.sha256)
+    if not pieces:
+        dropped.append(Dropped(sample.source_id, "no object to isolate"))
+    for piece in pieces:
+        if not piece.judged.annotations and piece.empty_share < 1:
+            name = f"{sample.source_id} {piece.name}"
+            if _chance(seed, f"{item.sha256} {piece.name}") >= piece.empty_share:
+                dropped.append(Dropped(name, "piece without an object"))
+                continue
+        yield replace(item, piece=piece.name, shown=piece.judged.annotations)
+
+
+def _with_few_empty(items: list[Item], manifest: Manifest, dropped: list[Dropped]) -> list[Item]:
+    """No more images without an object than their share allows, in each set and split by itself.
+
+    Which ones stay is drawn by a hash of the image, so what another set has does not matter.
+    """
+    share = manifest.labelled_share
+    if share is None:
+        return items
+    labelled: dict[tuple[str, str | None], int] = {}
+    empty: dict[tuple[str, str | None], list[Item]] = {}
+    for item in items:
+        place = (item.set_name, item.sample.split)
+        if item.seen or item.sample.labels:
+            labelled[place] = labelled.get(place, 0) + 1
+        else:
+            empty.setdefault(place, []).append(item)
+    too_many: set[int] = set()
+    for place, found in empty.items():
+        room = int(labelled.get(place, 0) * (1 - share) / share + 1e-9) if share > 0 else len(found)
+        ranked = sorted(found, key=lambda item: _chance(manifest.seed, f"{item.sha256} {item.piece}"))
+        for item in ranked[room:]:
+            too_many.add(id(item))
+            dropped.append(Dropped(f"{item.sample.source_id} {item.piece}".strip(), "one empty image too many"))
+    return [item for item in items if id(item) not in too_many]
+
+
+def _chance(seed: int, name: str) -> float:
+    """A number of 0..1 that a name has under a seed."""
+    digest = hashlib.blake2b(f"{seed}|preprocess|{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64

@@ -1,0 +1,111 @@
+"""A source image as a worker has it: read, checked, decoded, preprocessed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from amp_datasets.errors import BuildError, ImageError
+from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, ValueRange, encoding_for, read_header
+from amp_datasets.images.kinds import changes
+from amp_datasets.rows.schema import dump_annotations
+from amp_datasets.storage.folder import read_image_file
+from amp_datasets.variants.breaking import why_not
+from amp_datasets.variants.layers import load_original
+from amp_datasets.variants.maker import VariantMaker
+from amp_datasets.variants.recipe import Recipe
+from amp_datasets.variants.steps import Original
+
+if TYPE_CHECKING:
+    from amp_datasets.building.worker import Task
+
+Decoded = tuple[bytes, Header, Original]
+
+_FULL_RANGE = (0.0, 65535.0)
+
+
+class LastDecoded:
+    """The source that was decoded last: the pieces of one follow each other."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[str, str, str], Decoded] | None = None
+
+    def of(self, task: Task) -> Decoded | None:
+        """What a task needs, if it was decoded last."""
+        return self._kept[1] if self._kept is not None and self._kept[0] == _name(task) else None
+
+    def keep(self, task: Task, decoded: Decoded) -> None:
+        """Remember it if it is a piece; others are wanted once."""
+        self._kept = (_name(task), decoded) if task.piece else None
+
+
+class Loaded:
+    """A source's bytes, header, pixels and labels; or, as ledger columns, why they cannot be used."""
+
+    original: Original
+    header: Header
+    encoding: Encoding
+    labels: str
+    changed: bool = False
+
+    def __init__(self, task: Task, recipe: Recipe, variants: VariantMaker, last: LastDecoded) -> None:
+        self.problem: dict[str, str] | None = None
+        limits = Limits(recipe.max_bytes, recipe.max_pixels)
+        values: ValueRange | None = tuple(json.loads(task.values)) if task.values else None
+        try:
+            self.data, self.header, self.original = last.of(task) or _decoded(task, recipe, limits, values)
+        except ImageError as error:
+            self.problem = {"reason": "image cannot be decoded", "detail": error.what}
+            return
+        last.keep(task, (self.data, self.header, self.original))
+        self.encoding = encoding_for(self.header, recipe.encode, values)
+        self.labels = task.labels
+        if recipe.preprocess:
+            self._preprocess(task, variants)
+
+    def _preprocess(self, task: Task, variants: VariantMaker) -> None:
+        """Go on from a piece of it, and from what it shows."""
+        source = self.original
+        try:
+            self.original = variants.preprocessing.apply(source, task.piece)
+        except Exception as error:
+            reason, detail = why_not(error, task.source_id)
+            self.problem = {"reason": reason, "detail": detail}
+            return
+        self.changed = self.original.image is not source.image
+        if self.changed:
+            self.labels = dump_annotations(self.original.annotations, self.original.labels)
+
+
+def _name(task: Task) -> tuple[str, str, str]:
+    return task.sha256, task.labels, task.values
+
+
+def _decoded(task: Task, recipe: Recipe, limits: Limits, values: ValueRange | None) -> Decoded:
+    """Raises ImageError, and BuildError if the file is not the one that was planned with."""
+    data = read_image_file(task.file, limits.max_bytes)
+    if hashlib.sha256(data).hexdigest() != task.sha256:
+        raise BuildError("the image changed during the build", where=task.file, fix="run the build again")
+    header = read_header(data, limits, task.file)
+    original = load_original(
+        data,
+        header,
+        encoding_for(header, recipe.encode, values),
+        sha256=task.sha256,
+        labels=task.labels,
+        one_sided=task.one_sided,
+        values=values,
+        where=task.file,
+    )
+    return data, header, original
+
+
+def why_anew(header: Header, encoding: Encoding) -> list[str]:
+    """Why an original is not copied byte for byte; nothing if it is."""
+    why = ["turned upright"] if header.orientation != 1 else []
+    if header.format not in WRITABLE:
+        why.append(f"converted from {header.format.upper()} to {encoding.format.upper()}")
+    if encoding.values not in (None, _FULL_RANGE):
+        why.append("black and white noted in the file")
+    return [*why, *changes(header, encoding)]
