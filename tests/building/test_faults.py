@@ -21,6 +21,7 @@ from small_builds import FILTERS, rebuild, tree, write_manifest, write_set
 from test_resume import INPUT_ERROR, in_child
 from tqdm.std import TqdmDefaultWriteLock
 
+from amp_datasets.building import loaded
 from amp_datasets.building import worker as making
 from amp_datasets.building.api import build
 from amp_datasets.conversion import export
@@ -219,7 +220,7 @@ def test_a_disk_that_fails_under_a_source_is_an_error(home: Path, monkeypatch: p
         return read(file, limit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "read_image_file", failing)
+        patch.setattr(loaded, "read_image_file", failing)
         with pytest.raises(SourceError, match="Input/output error"):
             rebuild(home)
     assert_recovers(home, before)
