@@ -24,8 +24,8 @@ WITHIN: dict[str, dict[str, Any]] = {
     "rotate90 stretched": {"degrees": [90, 270]},
     "zoom": {"percent": [5, 25]},
     "zoom out": {"percent": [5, 40], "direction": "out", "fill": [0, 0, 0]},
-    "rotate": {"degrees": [5, 60], "fill": [0, 0, 0]},
-    "shear": {"degrees": [5, 30], "axis": "any", "fill": [0, 0, 0]},
+    "rotate": {"degrees": [5, 60]},
+    "shear": {"degrees": [5, 30], "axis": "any", "fill": "replicate"},
     "perspective": {"percent": [5, 15]},
 }
 VALUES = {

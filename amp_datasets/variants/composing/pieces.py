@@ -16,7 +16,8 @@ from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.base import Draw, Filter, GeometricFilter, PixelFilter, SplittingFilter, draw
 from amp_datasets.geometry.warp import Warp, identity, resample_image
 from amp_datasets.model import Annotation, FloatArray, Size
-from amp_datasets.variants.labels import SEEN_TWICE, Judged, Known, LabelPolicy, judge, visible_boxes
+from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
+from amp_datasets.variants.labels import Judged, Known, LabelPolicy, judge, visible_boxes
 from amp_datasets.variants.recipe import Step
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Original, record_of
@@ -126,7 +127,7 @@ class Preprocessing:
     def _piece(self, path: _Path, annotations: Sequence[Annotation]) -> Piece:
         warp = path.warp
         judged = judge(annotations, warp, NO_HOLES, self.policy) if warp.maps else Judged(tuple(annotations))
-        if judged.unclear == SEEN_TWICE:  # a grey edge shows nothing without a label
+        if judged.unclear in (SEEN_TWICE, SMEARED):  # a grey edge shows nothing without a label
             warp = replace(warp, fill=_GREY)
             judged = judge(annotations, warp, NO_HOLES, self.policy)
         known = tuple(Known(k.outline, k.share, k.share) for k in judged.known)

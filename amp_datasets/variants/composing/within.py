@@ -14,7 +14,7 @@ from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.base import Draw, Filter, GeometricFilter, PixelFilter, draw
 from amp_datasets.geometry.maps import Affine
 from amp_datasets.geometry.warp import Warp, resample_image
-from amp_datasets.model import Annotation, Box, FloatArray, Size
+from amp_datasets.model import Annotation, Box, FloatArray, Image, Size
 from amp_datasets.variants.composing.compose import Layer, Window, compose, known_of, moved, whole
 from amp_datasets.variants.labels import Judged, LabelPolicy
 from amp_datasets.variants.steps import Original, plain_draw
@@ -89,7 +89,10 @@ def _places(
         size = (x1 - x0, y1 - y0)
         choice = draw(transform, np.broadcast_to(np.uint8(0), (size[1], size[0], 3)), _NO_BOXES)
         inner = _same_size(transform.warp(size, **choice))
-        part = resample_image(np.ascontiguousarray(original.image[y0:y1, x0:x1]), inner)
+        part = np.ascontiguousarray(original.image[y0:y1, x0:x1])
+        if isinstance(inner.fill, str):  # the object touches its box: copies of the edge would smear it
+            inner = replace(inner, fill=_edge_colour(part))
+        part = resample_image(part, inner)
         there = (
             Warp((moved(-x0, -y0),), original.size, size).then(inner).then(Warp((moved(x0, y0),), size, original.size))
         )
@@ -106,6 +109,13 @@ def _same_size(warp: Warp) -> Warp:
         return warp
     scale = np.diag([warp.size_in[0] / warp.size[0], warp.size_in[1] / warp.size[1], 1.0])
     return warp.then(Warp((Affine(scale),), warp.size, warp.size_in, warp.fill))
+
+
+def _edge_colour(image: Image) -> tuple[int, int, int]:
+    """What lies around an object in its box: the median of the values along the box's edge."""
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    red, green, blue = np.median(edge, axis=0).astype(int).tolist()
+    return red, green, blue
 
 
 def _is_able(number: int, annotation: Annotation, windows: Sequence[Window], *, alone: bool) -> bool:
