@@ -8,9 +8,10 @@
 
 Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name (`Flip`, `Rotate` ...).
 Sets: `read` (a `LabelSet`), `check`, `convert`, `merge`; `filters`, `describe` and `explain` say what there is.
-Looks: `preview`.
+Looks: `preview`, `show` (in notebooks).
 Builds: `build`, `load`, `verify`, `replay`, `diff`, `publish`.
-Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`.
+Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`,
+`TvTensors`.
 What goes wrong raises `AmpError`: what, where, and how to fix it. Everything else in the package is its own matter and
 may change from release to release.
 """
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from amp_datasets.loading.augment import augment as augment
     from amp_datasets.loading.epochs import EpochDataset as EpochDataset
     from amp_datasets.loading.load import load as load
+    from amp_datasets.loading.torchvision import TvTensors as TvTensors
     from amp_datasets.model import LabelSet as LabelSet
     from amp_datasets.recipe import Encode as Encode
     from amp_datasets.recipe import Labels as Labels
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from amp_datasets.training import DetrTransform as DetrTransform
     from amp_datasets.training import collate as collate
     from amp_datasets.view.preview import preview as preview
+    from amp_datasets.view.show import show as show
 
 __version__ = "0.1.0"
 
@@ -92,6 +95,7 @@ _HOMES = {
     "Mix": "recipe",
     "Recipe": "recipe",
     "Source": "recipe",
+    "TvTensors": "loading.torchvision",
     "augment": "loading.augment",
     "build": "building.api",
     "check": "api",
@@ -107,6 +111,7 @@ _HOMES = {
     "publish": "hub",
     "read": "api",
     "replay": "ledger.replay",
+    "show": "view.show",
     "verify": "ledger.verify",
 }
 _FILTERS: tuple[str, ...] = (
@@ -155,6 +160,7 @@ __all__ = [
     "Mix",
     "Recipe",
     "Source",
+    "TvTensors",
     "__version__",
     "augment",
     "build",
@@ -171,6 +177,7 @@ __all__ = [
     "publish",
     "read",
     "replay",
+    "show",
     "verify",
 ]
 
