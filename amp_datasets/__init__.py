@@ -8,7 +8,7 @@
 
 Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name (`Flip`, `Rotate` ...).
 Sets: `read` (a `LabelSet`), `check`, `convert`, `merge`; `filters`, `describe` and `explain` say what there is.
-Looks: `preview`, `show` (in notebooks).
+Looks: `preview`, `report` (one HTML page), `show` (in notebooks).
 Builds: `build`, `load`, `verify`, `replay`, `diff`, `publish`.
 Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`,
 `TvTensors`.
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from amp_datasets.training import DetrTransform as DetrTransform
     from amp_datasets.training import collate as collate
     from amp_datasets.view.preview import preview as preview
+    from amp_datasets.view.report import report as report
     from amp_datasets.view.show import show as show
 
 __version__ = "0.1.0"
@@ -111,6 +112,7 @@ _HOMES = {
     "publish": "hub",
     "read": "api",
     "replay": "ledger.replay",
+    "report": "view.report",
     "show": "view.show",
     "verify": "ledger.verify",
 }
@@ -177,6 +179,7 @@ __all__ = [
     "publish",
     "read",
     "replay",
+    "report",
     "show",
     "verify",
 ]

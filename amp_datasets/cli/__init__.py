@@ -27,6 +27,7 @@ _COMMANDS = (
         builds.build,
         "amp build photos/   or   amp build amp.yaml -o build -j 4 -s filters.blur.sigma=3",
     ),
+    (builds.report, "amp report photos/ -o report.html   or   amp report build --open"),
     (builds.export, "amp export build --to voc -o voc   or   amp export photos/ --to yolo -o yolo"),
     (builds.merge, "amp merge drums/ horns.zip -o all --like earlier-build"),
     (ledgers.verify, "amp verify build --replay 20"),

@@ -105,6 +105,30 @@ def preview(
 
 
 @command
+def report(
+    target: Annotated[str, typer.Argument(help="A set or a build.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("report.html"),
+    open_: Annotated[bool, typer.Option("--open", help="Show it when it is there.")] = False,
+    format_: Format = None,
+    json_: Json = False,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Write one HTML page about a set or a build: classes, boxes, findings, variants."""
+    from amp_datasets.view.report import report as run
+
+    with progress_bar(quiet=json_) as progress:
+        page = run(target, format=format_, plugin_dirs=plugin_dirs or (), progress=progress)
+    page.save(out)
+    if json_:
+        emit_json({"out": str(out), **page.to_json()})
+        return
+    say(f"wrote {out}: {page.images} images, {page.findings} findings")
+    next_step(f"open {out} in a browser, or amp check {target}")
+    if open_:
+        typer.launch(str(out))
+
+
+@command
 def export(
     what: Annotated[str, typer.Argument(help="A build, or any set that amp can read.")],
     to: Annotated[str, typer.Option("--to", help="The format to write (amp env lists all).")],
