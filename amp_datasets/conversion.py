@@ -37,6 +37,8 @@ from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.names import FreeStems, safe_stem
 from amp_datasets.storage.target import GrowingFolder, check_empty
 
+_SHOWN_REASONS = 4
+
 
 @dataclass(slots=True)
 class ExportReport:
@@ -92,7 +94,7 @@ def export(
     labels, _ = read_source(source, registry, Limits())
     refuse_unreadable(labels)
     if not any(sample.labelled for sample in labels.samples):
-        raise SourceError("there is not one labelled image to export", where=what)
+        raise SourceError(f"there is not one labelled image to export{_counted(labels)}", where=what)
     _check_task(plugin, labels, what, registry)
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     with GrowingFolder(target) as growing:
@@ -103,6 +105,16 @@ def export(
             raise write_failed(error, target) from error
         growing.publish()
     return report
+
+
+def _counted(labels: LabelSet) -> str:
+    """What reading set aside and repaired, and how many images were never labelled, for the error of an empty set."""
+    bare = sum(1 for sample in labels.samples if not sample.labelled)
+    found = [
+        f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in losses([*labels.dropped, *labels.repairs])
+    ]
+    listed = [*found[:_SHOWN_REASONS], *([f"{bare} x image was never labelled"] if bare else [])]
+    return f": {'; '.join(listed)}" if listed else ""
 
 
 def export_zip(what: str | Path, to: str, out: str | Path, registry: Registry, **settings: Any) -> ExportReport:

@@ -17,7 +17,8 @@ from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import Manifest, SourceSettings
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.sources.consolidate import Consolidated, consolidate
+from amp_datasets.sources.consolidate import consolidate
+from amp_datasets.sources.joining import Consolidated
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.yaml import read_yaml
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Dropped
-from amp_datasets.sources.consolidate import Consolidated, Item
+from amp_datasets.sources.joining import Consolidated, Item
 from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import Recipe, VariantSpec
 

@@ -25,7 +25,8 @@ from amp_datasets.model import LabelSet, Repair
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
-from amp_datasets.sources.consolidate import Consolidated, Item, consolidate, unique_names
+from amp_datasets.sources.consolidate import consolidate, unique_names
+from amp_datasets.sources.joining import Consolidated, Item
 from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe

@@ -10,13 +10,14 @@ import os
 import struct
 from collections.abc import Iterator
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.images.kinds import Colour, Header, Limits, Subsampling
 from amp_datasets.images.opening import PNG_COLOURS, check_scans, check_size, read_header
 from amp_datasets.model import ImageFile
 from amp_datasets.storage.folder import read_image_file, unreadable
 
 HEAD_BYTES = 65536
+_END_OF_JPEG = b"\xff\xd9"
 _SUBSAMPLING: dict[bytes, Subsampling] = {
     b"\x11\x11\x11": "444",
     b"\x21\x11\x11": "422",
@@ -30,17 +31,48 @@ _METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"tRNS", b"iCC
 
 
 def probe(file: ImageFile, limits: Limits) -> Header:
-    """The same as `read_header` of the whole file; an ImageError or SourceError if it is no image of ours."""
+    """The same as `read_header` of the whole file; an ImageError or SourceError if it is none of ours or cut off."""
     if file.data is None and file.member is None:
-        head, complete = _read_start(file, limits)
+        head, tail, complete = _read_ends(file, limits)
     else:
-        head, complete = read_image_file(file, limits.max_bytes), True
+        head, tail, complete = read_image_file(file, limits.max_bytes), b"", True
     header = _jpeg(head) if head.startswith(b"\xff\xd8\xff") else None
-    if header is None:
-        data = head if complete else read_image_file(file, limits.max_bytes)
-        return header_of(data, limits, file)
-    check_size(header.stored, limits, file)
+    if header is not None and tail == _END_OF_JPEG:
+        check_size(header.stored, limits, file)
+        return header
+    data = head if complete else read_image_file(file, limits.max_bytes)
+    header = header_of(data, limits, file)
+    check_end(header, data, file)
     return header
+
+
+def check_end(header: Header, data: bytes, where: object = None) -> None:
+    """An ImageError if a JPEG or PNG stops before its end: nothing is decoded, its markers tell.
+
+    Within coded data of a JPEG a byte 0xFF is followed by 0x00 (ITU-T T.81 B.1.1.5), so that an end marker behind the
+    start of its first scan is one. A PNG ends with IEND (PNG 11.2.5).
+    """
+    if header.format == "jpeg":
+        scan = _first_scan(data)
+        whole = scan is None or data.find(_END_OF_JPEG, scan) >= 0
+    else:
+        whole = header.format != "png" or b"IEND" in data
+    if not whole:
+        raise ImageError("the file stops before the end of its image", where=where, fix="copy or download it again")
+
+
+def _first_scan(data: bytes) -> int | None:
+    """Where the coded data of a JPEG begin, behind all its metadata; None where its segments are unusual."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a byte that fills
+            at += 1
+            continue
+        if marker == 0xDA:
+            return at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return len(data) if at >= len(data) else None
 
 
 def header_of(data: bytes, limits: Limits, where: object = None) -> Header:
@@ -56,20 +88,21 @@ def header_of(data: bytes, limits: Limits, where: object = None) -> Header:
     return header
 
 
-def _read_start(file: ImageFile, limits: Limits) -> tuple[bytes, bool]:
-    """The beginning of a file, and whether that is all of it."""
+def _read_ends(file: ImageFile, limits: Limits) -> tuple[bytes, bytes, bool]:
+    """The beginning of a file, its last two bytes, and whether the beginning is all of it."""
     try:
         descriptor = os.open(file.path, os.O_RDONLY)
         try:
             size = os.fstat(descriptor).st_size
             head = os.read(descriptor, HEAD_BYTES)
+            tail = head[-2:] if len(head) == size else os.pread(descriptor, 2, size - 2)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise unreadable(error, file) from error
     if size > limits.max_bytes:
         raise SourceError(f"the file has {size} bytes, more than the limit of {limits.max_bytes}", where=file)
-    return head, len(head) == size
+    return head, tail, len(head) == size
 
 
 def _jpeg(head: bytes) -> Header | None:

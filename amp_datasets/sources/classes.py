@@ -75,6 +75,11 @@ class MergedCategories:
         )
         known.append(origin)
 
+    def of_set(self, name: str) -> frozenset[str]:
+        """The categories of the build that one set has."""
+        origins = self.origins.items()
+        return frozenset(own for own, found in origins if any(origin.startswith(f"{name}/") for origin in found))
+
     def categories(self) -> tuple[Category, ...]:
         """All of them in order; keypoints without flip pairs get those that their names tell."""
         return tuple(replace(c, flip_pairs=c.flip_pairs or keypoint_pairs(c.keypoints)) for c in self.by_name.values())

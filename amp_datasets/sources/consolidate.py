@@ -5,79 +5,32 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from dataclasses import replace
+from itertools import pairwise
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
-from amp_datasets.images.codec import Header, Limits, ValueRange
+from amp_datasets.images.codec import Limits, ValueRange
 from amp_datasets.images.decoding import range_of
 from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import one_sided_among
-from amp_datasets.model import Annotation, Category, Dropped, LabelSet, Repair, Sample, classifies
+from amp_datasets.model import Annotation, Dropped, LabelSet, Repair, Sample, classifies
 from amp_datasets.sources.classes import ClassNames, MergedCategories
+from amp_datasets.sources.copies import handle_copies
+from amp_datasets.sources.joining import Consolidated, Item, Joining, examples
 from amp_datasets.sources.splits import Group, assign_splits
 from amp_datasets.storage.names import FreeStems, safe_stem
 
-_EXAMPLES = 3
 _ROUNDED_PX = 1.0
 """Boxes of whole pixels around an outline are its box, rounded: replaced without a word."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Item:
-    """One source image of a build: `sample.source_id` is unique over all sets, `stem` names its files.
-
-    `values` are what is black and white in its set, if it is deeper than 8 bits.
-    """
-
-    sample: Sample
-    stem: str
-    sha256: str
-    set_name: str
-    one_sided: tuple[str, ...] = ()
-    """Classes of its set that have a side, and no counterpart in this set or the manifest."""
-    header: Header | None = None
-    values: ValueRange | None = None
-    piece: str = ""
-    """Which part of its image it is, where preprocessing makes several of one."""
-    shown: tuple[Annotation, ...] | None = None
-    """The labels after preprocessing, if there is any."""
-
-    @property
-    def seen(self) -> tuple[Annotation, ...]:
-        """The labels that variants are made with."""
-        return self.sample.annotations if self.shown is None else self.shown
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Consolidated:
-    """All sets as one, and what joining them did."""
-
-    categories: tuple[Category, ...]
-    items: tuple[Item, ...]
-    dropped: tuple[Dropped, ...] = ()
-    repairs: tuple[Repair, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _Joining:
-    """What comes together while sets are joined."""
-
-    categories: MergedCategories
-    items: list[Item] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    repairs: list[Repair] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def consolidate(
     sets: Sequence[LabelSet], renames: Sequence[Mapping[str, str]], manifest: Manifest, order: Sequence[str] = ()
 ) -> Consolidated:
     """Join sets in their order; `renames` maps each set's class names, `order` are categories that keep their ids."""
-    joining = _Joining(MergedCategories((*order, *(manifest.classes or ()))))
+    joining = Joining(MergedCategories((*order, *(manifest.classes or ()))))
     names = ClassNames(manifest.classes, manifest.unknown_classes)
     set_names = unique_names([s.name for s in sets])
     _check_tasks(sets)
@@ -105,7 +58,7 @@ def _check_tasks(sets: Sequence[LabelSet]) -> None:
 
 
 def _take_in(
-    joining: _Joining,
+    joining: Joining,
     labels: LabelSet,
     mapping: Mapping[str, str | None],
     set_name: str,
@@ -151,7 +104,7 @@ def _ranges(looked: Iterable[Fingerprint | SourceError]) -> dict[bool, ValueRang
     return {is_float: range_of(each, is_float=is_float) for is_float, each in found.items()}
 
 
-def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: _Joining) -> Sample | None:
+def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], joining: Joining) -> Sample | None:
     """A sample with the build's class names; None (and counted) if none of its labels is wanted."""
     kept: list[Annotation] = []
     for number, annotation in enumerate(sample.annotations, start=1):
@@ -169,7 +122,7 @@ def _mapped(sample: Sample, source_id: str, mapping: Mapping[str, str | None], j
     return replace(sample, source_id=source_id, annotations=tuple(kept), labelled=True, labels=tuple(labels))
 
 
-def _of_one_convention(annotation: Annotation, label: str, joining: _Joining) -> Annotation:
+def _of_one_convention(annotation: Annotation, label: str, joining: Joining) -> Annotation:
     """A label whose box is that of its outline, and whose corners run clockwise on screen, as those of variants do."""
     box, corners = outline_box(annotation), annotation.corners
     if max(abs(a - b) for a, b in zip(box, annotation.xyxy, strict=True)) > _ROUNDED_PX:
@@ -180,9 +133,9 @@ def _of_one_convention(annotation: Annotation, label: str, joining: _Joining) ->
     return replace(annotation, xyxy=box, corners=corners)
 
 
-def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) -> None:
+def _handle_duplicates(joining: Joining, manifest: Manifest, limits: Limits) -> None:
     """Exact copies share a split group, or are dropped if the manifest says so; near copies share one or are told."""
-    _handle_copies(joining, manifest)
+    handle_copies(joining, manifest)
     items = joining.items
     pairs = _near_copies(joining, manifest, limits)
     same = [(i, j) for group in repeated([item.sha256 for item in items]).values() for i, j in pairwise(group)]
@@ -192,7 +145,7 @@ def _handle_duplicates(joining: _Joining, manifest: Manifest, limits: Limits) ->
     joining.items = [replace(item, sample=replace(item.sample, group=groups[i])) for i, item in enumerate(items)]
 
 
-def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
+def _near_copies(joining: Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
     """Pairs of images that look the same and must not part; where splits are kept as they are, they are only told."""
     anew = isinstance(manifest.splits, dict) and len(manifest.splits) > 1
     if manifest.near_duplicates == "off" or not (anew or manifest.near_duplicates == "report"):
@@ -202,34 +155,13 @@ def _near_copies(joining: _Joining, manifest: Manifest, limits: Limits) -> list[
     hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
     pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
     if pairs:
-        examples = _examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
+        shown = examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
         what = "each pair is kept in one split" if anew else "splits are kept, so they may be in two"
-        joining.notes.append(f"{len(pairs)} pairs of images look the same; {what}: {examples}")
+        joining.notes.append(f"{len(pairs)} pairs of images look the same; {what}: {shown}")
     return pairs if anew else []
 
 
-def _handle_copies(joining: _Joining, manifest: Manifest) -> None:
-    """Say which images are there twice, byte for byte, and take them out where that is wanted."""
-    items = joining.items
-    copies = {i: group[0] for group in repeated([item.sha256 for item in items]).values() for i in group[1:]}
-    if not copies:
-        return
-    names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
-    what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
-    examples = _examples(" is ".join(pair) for pair in names.values())
-    joining.notes.append(f"{len(copies)} images are byte-for-byte copies of others ({what}): {examples}")
-    if manifest.duplicates == "drop":
-        joining.dropped += [Dropped(name, "exact copy of another image", first) for name, first in names.values()]
-        joining.items = [item for i, item in enumerate(items) if i not in copies]
-
-
-def _examples(texts: Iterable[str]) -> str:
-    """The first few."""
-    listed = list(islice(texts, _EXAMPLES + 1))
-    return ", ".join(listed[:_EXAMPLES]) + (", ..." if len(listed) > _EXAMPLES else "")
-
-
-def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
+def _group_names(joining: Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
     """What `group_by` finds in each image's name; a image where it finds nothing keeps to itself."""
     if manifest.group_by is None:
         return list(otherwise)
@@ -238,11 +170,11 @@ def _group_names(joining: _Joining, manifest: Manifest, otherwise: Sequence[str]
     found = [None if match is None else match.group(1) for match in matches]
     missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]
     if missed:
-        joining.notes.append(f"`group_by` finds nothing in {len(missed)} images: {_examples(missed)}")
+        joining.notes.append(f"`group_by` finds nothing in {len(missed)} images: {examples(missed)}")
     return [own if name is None else f"group_by {name}" for own, name in zip(otherwise, found, strict=True)]
 
 
-def _with_splits(joining: _Joining, manifest: Manifest) -> list[Item]:
+def _with_splits(joining: Joining, manifest: Manifest) -> list[Item]:
     """Every image with its split: made anew for each set by itself, so that adding one changes no other, or kept."""
     items = joining.items
     if not isinstance(manifest.splits, dict):
@@ -258,7 +190,7 @@ def _with_splits(joining: _Joining, manifest: Manifest) -> list[Item]:
     return [_in_split(item, result[str(item.sample.group)]) for item in items]
 
 
-def _with_kept_splits(joining: _Joining) -> list[Item]:
+def _with_kept_splits(joining: Joining) -> list[Item]:
     """The sources' own splits; a group that was spread over several is collected in the first of them, and noted."""
     first: dict[str, str] = {}
     moved: list[str] = []
@@ -268,7 +200,9 @@ def _with_kept_splits(joining: _Joining) -> list[Item]:
         if split != own:
             moved.append(f"{item.sample.source_id} from {own} to {split}")
     if moved:
-        joining.notes.append(f"{len(moved)} images are moved to the split of their copies: {_examples(moved)}")
+        joining.notes.append(f"{len(moved)} images are moved to the split of their copies: {examples(moved)}")
+    if joining.items and "validation" not in first.values():
+        joining.notes.append("no image is for validation: `splits: {train: 0.8, validation: 0.2}` makes a split anew")
     return [_in_split(item, first[str(item.sample.group)]) for item in joining.items]
 
 

@@ -18,7 +18,7 @@ from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import Image, LabelSet, Sample
 from amp_datasets.plugin.discovery import load_formats
 from amp_datasets.progress import Progress, silent
-from amp_datasets.sources.consolidate import Item
+from amp_datasets.sources.joining import Item
 from amp_datasets.sources.open import read_source
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import ORIGINAL

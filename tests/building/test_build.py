@@ -165,8 +165,8 @@ def broken_png(path: Path) -> None:
 
 
 def broken_jpeg(path: Path) -> None:
-    """Cut off in the middle."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    """Cut off in the middle, and ended there, as programs do that repair what they do not understand."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + b"\xff\xd9")
 
 
 @pytest.mark.parametrize("spoil", [broken_png, broken_jpeg])

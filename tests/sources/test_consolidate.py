@@ -19,7 +19,8 @@ from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, ImageFile, LabelSet, Repair, Sample
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.sources.consolidate import Consolidated, consolidate
+from amp_datasets.sources.consolidate import consolidate
+from amp_datasets.sources.joining import Consolidated
 from amp_datasets.storage.names import safe_stem
 
 THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}
@@ -313,3 +314,27 @@ def test_nothing_is_lost_in_silence() -> None:
     taken = join(labels, unlabelled="empty")
     assert [item.sample.source_id for item in taken.items] == ["a/new.png", "a/empty.png"]
     assert all(item.sample.labelled for item in taken.items)
+
+
+@pytest.mark.parametrize("duplicates", ["keep", "drop"])
+def test_no_label_of_a_copy_is_lost(duplicates: str) -> None:
+    """One set labels the cats of an image, another its dogs: each copy that is left has both."""
+    there = Annotation("dog", (50.0, 40.0, 70.0, 55.0))
+    again = replace(sample("y.png", 1, "cat"), annotations=(there,))
+    cats = label_set("a", [sample("x.png", 1, "cat")], ["cat"])
+    joined = join(cats, label_set("b", [again], ["dog"]), duplicates=duplicates)
+    assert len(joined.items) == (2 if duplicates == "keep" else 1)
+    assert all(sorted(a.category for a in item.sample.annotations) == ["cat", "dog"] for item in joined.items)
+    assert not [item for item in joined.dropped if item.reason != "exact copy of another image"]
+
+
+def test_copies_that_contradict_are_named() -> None:
+    """Two sets know the same classes, and draw two boxes around one object: nobody knows which is right."""
+    (first,) = A.samples
+    x0, y0, x1, y1 = first.annotations[0].xyxy
+    moved = replace(first.annotations[0], xyxy=(x0, y0, x1, y0 + 0.7 * (y1 - y0)))
+    again = replace(first, source_id="y.png", annotations=(moved,))
+    joined = join(A, label_set("b", [again], ["cat"]))
+    assert not joined.items
+    assert {item.id for item in joined.dropped} == {"a/x.png", "b/y.png"}
+    assert all("a/x.png and b/y.png" in item.detail for item in joined.dropped)

@@ -370,3 +370,28 @@ def test_a_rounding_error_at_the_edge_reorders_no_point(tmp_path: Path) -> None:
     np.testing.assert_array_equal(label.polygons[0].exterior, np.minimum(ring, 64.0))
     assert label.xyxy == (0.07, 0.0, 64.0, 2.0)
     assert reading.repairs == []
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        (lambda data: data, True),
+        (lambda data: data + b"\0\0 a camera's own notes \xff\xd8\xff", True),
+        (lambda data: data[:-16], False),
+        (lambda data: data[: len(data) // 2], False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "progressive"])
+def test_a_file_without_its_end_is_set_aside(kind: str, cut: Any, whole: bool, tmp_path: Path) -> None:
+    """Nothing is decoded: the end marker is there or not, whatever stands behind it or in a thumbnail before it."""
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    thumbnail = io.BytesIO()
+    PillowImage.fromarray(noise[:30, :40]).save(thumbnail, "JPEG")
+    options: dict[str, Any] = {} if kind == "PNG" else {"comment": thumbnail.getvalue(), "progressive": kind != "JPEG"}
+    PillowImage.fromarray(noise).save(tmp_path / "a", "PNG" if kind == "PNG" else "JPEG", **options)
+    data = cut((tmp_path / "a").read_bytes())
+    (tmp_path / "a.jpg").write_bytes(data)
+    reading = Reading(open_folder(tmp_path))
+    reading.add("a.jpg", [])
+    assert bool(reading.finish([]).samples) == whole
+    assert [item.reason for item in reading.dropped] == ([] if whole else ["image cannot be read"])
