@@ -38,6 +38,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
         "missing iscrowd taken as 0",
         "run lengths in a list read as a mask",
         "ellipse read as a polygon",
+        "whole numbers read as pixels",
         "shapes of one group joined to one object",
         "box taken from the keypoints",
     ),
