@@ -80,7 +80,7 @@ def publish(
     size = sum(inside(folder, file).stat().st_size for file in files) / 1e6
     counts = {split: len(rows) for split, rows in dataset.items()}
     if not dry_run:
-        _push(None if lazy else dataset, folder, name, hidden, files)
+        hidden = _push(None if lazy else dataset, folder, name, hidden, files)
     url = f"{HfApi().endpoint}/datasets/{name}"
     return PublishReport(name, hidden, counts, size, not dry_run, url, lazy, tuple(files))
 
@@ -109,14 +109,18 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, files: Sequence[str]) -> None:
-    """Push the rows of a build, or without rows these files of the folder."""
+def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, files: Sequence[str]) -> bool:
+    """Push the rows of a build, or without rows these files of the folder. Whether the dataset is private in fact.
+
+    One that is there already stays as private as it is: nothing is shown to everybody by a push.
+    """
     if get_token() is None:
         raise BuildError("there is no token for the hub", fix="run `hf auth login`, or set HF_TOKEN")
     api = HfApi()
     try:
         _patiently(lambda: api.create_repo(name, repo_type="dataset", private=private, exist_ok=True))
-        if private and not _patiently(lambda: api.dataset_info(name)).private:
+        is_private = bool(_patiently(lambda: api.dataset_info(name)).private)
+        if private and not is_private:
             raise BuildError(
                 "this dataset is there already, and public", where=name, fix="choose another --repo, or give --public"
             )
@@ -125,7 +129,7 @@ def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, f
             message = "Upload the lazy set"
             _patiently(lambda: api.create_commit(name, operations, commit_message=message, repo_type="dataset"))
         else:
-            _patiently(lambda: dataset.push_to_hub(name, private=private))
+            _patiently(lambda: dataset.push_to_hub(name, private=is_private))
             _patiently(lambda: _push_card(api, folder, name))
     except (_HttpError, OSError, ValueError) as error:
         raise BuildError(
@@ -133,6 +137,7 @@ def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, f
             where=name,
             fix="check the name, the network and the token's rights; what was uploaded is not uploaded again",
         ) from error
+    return is_private
 
 
 def _push_card(api: HfApi, folder: Path, name: str) -> None:

@@ -206,6 +206,16 @@ def test_what_should_be_private_is_not_pushed_into_a_public_dataset(place: Path,
     assert python(hub, tmp_path, PUBLISH, "publish", place / "build", "--public").returncode == 0
 
 
+def test_a_private_dataset_stays_private_and_is_reported_as_it_is(place: Path, hub: Hub, tmp_path: Path) -> None:
+    """Asked for a public one where there is a private one already: the report does not say public."""
+    create = "import huggingface_hub as h; h.HfApi().create_repo('me/drums', repo_type='dataset', private=True)"
+    assert python(hub, tmp_path, create).returncode == 0
+    done = python(hub, tmp_path, PUBLISH, "publish", place / "build", "--public", "--json")
+    assert done.returncode == 0, done.stderr
+    assert hub.repos["me/drums"].private
+    assert json.loads(done.stdout)["private"] is True
+
+
 def test_a_dry_run_asks_nobody(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No token, no network; the numbers are those of the push."""
     monkeypatch.delenv("HF_TOKEN", raising=False)

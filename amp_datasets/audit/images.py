@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from amp_datasets.audit.image_rules import OF_LOSSES
 from amp_datasets.audit.rules import RULES, Finding, finding
 from amp_datasets.errors import ImageError, SourceError
-from amp_datasets.images.codec import Limits
-from amp_datasets.images.fingerprints import fingerprints, join_groups, near_pairs, repeated
+from amp_datasets.images.codec import EncodeSettings, Limits, encoding_for
+from amp_datasets.images.decoding import range_of
+from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
 from amp_datasets.images.header import probe
+from amp_datasets.images.kinds import lost
 from amp_datasets.model import Sample
 
 SMALLEST_PX = 10
@@ -31,6 +34,8 @@ def image_findings(samples: Iterable[Sample], limits: Limits) -> Iterator[Findin
             continue
         if header.orientation != 1:
             yield finding("AMP305", name, f"image is stored turned (EXIF orientation {header.orientation})")
+        for what in lost(header, encoding_for(header, EncodeSettings())):
+            yield finding(OF_LOSSES[what], name)
         if header.size != sample.size:
             frames = [f"{w} x {h}" for w, h in (sample.size, header.size)]
             yield finding("AMP304", name, f"labels are for a image of {frames[0]}, upright it is {frames[1]}")
@@ -43,16 +48,34 @@ def copy_findings(
 
     With `parts` (a name for each sample) only copies that lie in several of them are reported.
     """
-    digests, hashes = [], []
+    digests, hashes, prints = [], [], []
     for index, found in enumerate(fingerprints([sample.image for sample in samples], limits, near=True)):
+        prints.append(found)
         if isinstance(found, SourceError):
             yield finding("AMP301", samples[index].source_id, f"image cannot be read: {found.what}")
         digests.append(f"unreadable {index}" if isinstance(found, SourceError) else found[0])
         hashes.append(0 if isinstance(found, SourceError) else found[1])
+    if not parts:
+        yield from _range_findings(samples, prints)
     exact = list(repeated(digests).values())
     for rules, group in [*((_EXACT, g) for g in exact), *((_NEAR, g) for g in _alike(digests, hashes))]:
         if not parts or len({parts[i] for i in group}) > 1:
             yield _of_group(rules[across_splits and _parted(samples, group)], samples, group)
+
+
+def _range_findings(samples: Sequence[Sample], prints: Sequence[Fingerprint | SourceError]) -> Iterator[Finding]:
+    """Images deeper than 8 bits whose brightest value is a sixteenth of what is white in their set, or less."""
+    for is_float in (False, True):
+        deep = {
+            index: found.extremes
+            for index, found in enumerate(prints)
+            if isinstance(found, Fingerprint) and found.header and found.header.is_float == is_float and found.extremes
+        }
+        low, high = range_of(deep.values(), is_float=is_float) if deep else (0.0, 1.0)
+        for index, (_, brightest) in deep.items():
+            if brightest - low <= (high - low) / 16:
+                what = f"its brightest value is {brightest:g}, white is {high:g}"
+                yield finding("AMP336", samples[index].source_id, f"{RULES['AMP336'].title}: {what}")
 
 
 _EXACT = ("AMP311", "AMP312")

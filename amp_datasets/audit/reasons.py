@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amp_datasets.audit.image_rules import IMAGE_REASONS
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE
 from amp_datasets.formats.kit.meaning.resolver import BY_BARE_NAME, BY_DECODING, BY_ENDING, BY_NAME, BY_STEM
 from amp_datasets.model import UNREADABLE
@@ -107,5 +108,5 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP505": ("label file of another task not read", "parts of an object are not read", "shape of no class left out",
         "region that nobody labelled"),
 }  # fmt: skip
-RULE_OF = {reason: rule for rule, reasons in _OF_READERS.items() for reason in reasons}
+RULE_OF = {reason: rule for rule, reasons in (_OF_READERS | IMAGE_REASONS).items() for reason in reasons}
 """The rule of every reason that a reader counts."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from amp_datasets.audit.image_rules import IMAGE_RULES
 from amp_datasets.audit.reasons import RULE_OF
 from amp_datasets.model import Dropped, Repair
 
@@ -190,7 +191,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
     ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )
-RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in _TABLE}
+RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in sorted((*_TABLE, *IMAGE_RULES))}
 """Every rule by its id."""
 
 

@@ -70,7 +70,7 @@ def card_text(labels: LabelSet, manifest: Manifest, report: BuildReport, lock: M
         f"---\n{header}---\n",
         _body(labels, manifest, report),
         _LAZY_USE if lock["lazy"] else _USE_CLASSES if whole_images else _USE,
-        _recipe(manifest),
+        _recipe(manifest, report),
         _provenance(lock),
     ]
     return "\n".join(parts)
@@ -121,14 +121,16 @@ def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
 """
 
 
-def _recipe(manifest: Manifest) -> str:
+def _recipe(manifest: Manifest, report: BuildReport) -> str:
     labels = manifest.labels
+    lost = "".join(f"\n- {loss.count} images: {loss.reason}" for loss in report.converted)
+    kept = f"\nNot carried over from the sources:\n{lost}\n" if lost else ""
     return f"""## How it was made
 
 {len(manifest.variants())} kinds of variant, seed {manifest.seed}; all settings are in `amp.yaml`. An object keeps its
 label if at least {labels.min_visibility:.0%} of it is visible, and loses it at {labels.drop_below:.0%} or less; a
 variant in between is drawn again. `ledger.parquet` has a row for every variant: source, filters, draws, checksums.
-"""
+{kept}"""
 
 
 def _provenance(lock: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ _ALPHA_FORMATS = ("png", "webp")
 class Limits:
     """What a single image may cost: bytes of its file, pixels once decoded, passes over them.
 
-    Decoding takes at most 16 bytes of memory a pixel (24 for transparent or deep ones): 3.2 GB at the default limit.
+    Decoding takes at most 16 bytes of memory a pixel (18 for transparent or deep ones): 3.6 GB at the default limit.
     """
 
     max_bytes: int = 256 * 2**20

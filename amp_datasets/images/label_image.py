@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from amp_datasets.errors import ImageError
 from amp_datasets.images.codec import Limits, read_bytes, read_header
+from amp_datasets.images.opening import careful, open_image
 from amp_datasets.model import ImageFile, Size
-
-_FORMATS = ("PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +38,9 @@ def read_label_image(file: ImageFile, limits: Limits) -> LabelImage:
     """
     data = read_bytes(file, limits)
     read_header(data, limits, file)
-    try:
-        with PillowImage.open(io.BytesIO(data), formats=_FORMATS) as image:
-            image.load()
-            return _numbers(image)
-    except Exception as error:  # each of Pillow's readers raises errors of its own for damaged files
-        raise ImageError(f"the label image cannot be decoded: {error}", where=file) from error
+    with careful(file), open_image(data) as image:
+        image.load()
+        return _numbers(image)
 
 
 def packed(red: int, green: int, blue: int) -> int:

@@ -30,8 +30,7 @@ def load_manifest(
     value = document.value if document.value is not None else {}
     if not isinstance(value, dict):
         raise ManifestError("a manifest is a map of settings", where=document.where(()))
-    for setting in settings:
-        _lay_over(value, setting)
+    value = _laid_over(value, settings, path.parent)
     value = _with_absolute_sources(value, path.parent, sources)
     return validate(value, registry, document)
 
@@ -41,9 +40,8 @@ def manifest_of(
 ) -> Manifest:
     """A manifest that is in no file, with `sources` and `settings` as `load_manifest` takes them."""
     document = YamlFile(Path("settings"), dict(value), {})
-    for setting in settings:
-        _lay_over(document.value, setting)
-    return validate(_with_absolute_sources(document.value, Path.cwd(), sources), registry, document)
+    laid = _laid_over(document.value, settings, Path.cwd())
+    return validate(_with_absolute_sources(laid, Path.cwd(), sources), registry, document)
 
 
 def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -> Manifest:
@@ -52,6 +50,16 @@ def validate(value: Mapping[str, Any], registry: Registry, document: YamlFile) -
         return Manifest.model_validate(value, context={"registry": registry})
     except ValidationError as error:
         raise ManifestError.of(complaints(error, document)) from error
+
+
+def _laid_over(value: dict[str, Any], settings: Sequence[str], base: Path) -> dict[str, Any]:
+    """A manifest with settings of the command line; sources among them are paths from the current directory."""
+    value = _with_absolute_sources(value, base, ())
+    for setting in settings:
+        _lay_over(value, setting)
+        if setting.partition("=")[0].strip().partition(".")[0] == "sources":
+            value = _with_absolute_sources(value, Path.cwd(), ())
+    return value
 
 
 def _lay_over(value: dict[str, Any], setting: str) -> None:

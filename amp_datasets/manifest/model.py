@@ -58,6 +58,7 @@ class SourceSettings(_Model):
     format: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     classes: dict[str, str] = Field(default_factory=dict, description="this source's class names -> names in the build")
+    links: Literal["inside", "follow"] = Field(default="inside", description="follow links that lead out of the folder")
     values: tuple[float, float] | None = Field(
         default=None, description="black and white of images deeper than 8 bits; without it they are measured"
     )

@@ -73,7 +73,7 @@ class SourceFinder:
             if is_address(settings.path):
                 return None
             if settings.path not in self._folders:
-                self._folders[settings.path] = open_folder(Path(settings.path))
+                self._folders[settings.path] = open_folder(Path(settings.path), follow_links=settings.links == "follow")
             folder = self._folders[settings.path]
             return read_bytes(folder.image(name), self.limits) if name in folder else None
         except SourceError:

@@ -12,12 +12,12 @@ from amp_datasets.formats.base import Detection
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
-from amp_datasets.model import UNREADABLE, LabelSet
+from amp_datasets.model import UNREADABLE, Dropped, LabelSet
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
 from amp_datasets.sources.unread import unread_files
-from amp_datasets.storage.folder import Folder, open_folder
+from amp_datasets.storage.folder import LEADS_OUT, Folder, open_folder
 
 _SHOWN = 3
 """So many files that no format reads are named."""
@@ -29,7 +29,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
 
     A tree of several sets in several formats is one set; the path may be a pattern like `data/*`.
     """
-    folder = open_folder(_local(settings.path))
+    folder = open_folder(_local(settings.path), follow_links=settings.links == "follow")
     parts = read_parts(folder, registry, settings.format, settings.options, limits)
     if not parts:
         raise _unknown(folder, registry)
@@ -37,6 +37,9 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     if not labels.samples and not labels.dropped:
         raise SourceError("there is not one image in this set", where=settings.path, fix="check the path")
     reason = "; ".join(part.where() for part in parts)
+    hint = "`links: follow` on this source in the manifest takes it in"
+    links = [Dropped(name, LEADS_OUT, f"to {target}; {hint}") for name, target in folder.left_out.items()]
+    labels = replace(labels, dropped=(*labels.dropped, *links))
     named = replace(labels, name=labels.name or _stem(settings.path), values=settings.values)
     return named, replace(parts[0].detection, reason=reason)
 

@@ -16,6 +16,8 @@ from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
 
 _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+LEADS_OUT = "link leads out of the set"
+"""The reason to leave out what a link leads to, outside of a set's folder."""
 MAX_LABEL_BYTES = 2**30
 """Label files above this size are refused before they are read."""
 
@@ -24,13 +26,16 @@ MAX_LABEL_BYTES = 2**30
 class Folder:
     """The files below `root`: a directory, or a zip archive. Names are relative, with forward slashes.
 
-    Links that leave the directory, hidden files, whatever is no regular file, and archive members that would climb out
-    are not part of it.
+    Hidden files, whatever is no regular file, and archive members that would climb out are not part of it. Links that
+    leave the directory are in `left_out`, with where they lead, unless `follow_links`: a set from elsewhere must not
+    bring in files of this machine.
     """
 
     root: Path
     base: str = ""
+    follow_links: bool = False
     files: tuple[str, ...] = field(init=False, repr=False)
+    left_out: Mapping[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
     is_zip: bool = field(init=False, repr=False)
     documents: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
     """Files that were parsed and may be asked for again; who reads them cares for their number."""
@@ -40,7 +45,11 @@ class Folder:
         if not self.root.exists():
             raise SourceError("the source is missing", where=self.root, fix="check the path")
         object.__setattr__(self, "is_zip", self.root.is_file())
-        names = self._members if self.is_zip else _disk_names(self.root)
+        if self.is_zip:
+            names: Iterable[str] = self._members
+        else:
+            names, left_out = _disk_names(self.root, self.follow_links)
+            object.__setattr__(self, "left_out", left_out)
         inside = {name.removeprefix(self.base) for name in names if name.startswith(self.base)}
         object.__setattr__(self, "files", tuple(sorted(inside)))
 
@@ -96,14 +105,14 @@ class Folder:
         return view
 
 
-def open_folder(location: Path) -> Folder:
+def open_folder(location: Path, *, follow_links: bool = False) -> Folder:
     """A directory, a zip archive, or by a pattern like `data/*` several folders as one.
 
     An archive that holds only one directory is entered.
     """
     if is_pattern(location):
-        return _open_pattern(location)
-    folder = Folder(location)
+        return _open_pattern(location, follow_links)
+    folder = Folder(location, follow_links=follow_links)
     tops = {name.split("/", 1)[0] for name in folder.files if not name.upper().startswith("README")}
     if folder.is_zip and len(tops) == 1 and all("/" in name for name in folder.files):
         return Folder(location, f"{tops.pop()}/")
@@ -122,7 +131,7 @@ def pattern_base(location: Path) -> Path:
     return Path(*parts[:first]) if first else Path()
 
 
-def _open_pattern(location: Path) -> Folder:
+def _open_pattern(location: Path, follow_links: bool) -> Folder:
     base = pattern_base(location)
     below = location.parts[len(base.parts) :]
     matched = sorted(base.glob("/".join(below))) if base.is_dir() else []
@@ -131,9 +140,12 @@ def _open_pattern(location: Path) -> Folder:
     archives = [path for path in matched if path.suffix.lower() == ".zip" and path.is_file()]
     if archives:
         raise SourceError("a pattern cannot name archives", where=archives[0], fix="name each archive as a source")
-    folder = Folder(base)
+    folder = Folder(base, follow_links=follow_links)
     tops = {path.relative_to(base).as_posix() for path in matched}
-    return folder.only(name for name in folder.files if not tops.isdisjoint(_with_parents(name)))
+    links = {name: target for name, target in folder.left_out.items() if not tops.isdisjoint(_with_parents(name))}
+    view = folder.only(name for name in folder.files if not tops.isdisjoint(_with_parents(name)))
+    object.__setattr__(view, "left_out", links)
+    return view
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -221,8 +233,14 @@ def _zip_names(archive: Path) -> Iterator[tuple[str, str]]:
             yield name, info.filename
 
 
-def _disk_names(root: Path) -> Iterator[str]:
-    pending = [""]
+def _disk_names(root: Path, follow_links: bool) -> tuple[list[str], dict[str, str]]:
+    """The visible files below a directory, and the links out of it that were not followed, with where they lead.
+
+    A link to a folder inside is left alone: what it leads to is there under its own name.
+    """
+    found, left_out = list[str](), dict[str, str]()
+    inside = os.path.realpath(root)
+    pending, seen = [""], {inside}
     while pending:
         below = pending.pop()
         try:
@@ -231,16 +249,21 @@ def _disk_names(root: Path) -> Iterator[str]:
             where = root / below
             raise SourceError(f"the folder cannot be read: {error.strerror or error}", where=where) from error
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith("."):
-                    pending.append(f"{below}{entry.name}/")
-            elif not entry.name.startswith(".") and _is_inside(entry, root):
-                yield below + entry.name
-
-
-def _is_inside(entry: os.DirEntry[str], root: Path) -> bool:
-    """Whether an entry is a regular file, or a link to one that does not leave the folder."""
-    if not entry.is_symlink():
-        return entry.is_file(follow_symlinks=False)
-    target = Path(os.path.realpath(entry.path))  # unlike `resolve`, it bears links that lead to themselves
-    return target.is_file() and target.is_relative_to(os.path.realpath(root))
+            name = below + entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                target = Path(os.path.realpath(entry.path))  # of a link in a circle too
+                leaves = not target.is_relative_to(inside)
+                if leaves and not follow_links and target.exists():
+                    left_out[name] = str(target)
+                elif target.is_file():
+                    found.append(name)
+                elif leaves and target.is_dir() and str(target) not in seen:
+                    seen.add(str(target))
+                    pending.append(f"{name}/")
+            elif entry.is_dir(follow_symlinks=False):
+                pending.append(f"{name}/")
+            elif entry.is_file(follow_symlinks=False):
+                found.append(name)
+    return found, left_out

@@ -430,3 +430,28 @@ def test_an_address_on_the_hub_is_taken_as_it_is(tmp_path: Path, monkeypatch: py
     report = audit_path("hf://datasets/owner/name@main", load_registry())
     assert asked == ["hf://datasets/owner/name@main"]
     assert report.path == asked[0]
+
+
+def test_colour_modes_frames_and_profiles_are_noted(tmp_path: Path) -> None:
+    """What trainers would see differently, or not at all, each with its rule; a dark 16-bit image is a warning."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rgb = scene(1)
+    rgb.save(folder / "plain.jpg")
+    rgb.save(folder / "profile.jpg", icc_profile=b"\0" * 200)
+    rgb.convert("RGBA").save(folder / "alpha.png")
+    rgb.convert("CMYK").save(folder / "ink.tif")
+    rgb.save(folder / "pages.tif", save_all=True, append_images=[scene(2)])
+    grey = np.asarray(rgb.convert("L"), np.uint16)
+    PillowImage.fromarray(grey * 257).save(folder / "bright.png")
+    PillowImage.fromarray(grey).save(folder / "dark.png")
+    rows = [f"{file.name},{SIZE[0]},{SIZE[1]},cat,2,2,30,30" for file in sorted(folder.iterdir())]
+    (folder / "labels.csv").write_text("\n".join(["filename,width,height,class,xmin,ymin,xmax,ymax", *rows]) + "\n")
+    (folder / "out.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    rgb.save(tmp_path / "elsewhere.jpg")
+    findings = audit_path(folder, load_registry()).findings
+    found = {(each.file, each.rule) for each in findings if each.rule.startswith("AMP33")}
+    assert found == {
+        ("alpha.png", "AMP332"), ("bright.png", "AMP331"), ("dark.png", "AMP331"), ("dark.png", "AMP336"),
+        ("ink.tif", "AMP333"), ("pages.tif", "AMP334"), ("profile.jpg", "AMP335"), ("out.jpg", "AMP330"),
+    }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -240,3 +241,50 @@ def test_yaml_errors_of_the_library_are_not_shown(tmp_path: Path) -> None:
     assert "Error" not in what
     assert issubclass(ManifestError, AmpError)
     assert not issubclass(ManifestError, yaml.YAMLError)
+
+
+def test_paths_of_the_command_line_start_at_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-s sources=[x]` and `--source x` are one place; paths in the manifest start at the manifest."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    manifest = tmp_path / "there" / "amp.yaml"
+    manifest.write_text("sources: [mine, {path: other}]\nfilters: {flip: }\n")
+    monkeypatch.chdir(tmp_path / "here")
+
+    def paths(**given: Any) -> list[str]:
+        return [source.path for source in load_manifest(manifest, load_registry(), **given).sources]
+
+    assert paths() == [str(tmp_path / "there" / name) for name in ("mine", "other")]
+    there = [str(tmp_path / "here" / "x")]
+    assert paths(sources=["x"]) == there
+    assert paths(settings=["sources=[x]"]) == there
+    assert paths(settings=["sources=x"]) == there
+    assert paths(settings=["sources=[{path: x, format: coco}]"]) == there
+    assert paths(settings=["seed=3"]) == paths()
+
+
+@pytest.mark.parametrize(
+    ("encode", "words"),
+    [
+        ("{depth: 16}", "needs `format: png`"),
+        ("{depth: 16, format: jpeg}", "needs `format: png`"),
+        ("{depth: 12}", "8 or 16|16"),
+        ("{alpha: keep, format: jpeg}", "holds no transparency"),
+        ("{alpha: maybe}", "flatten"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused_where_it_is_written(tmp_path: Path, encode: str, words: str) -> None:
+    """Depth and transparency that would be lost without a word are mistakes of the manifest."""
+    (tmp_path / "amp.yaml").write_text(f"sources: [a]\nfilters: {{flip: }}\nencode: {encode}\n")
+    with pytest.raises(ManifestError, match=words):
+        load_manifest(tmp_path / "amp.yaml", load_registry())
+
+
+@pytest.mark.parametrize("values", ["[5, 5]", "[9, 1]", "[0, .inf]"])
+def test_black_lies_below_white(tmp_path: Path, values: str) -> None:
+    """A range that is none is a mistake of the manifest."""
+    (tmp_path / "amp.yaml").write_text(f"sources: [{{path: a, values: {values}}}]\nfilters: {{flip: }}\n")
+    with pytest.raises(ManifestError, match="values"):
+        load_manifest(tmp_path / "amp.yaml", load_registry())

@@ -35,6 +35,21 @@ def test_only_regular_files_inside_are_part_of_a_folder(tmp_path: Path) -> None:
     assert folder.with_suffix(".txt") == ["A.TXT", "b/a.txt", "in.txt"]
     assert "b/a.txt" in folder
     assert "out.txt" not in folder
+    assert folder.left_out == {"out.txt": str(outside / "secret.txt"), "outdir": str(outside)}
+
+
+def test_links_out_of_a_folder_are_followed_where_that_is_asked(tmp_path: Path) -> None:
+    """As with images on a disk of their own; each folder once, so that a circle of links ends."""
+    outside = write_files(tmp_path / "disk", {"a.jpg": "x", "sub/b.jpg": "y"})
+    inside = write_files(tmp_path / "set", {"labels.txt": "1"})
+    (inside / "images").symlink_to(outside)
+    (outside / "again").symlink_to(outside)
+    (outside / "back").symlink_to(inside)
+    (inside / "loop").symlink_to(inside / "loop")
+    assert open_folder(inside).files == ("labels.txt",)
+    followed = open_folder(inside, follow_links=True)
+    assert followed.files == ("images/a.jpg", "images/sub/b.jpg", "labels.txt")
+    assert followed.read("images/sub/b.jpg") == b"y"
 
 
 def test_members_that_climb_out_are_not_part_of_an_archive(tmp_path: Path) -> None:
