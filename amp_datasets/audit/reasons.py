@@ -106,6 +106,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP543": ("class taken from one of several attributes", "class taken from the attribute's name"),
     "AMP542": ("frame is not wanted",),
     "AMP505": ("label file of another task not read", "parts of an object are not read", "shape of no class left out",
+        "object that was deleted left out",
         "region that nobody labelled"),
 }  # fmt: skip
 RULE_OF = {reason: rule for rule, reasons in (_OF_READERS | IMAGE_REASONS).items() for reason in reasons}

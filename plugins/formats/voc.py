@@ -22,6 +22,7 @@ import numpy as np
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.coco_annotation import turn
 from amp_datasets.formats.kit.reading import (
     category_name,
     finite,
@@ -34,6 +35,7 @@ from amp_datasets.model import Annotation, Box, Category, LabelSet, Polygon, Sam
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
+_NOT_CLASSES = frozenset({"__ignore__", "_background_"})
 _FLAGS = ("truncated", "difficult", "occluded")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SETS = {"train": "train", "validation": "val", "test": "test"}
@@ -106,7 +108,7 @@ class VocSource(Source[VocOptions]):
         declared = _declared(root)
         if declared is None and root.find("size") is not None:
             self.reading.repair(image, "unusable image size ignored", f"in {file}")
-        objects = root.findall("object")
+        objects = [node for node in root.findall("object") if not self._is_no_class(image, node)]
         annotations = []
         for number, node in enumerate(objects, start=1):
             try:
@@ -114,8 +116,13 @@ class VocSource(Source[VocOptions]):
             except ValueError as error:
                 self.reading.drop(f"{image}#{number}", "label cannot be read", str(error)[:100])
                 continue
-            evidence.see(annotation.xyxy, declared or header.size)
-            annotations.append(annotation)
+            turned = turn(annotation)
+            if turned is None:
+                evidence.see(annotation.xyxy, declared or header.size)
+            else:
+                degrees = f"{annotation.attributes['rotation']} degrees"
+                self.reading.repair(f"{image}#{number}", "box turned by its rotation", degrees)
+            annotations.append(turned or annotation)
             if node.find("part") is not None:
                 self.reading.drop(f"{image}#{number}", "parts of an object are not read", annotation.category)
         names.update(dict.fromkeys(a.category for a in annotations))
@@ -124,6 +131,13 @@ class VocSource(Source[VocOptions]):
             return
         split = self.reading.splits.of(image) or split_of(file)
         self.reading.add(image, annotations, header=header, declared=declared, split=split, label_file=file)
+
+    def _is_no_class(self, image: str, node: ElementTree.Element) -> bool:
+        """Whether an object is what LabelMe's converter leaves of areas to be ignored; then it is counted."""
+        name = (node.findtext("name") or "").strip()
+        if name in _NOT_CLASSES:
+            self.reading.repair(image, "shape of no class left out", name)
+        return name in _NOT_CLASSES
 
     def _note_origin(self, evidence: _Evidence) -> None:
         if self.options.voc_origin == 1:
@@ -177,6 +191,7 @@ def _is_voc(root: ElementTree.Element) -> bool:
 def _annotation(node: ElementTree.Element, origin: int) -> Annotation:
     category = category_name(node.findtext("name") or "")
     attributes: dict[str, Any] = {flag: 1 for flag in _FLAGS if (node.findtext(flag) or "").strip() in ("1", "true")}
+    attributes.update(_attributes(node))
     box, turned, outline = node.find("bndbox"), node.find("robndbox"), node.find("polygon")
     if box is None and turned is not None:
         corners = _turned_box(turned)
@@ -187,6 +202,14 @@ def _annotation(node: ElementTree.Element, origin: int) -> Annotation:
     ring = [] if outline is None else [value for pair in _corner_texts(outline) for value in pair]
     polygons = (Polygon(points(ring) - origin / 2),) if len(ring) >= 6 else ()
     return Annotation(category, (x0 - origin, y0 - origin, x1, y1), polygons=polygons, attributes=attributes)
+
+
+def _attributes(node: ElementTree.Element) -> Iterator[tuple[str, str]]:
+    """The attributes of an object, as CVAT writes them; `rotation` (degrees, clockwise) turns its box."""
+    for attribute in node.findall("attributes/attribute"):
+        name, value = (attribute.findtext(key) or "" for key in ("name", "value"))
+        if name.strip() and value.strip():
+            yield name.strip(), value.strip()
 
 
 def _corner_texts(outline: ElementTree.Element) -> Iterator[tuple[str, str]]:

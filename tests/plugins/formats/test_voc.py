@@ -218,3 +218,28 @@ def test_export_keeps_flags_and_says_what_is_lost(tmp_path: Path) -> None:
     assert [c.name for c in labels.categories] == ["y", "unused", "x"]
     assert dict(by_name(labels)["a b.jpg"].annotations[0].attributes) == known
     assert by_name(labels)["a b.jpg"].annotations[0].xyxy == (1, 2, 30, 40)
+
+
+def test_a_rotation_turns_the_box_and_attributes_are_kept(tmp_path: Path) -> None:
+    """CVAT writes the upright box, and the angle in degrees clockwise among the attributes."""
+
+    def attributes(angle: str) -> str:
+        pairs = (("rotation", angle), ("colour", "red"))
+        return "".join(f"<attribute><name>{n}</name><value>{v}</value></attribute>" for n, v in pairs)
+
+    turned = thing(box=f"{BOX}<attributes>{attributes('90.0')}</attributes>")
+    upright = thing("dog", f"{BOX}<attributes>{attributes('0.0')}</attributes>")
+    labels = read_set(VOC, one(tmp_path, document(turned + upright)))
+    first, second = by_name(labels)["a.jpg"].annotations
+    assert first.corners is not None
+    assert (first.xyxy, dict(first.attributes)) == (pytest.approx((20, 16, 44, 32)), {"colour": "red"})
+    assert (second.xyxy, second.corners) == ((24, 12, 40, 36), None)
+    assert "box turned by its rotation" in rules(labels)
+
+
+def test_objects_to_be_ignored_are_none(tmp_path: Path) -> None:
+    """As LabelMe's converter leaves them; an image with nothing else is empty, not lost."""
+    labels = read_set(VOC, one(tmp_path / "a", document(thing("__ignore__") + thing("_background_") + thing())))
+    assert [a.category for a in by_name(labels)["a.jpg"].annotations] == ["cat"]
+    assert rules(labels) == {"shape of no class left out"}
+    assert by_name(read_set(VOC, one(tmp_path / "b", document(thing("__ignore__")))))["a.jpg"].labelled
