@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.box_form import BoxEvidence, BoxForm, GivenForm
-from amp_datasets.formats.kit.reading import category_name, class_list, is_readme, split_name, split_of
+from amp_datasets.formats.kit.meaning.split_lists import split_of_file
+from amp_datasets.formats.kit.reading import category_name, is_readme
 from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.storage.folder import Folder
 
@@ -64,7 +62,8 @@ class CsvSource(Source[CsvOptions]):
             table = None if _is_aside(file) else parse_table(self.folder.read(file), self.folder.path(file))
             if table is None:
                 continue
-            listed = class_list(self.reading, posixpath.dirname(file)) or [*self._numbered.values()]
+            self.reading.use(file)
+            listed = self.reading.classes.near(file).names or tuple(self._numbered.values())
             self._names.update(dict.fromkeys(name for name in listed if name))
             known = {number: name for number, name in enumerate(listed) if name} if listed else {}
             self._read_table(file, table, {**known, **self._numbered})
@@ -81,12 +80,12 @@ class CsvSource(Source[CsvOptions]):
             else:
                 self.reading.drop(f"{file}:{line}", "row names no image")
         form = self._form(file, table, by_image)
-        split_of_file = _split_of_file(file)
         for reference, rows in by_image.items():
-            split = table.split(rows[0][1]) or split_of_file
-            image = self.reading.image_of(reference, file, split=split)
+            stated = table.split(rows[0][1])
+            image = self.reading.image_of(reference, file, split=stated or split_of_file(file))
             if image is not None:
-                self._read_image(image, rows, table, form, split or split_of(image), numbered)
+                split = stated or self.reading.splits.of(image, file)
+                self._read_image(file, image, rows, table, form, split, numbered)
 
     def _judged(self, file: str, table: Table) -> Table:
         """The table with the columns of its image, class and split chosen by what stands in them."""
@@ -151,6 +150,7 @@ class CsvSource(Source[CsvOptions]):
 
     def _read_image(
         self,
+        file: str,
         image: str,
         rows: list[tuple[int, Row]],
         table: Table,
@@ -177,7 +177,7 @@ class CsvSource(Source[CsvOptions]):
         if labels and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(image, annotations, header=header, declared=declared, split=split)
+        self.reading.add(image, annotations, header=header, declared=declared, split=split, label_file=file)
 
     def _annotation(self, table: Table, row: Row, form: BoxForm, size: Size, numbered: Mapping[int, str]) -> Annotation:
         return Annotation(
@@ -200,9 +200,3 @@ class CsvSource(Source[CsvOptions]):
 
 def _is_aside(file: str) -> bool:
     return is_readme(file) or is_class_list(file)
-
-
-def _split_of_file(file: str) -> str | None:
-    """The split in a table's name (`train_labels.csv`, `validation-annotations-bbox.csv`), if it names one."""
-    words = re.split(r"[^A-Za-z0-9]+", PurePosixPath(file).stem)
-    return next((split for word in words if (split := split_name(word)) is not None), None)
