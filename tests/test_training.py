@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from PIL import Image as PillowImage
+from torch_prelude import TORCH_PRELUDE
 
 from amp_datasets.errors import AmpError
 from amp_datasets.training import DetrTransform, collate, id2label, label2id, to_coco_annotations
@@ -138,19 +139,10 @@ def test_rows_of_models_without_a_mask_have_none() -> None:
     assert set(batch) == {"pixel_values", "labels"}
 
 
-_TRAIN = """
+_TRAIN = (
+    TORCH_PRELUDE
+    + """
 import json, sys
-import torch
-try:
-    import torchvision
-except RuntimeError:
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):  # the CPU build of torch lacks them, and torchvision stops at import without
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except ImportError:
-    pass
 import datasets
 from torch.utils.data import DataLoader
 from transformers import DetrConfig, DetrForObjectDetection, DetrImageProcessor, ResNetConfig
@@ -179,6 +171,7 @@ if __name__ == "__main__":
         classes += [label["class_labels"].tolist() for label in batch["labels"]]
     print(json.dumps({"losses": losses, "classes": classes, "names": model.config.num_labels}))
 """
+)
 
 
 def test_a_detr_model_trains_on_an_export(tmp_path: Path) -> None:
