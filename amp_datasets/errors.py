@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from amp_datasets.shown import plain
+
 
 class AmpError(Exception):
     """A problem with the user's input or machine, shown without a traceback.
@@ -23,11 +25,11 @@ class AmpError(Exception):
         return _restore, (type(self), self.what, self.where, self.fix)
 
     def __str__(self) -> str:
-        lines = [self.what]
+        lines = [plain(self.what)]
         if self.where is not None:
-            lines.append(f"  --> {self.where}")
+            lines.append(f"  --> {plain(self.where)}")
         if self.fix is not None:
-            lines.append(f"  fix: {self.fix}")
+            lines.append(f"  fix: {plain(self.fix)}")
         return "\n".join(lines)
 
 

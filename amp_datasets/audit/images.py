@@ -10,7 +10,7 @@ from amp_datasets.audit.rules import RULES, Finding, finding
 from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.images.codec import EncodeSettings, Limits, encoding_for
 from amp_datasets.images.decoding import range_of
-from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
+from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_links, repeated
 from amp_datasets.images.header import probe
 from amp_datasets.images.kinds import lost
 from amp_datasets.model import Sample
@@ -85,7 +85,7 @@ _NEAR = ("AMP313", "AMP314")
 
 def _alike(digests: Sequence[str], hashes: Sequence[int]) -> list[list[int]]:
     """Groups of images that look the same and are not all the same file."""
-    names = join_groups([str(index) for index in range(len(hashes))], near_pairs(hashes))
+    names = join_groups([str(index) for index in range(len(hashes))], near_links(hashes))
     groups: dict[str, list[int]] = {}
     for index, name in names.items():
         groups.setdefault(name, []).append(index)

@@ -12,6 +12,7 @@ from amp_datasets.building.report import BuildReport
 from amp_datasets.ledger.schema import LEDGER_FILE
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import LabelSet, classifies
+from amp_datasets.shown import as_markdown
 from amp_datasets.variants.recipe import digest
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -106,10 +107,10 @@ def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
         per_class.update((name, str(sample.split)) for name in sample.labels)
     splits = list(report.splits)
     rows = "\n".join(
-        f"| {_cell(c.name)} | {' | '.join(str(per_class[c.name, split]) for split in splits)} |"
+        f"| {as_markdown(c.name)} | {' | '.join(str(per_class[c.name, split]) for split in splits)} |"
         for c in labels.categories
     )
-    return f"""# {manifest.name}
+    return f"""# {as_markdown(manifest.name)}
 
 {report.originals + report.variants} images made from {report.sources} labelled ones: {report.originals} originals and
 {report.variants} augmented variants. All variants of an image are in its own split, so no split leaks into another.
@@ -134,12 +135,6 @@ variant in between is drawn again. `ledger.parquet` has a row for every variant:
 
 
 def _provenance(lock: Mapping[str, Any]) -> str:
-    sources = "\n".join(f"- {_cell(s['name'])}: {s['images']} images" for s in lock["sources"])
+    sources = "\n".join(f"- {as_markdown(s['name'])}: {s['images']} images" for s in lock["sources"])
     versions = ", ".join(f"{name} {number}" for name, number in sorted(lock["versions"].items()))
     return f"## Sources\n\n{sources}\n\nMade with {versions}.\n"
-
-
-def _cell(text: str) -> str:
-    """A name inside a Markdown table: nothing of it is markup."""
-    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
-    return " ".join(escaped.split())

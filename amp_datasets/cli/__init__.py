@@ -91,5 +91,5 @@ def run(arguments: Sequence[str]) -> int:
             return EXIT_INPUT
         command = error.ctx.command_path if error.ctx is not None else "amp"
         wrong = AmpError(error.format_message(), fix=f"`{command} --help` shows what there is")
-        show_error(wrong, as_json="--json" in arguments)
+        show_error(wrong, in_json="--json" in arguments)
         return EXIT_INPUT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 
 from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.shown import as_json, plain
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -39,7 +39,7 @@ def command(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except Exception as error:
             if os.environ.get("AMP_DEBUG"):
                 raise
-            show_error(_told(error), as_json=bool(kwargs.get("json_")))
+            show_error(_told(error), in_json=bool(kwargs.get("json_")))
             raise typer.Exit(EXIT_INPUT) from error
 
     return run
@@ -57,30 +57,30 @@ def _told(error: Exception) -> AmpError:
     )
 
 
-def show_error(error: AmpError, *, as_json: bool) -> None:
+def show_error(error: AmpError, *, in_json: bool) -> None:
     """All problems of an error: on stderr for people, as one JSON document on stdout."""
     problems = [error, *(error.others if isinstance(error, ManifestError) else ())]
-    if as_json:
+    if in_json:
         emit_json({"errors": [{"what": e.what, "where": e.where, "fix": e.fix} for e in problems]})
         return
     for problem in problems:
-        say(f"{paint('error', 'bold red')}: {problem}")
+        sys.stderr.write(f"{paint('error', 'bold red')}: {problem}\n")  # what it quotes is plain already
 
 
 def say(text: str) -> None:
-    """A message for people, on stderr."""
-    sys.stderr.write(text + "\n")
+    """One line for people, on stderr; what it quotes cannot steer the terminal, nor feign another line."""
+    sys.stderr.write(f"{plain(text)}\n")
 
 
 def emit(lines: Iterable[str]) -> None:
     """Results, on stdout."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(f"{plain(line)}\n")
 
 
 def emit_json(document: Any) -> None:
     """A result as one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(f"{as_json(document)}\n")
 
 
 def next_step(text: str) -> None:
@@ -111,6 +111,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], N
 @contextmanager
 def _rich_bar() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -119,7 +120,7 @@ def _rich_bar() -> Iterator[Callable[[str, int, int], None]]:
         task = bar.add_task("", total=None)
 
         def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=escape(plain(what)), completed=done, total=total)
             bar.refresh()
 
         yield show

@@ -22,7 +22,6 @@ NEAR_BITS = 3
 """Perceptual hashes of 64 bits that differ in no more than this many are the same image (re-encoded, resized)."""
 
 _THREADS = 4
-_BLOCK = 1024
 
 
 class Fingerprint(NamedTuple):
@@ -82,33 +81,56 @@ def perceptual_hash(data: bytes) -> int:
     return 0 if value.bit_count() <= 1 else value
 
 
-def near_pairs(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[int, int]]:
-    """Indices (i < j) of images whose perceptual hashes differ in at most `bits`; hash 0 equals nothing."""
-    values = np.array(hashes, dtype=np.uint64)
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK, None]
-        close = (np.bitwise_count(block ^ values[None, :]) <= bits) & (block != 0) & (values != 0)
-        for i, j in np.argwhere(close):
-            if start + i < j:
-                yield int(start + i), int(j)
+def near_links(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[int, int]]:
+    """Pairs of indices that join all images whose perceptual hashes differ in at most `bits`; hash 0 equals nothing.
+
+    Enough of them to tell every group, and never more than there are images: all pairs of a fixed camera's frames
+    would be millions. Only hashes with a part in common are compared: of `bits` + 1 parts one must be (pigeonhole).
+    """
+    parent = list(range(len(hashes)))
+    first: dict[int, int] = {}
+    for index, value in enumerate(hashes):
+        other = first.setdefault(value, index)
+        if value and other != index:
+            parent[index] = other
+            yield other, index
+    values = np.array([value for value in first if value], dtype=np.uint64)
+    indices = [first[int(value)] for value in values]
+    width = -(-64 // (bits + 1))
+    for part in range(bits + 1):
+        keys = (values >> np.uint64(part * width)) & np.uint64(2**width - 1)
+        order = np.argsort(keys, kind="stable")
+        for bucket in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            for at, one in enumerate(bucket[:-1]):
+                rest = bucket[at + 1 :]
+                for other in rest[np.bitwise_count(values[rest] ^ values[one]) <= bits]:
+                    i, j = indices[one], indices[other]
+                    if _joined(parent, i, j):
+                        yield min(i, j), max(i, j)
+
+
+def _joined(parent: list[int], i: int, j: int) -> bool:
+    """Put two members into one group, which is named after its first; False if they were in one already."""
+    low, high = sorted((_root(parent, i), _root(parent, j)))
+    parent[high] = low
+    return low != high
+
+
+def _root(parent: list[int], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
 
 
 def join_groups(names: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[int, str]:
     """Group names with `pairs` of members joined: the group of each index, named after its first member."""
     parent = list(range(len(names)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
     first: dict[str, int] = {}
     together = [(first.setdefault(name, i), i) for i, name in enumerate(names)]
     for i, j in (*together, *pairs):
-        low, high = sorted((root(i), root(j)))
-        parent[high] = low
-    return {i: names[root(i)] for i in range(len(names))}
+        _joined(parent, i, j)
+    return {i: names[_root(parent, i)] for i in range(len(names))}
 
 
 def repeated(digests: Sequence[str]) -> Mapping[str, list[int]]:

@@ -27,6 +27,7 @@ from amp_datasets.filtering.settings import (
 )
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.variants.recipe import Step
 
 if TYPE_CHECKING:
@@ -129,6 +130,12 @@ def _classes(value: Any) -> Any:
         for name, aliases in pairs:
             if not isinstance(name, str):
                 raise ValueError(f"a class name is text; put {name!r} in quotes")
+            if not all(
+                is_shown_as_it_is(each)
+                for each in (name, *(aliases if isinstance(aliases, list) else ()))
+                if isinstance(each, str)
+            ):
+                raise ValueError(f"a class name is one line of letters that show (got {name!r})")
             if name in merged:
                 raise ValueError(f"the class `{name}` is given twice")
             merged[name] = [aliases] if isinstance(aliases, str) else aliases or []

@@ -6,6 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
+import re2
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -34,6 +35,8 @@ from amp_datasets.manifest.short_forms import in_full
 from amp_datasets.variants.recipe import ORIGINAL, LabelSettings, Step, VariantSpec
 
 HUB_PREFIX = "hf://"
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 
 
 def is_address(path: str) -> bool:
@@ -189,9 +192,12 @@ class Manifest(_Model):
         if value is None:
             return value
         try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise ValueError(f"this is not a regular expression: {error}") from error
+            groups = re2.compile(value, _QUIET).groups
+        except re2.error as error:
+            told = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+            raise ValueError(
+                f"this is not a regular expression without look-around and back references (RE2): {told}"
+            ) from error
         if groups < 1:
             raise ValueError("it needs one group in brackets, which names the split group")
         return value

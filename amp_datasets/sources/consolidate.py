@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import re2
+
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
 from amp_datasets.images.codec import Limits, ValueRange
 from amp_datasets.images.decoding import range_of
-from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_pairs, repeated
+from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_links, repeated
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import one_sided_among
 from amp_datasets.model import Annotation, Dropped, LabelSet, Repair, Sample, classifies
@@ -153,7 +154,7 @@ def _near_copies(joining: Joining, manifest: Manifest, limits: Limits) -> list[t
     items = joining.items
     found = fingerprints([item.sample.image for item in items], limits, near=True)
     hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
-    pairs = [(i, j) for i, j in near_pairs(hashes) if items[i].sha256 != items[j].sha256]
+    pairs = [(i, j) for i, j in near_links(hashes) if items[i].sha256 != items[j].sha256]
     if pairs:
         shown = examples(f"{items[i].sample.source_id} and {items[j].sample.source_id}" for i, j in pairs)
         what = "each pair is kept in one split" if anew else "splits are kept, so they may be in two"
@@ -165,7 +166,7 @@ def _group_names(joining: Joining, manifest: Manifest, otherwise: Sequence[str])
     """What `group_by` finds in each image's name; a image where it finds nothing keeps to itself."""
     if manifest.group_by is None:
         return list(otherwise)
-    pattern = re.compile(manifest.group_by)
+    pattern = re2.compile(manifest.group_by)  # without backtracking: no name takes it long
     matches = [pattern.search(item.sample.source_id) for item in joining.items]
     found = [None if match is None else match.group(1) for match in matches]
     missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]

@@ -14,6 +14,7 @@ from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
 from amp_datasets.model import UNREADABLE, Dropped, LabelSet
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
 from amp_datasets.sources.unread import unread_files
@@ -36,12 +37,21 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     labels = one_set(folder, parts, limits, settings.format is not None)
     if not labels.samples and not labels.dropped:
         raise SourceError("there is not one image in this set", where=settings.path, fix="check the path")
+    _refuse_odd_names(labels, settings.path)
     reason = "; ".join(part.where() for part in parts)
     hint = "`links: follow` on this source in the manifest takes it in"
     links = [Dropped(name, LEADS_OUT, f"to {target}; {hint}") for name, target in folder.left_out.items()]
     labels = replace(labels, dropped=(*labels.dropped, *links))
     named = replace(labels, name=labels.name or _stem(settings.path), values=settings.values)
     return named, replace(parts[0].detection, reason=reason)
+
+
+def _refuse_odd_names(labels: LabelSet, where: str) -> None:
+    """A class name with a line break would become two in the lists of many formats; none steers a terminal."""
+    for category in labels.categories:
+        if not category.name.strip() or not is_shown_as_it_is(category.name):
+            what = f"{category.name[:80]!r} cannot be the name of a class: it is not one line of letters that show"
+            raise SourceError(what, where=where, fix="rename the class in the set's label files")
 
 
 def _unknown(folder: Folder, registry: Registry) -> SourceError:

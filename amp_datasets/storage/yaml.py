@@ -35,11 +35,19 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNWANTED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    for _UNWANTED in [("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")]
+    for _UNWANTED in [tuple(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "timestamp", "merge", "int", "float"))]
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+
+
+_WHOLE = r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)"
+_DECIMAL = r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+_BEYOND = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+# YAML 1.1 also has numbers to the base 60: a megabyte of them takes a minute.
+for _tag, _pattern in (("int", _WHOLE), ("float", f"{_DECIMAL}|{_BEYOND}")):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list("-+.0123456789"))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import textwrap
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from PIL import ImageDraw, ImageFont, ImageOps
 
 from amp_datasets.errors import BuildError
 from amp_datasets.model import Annotation, Category, Image, Size
+from amp_datasets.shown import as_html
 from amp_datasets.storage.files import write_file
 from amp_datasets.view.draw import colour_of, draw_labels, shortened
 
@@ -84,12 +84,12 @@ class Gallery:
     def to_html(self) -> str:
         """A page of its own with all images inside, for any browser, light and dark."""
         figures = "".join(
-            f"<figure><img alt='{html.escape(tile.title, quote=True)}' src='{_data_uri(self.drawn(tile))}'>"
-            f"<figcaption>{html.escape(tile.title)}</figcaption></figure>"
+            f"<figure><img alt='{as_html(tile.title)}' src='{_data_uri(self.drawn(tile))}'>"
+            f"<figcaption>{as_html(tile.title)}</figcaption></figure>"
             for tile in self.tiles
         )
         names = "".join(
-            f"<span><i style='background:rgb{colour_of(number)}'></i>{html.escape(category.name)}</span>"
+            f"<span><i style='background:rgb{colour_of(number)}'></i>{as_html(category.name)}</span>"
             for number, category in self._shown()
         )
         return _PAGE.format(names=names, figures=figures)

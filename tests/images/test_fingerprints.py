@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from PIL import Image as PillowImage
 from amp_datasets.demo.write import draw
 from amp_datasets.errors import SourceError
 from amp_datasets.images.codec import Limits
-from amp_datasets.images.fingerprints import NEAR_BITS, fingerprints, join_groups, near_pairs, perceptual_hash, repeated
+from amp_datasets.images.fingerprints import NEAR_BITS, fingerprints, join_groups, near_links, perceptual_hash, repeated
 from amp_datasets.model import ImageFile
 
 
@@ -65,7 +67,7 @@ def test_plain_image_is_like_no_other(colour: int) -> None:
     """All blank images have one hash, which says nothing about them."""
     blank = encoded(PillowImage.new("RGB", (50, 50), (colour,) * 3))
     assert perceptual_hash(blank) == 0
-    assert list(near_pairs([0, 0, 0])) == []
+    assert list(near_links([0, 0, 0])) == []
 
 
 def test_broken_image_is_like_no_other() -> None:
@@ -85,23 +87,46 @@ def test_fingerprints_come_in_order_and_errors_do_not_stop_them(tmp_path: Path) 
     assert [each[:2] for each in found if not isinstance(each, SourceError)] == wanted
 
 
-@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 255), max_size=20))
-def test_near_pairs_are_those_of_the_definition(hashes: list[int]) -> None:
-    """Every pair that differs in at most NEAR_BITS bits, each once, hash 0 never."""
+def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> set[frozenset[int]]:
+    """What pairs join."""
+    found = join_groups([str(n) for n in range(count)], pairs)
+    return {frozenset(i for i in found if found[i] == name) for name in found.values()}
+
+
+NEAR = st.builds(
+    lambda value, flips: value ^ sum(1 << bit for bit in flips), st.integers(0, 3), st.sets(st.integers(0, 63))
+)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | NEAR, max_size=20))
+def test_near_links_join_what_the_definition_joins(hashes: list[int]) -> None:
+    """Every pair that differs in at most NEAR_BITS bits, hash 0 never; and no more links than images."""
     wanted = [
         (i, j)
         for i, j in combinations(range(len(hashes)), 2)
         if hashes[i] and hashes[j] and (hashes[i] ^ hashes[j]).bit_count() <= NEAR_BITS
     ]
-    assert sorted(near_pairs(hashes)) == wanted
+    links = list(near_links(hashes))
+    assert all(i < j for i, j in links)
+    assert len(links) < max(1, len(hashes))
+    assert groups_of(len(hashes), links) == groups_of(len(hashes), wanted)
 
 
-def test_near_pairs_reach_over_blocks() -> None:
+def test_frames_of_a_fixed_camera_cost_little() -> None:
+    """Twenty thousand images of a few looks, whose pairs would be a hundred million."""
+    rng = np.random.default_rng(0)
+    hashes = [int(0x5A5A_1234_9876_5A5A ^ (1 << int(bit))) for bit in rng.integers(0, 64, 20_000)]
+    started = time.monotonic()
+    assert len(list(near_links(hashes))) == len(hashes) - 1
+    assert time.monotonic() - started < 10
+
+
+def test_near_links_reach_far() -> None:
     """A copy is found however far away it is."""
     rng = np.random.default_rng(0)
     hashes = [int(value) for value in rng.integers(2**60, 2**63, 1500)]
     hashes[1400] = hashes[3] ^ 1
-    assert (3, 1400) in list(near_pairs(hashes))
+    assert (3, 1400) in list(near_links(hashes))
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.data())

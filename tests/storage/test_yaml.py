@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,15 @@ def test_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     assert "amp init" in str(caught.value.fix)
     with pytest.raises(ManifestError, match="cannot be read"):
         read_yaml(tmp_path)
+
+
+def test_numbers_to_the_base_60_are_text(tmp_path: Path) -> None:
+    """A megabyte of them would take a minute; times and ratios stay what they look like."""
+    started = time.monotonic()
+    document = parse_yaml(
+        b"seed: 1" + b":59" * 300_000 + b"\nratio: 16:9\nn: [1, -2, 0x10, 1.5, .5, 1e3, 1_000, .inf]\n", tmp_path
+    )
+    assert time.monotonic() - started < 10
+    assert isinstance(document.value["seed"], str)
+    assert document.value["ratio"] == "16:9"
+    assert document.value["n"] == [1, -2, 16, 1.5, 0.5, 1000.0, 1000, float("inf")]

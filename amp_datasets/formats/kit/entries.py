@@ -11,6 +11,7 @@ from typing import Any
 
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Sample
+from amp_datasets.shown import as_cell
 
 CSV_HEADER = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 """The columns that Roboflow and TensorFlow's object detection tools use."""
@@ -38,12 +39,13 @@ def csv_rows(sample: Sample, name: str | None = None, *, integers: bool = False)
     return [(name or sample.source_id, *sample.size, a.category, *map(number, a.xyxy)) for a in sample.annotations]
 
 
-def write_csv(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
-    """Write a table under `CSV_HEADER`."""
+def write_csv(path: Path, rows: Iterable[tuple[object, ...]], *, formulas: bool = False) -> None:
+    """Write a table under `CSV_HEADER`; unless `formulas` says so, no text is one to a spreadsheet (`as_cell`)."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CSV_HEADER)
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow(row if formulas else [as_cell(cell) if isinstance(cell, str) else cell for cell in row])
 
 
 def _plain(value: float) -> float:

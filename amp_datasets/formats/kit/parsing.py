@@ -17,6 +17,7 @@ import numpy as np
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
 from amp_datasets.model import FloatArray
+from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.storage.folder import Folder
 
 __all__ = [
@@ -89,7 +90,7 @@ def category_name(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{brief(value)} is not a class name")
     name = str(value).strip()
-    if not name or len(name) > _MAX_CATEGORY_CHARACTERS or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
+    if not name or len(name) > _MAX_CATEGORY_CHARACTERS or not is_shown_as_it_is(name):
         raise ValueError(f"{name[:40]!r} is not a class name")
     if is_prose(name):
         raise ValueError(f"{name[:40]!r} is a line of a text such as a README, not a class name")

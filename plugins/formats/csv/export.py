@@ -10,9 +10,14 @@ from amp_datasets.model import LabelSet
 
 
 class CsvExportOptions(Options):
-    """`integers`: round coordinates to whole pixels, for readers that take nothing else."""
+    """`integers`: round coordinates to whole pixels, for readers that take nothing else.
+
+    `formulas`: leave class names that begin with `=`, `+`, `-` or `@` as they are. Without it they get an apostrophe,
+    which our reader takes away: a spreadsheet would run them.
+    """
 
     integers: bool = False
+    formulas: bool = False
 
 
 class CsvExporter(Exporter[CsvExportOptions]):
@@ -31,6 +36,6 @@ class CsvExporter(Exporter[CsvExportOptions]):
             rows.setdefault(split, []).extend(csv_rows(sample, integers=self.options.integers))
             self.place(sample, self.target / split / sample.source_id)
         for split, table in rows.items():
-            write_csv(self.target / split / "_annotations.csv", table)
+            write_csv(self.target / split / "_annotations.csv", table, formulas=self.options.formulas)
         names = "".join(f"{category.name}\n" for category in labels.categories)
         (self.target / "classes.txt").write_text(names, encoding="utf-8", newline="\n")
