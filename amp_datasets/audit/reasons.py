@@ -24,6 +24,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP114": ("mask has another size than the image",),
     "AMP531": ("number of a mask is no class", "object of a mask has no class"),
     "AMP532": ("soft edges of a mask cut at half", "pixels marked as void left out"),
+    "AMP534": ("record is damaged", "rest of a file is damaged"),
     "AMP533": ("numbers of masks counted from a list without background",),
     "AMP530": ("mask image is missing", "segment that is not in the mask image"),
     "AMP115": (

@@ -181,6 +181,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP530", "warning", "mask image lacks an object", "export the masks again; until then its box is the label"),
     ("AMP531", "error", "pixels of a mask have no class", "add their number or colour to the list of classes"),
     ("AMP532", "note", "mask has pixels that are no label", "nothing: void and soft edges are left out"),
+    ("AMP534", "error", "records of a file are damaged", "write or download the file again"),
     ("AMP533", "warning", "list of classes has no background", "look at one; `first_value: 0` counts from 0"),
     ("AMP540", "warning", "kind of label that is not read", "draw these objects as boxes or polygons if they matter"),
     ("AMP541", "warning", "frames of a video are found by numbers", "check one; see `first_image` and `frames`"),
