@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 
+from fixtures import FIXTURES, sealed
 from mutate import mutated
 
 from amp_datasets.demo.write import write_demo
@@ -31,7 +32,8 @@ from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.storage.folder import open_folder
 
 SLOW_S = 2.0
-PICTURES = (".jpg", ".png")
+PICTURES = (".jpg",)
+"""Endings of images; a PNG in a set of ours is a mask, and so a label file."""
 LIMITS = Limits(max_bytes=2**22, max_pixels=2**20)
 MANIFEST = b"""name: fuzzed
 seed: 3
@@ -54,14 +56,14 @@ Target = Callable[[bytes], None]
 
 def set_reader(name: str, folder: Path) -> tuple[list[bytes], Target]:
     """A reader of sets: the label files of a small valid one, and what reads the set with one of them damaged."""
-    write_demo(folder, images=2, size=(64, 48), layout=_layout(name))
+    write_set(name, folder)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix not in PICTURES)
     whole = [file.read_bytes() for file in files]
     plugin = load_registry().source(name)
 
     def read(data: bytes) -> None:
         number = data[0] % len(files) if data else 0
-        files[number].write_bytes(data[1:])
+        files[number].write_bytes(sealed(name, data[1:]) if len(data) % 2 else data[1:])
         try:
             found = open_folder(folder)
             plugin.detect(found)  # which never raises at all
@@ -70,6 +72,14 @@ def set_reader(name: str, folder: Path) -> tuple[list[bytes], Target]:
             files[number].write_bytes(whole[number])
 
     return [bytes([number]) + content for number, content in enumerate(whole)], read
+
+
+def write_set(name: str, folder: Path) -> None:
+    """A small valid set of a format."""
+    if name in FIXTURES:
+        FIXTURES[name](folder)
+    else:
+        write_demo(folder, images=2, size=(64, 48), layout=_layout(name))
 
 
 def _layout(name: str) -> str:

@@ -131,7 +131,7 @@ class PanopticSource(Source[PanopticOptions]):
     ) -> Annotation:
         attributes = {} if self._things[name] else {"isthing": 0}
         crowd = bool(segment.get("iscrowd", 0))
-        here = None if numbers is None else numbers == int(segment["id"])
+        here = None if numbers is None else numbers == int(finite(segment["id"]))
         if here is not None and here.any():
             mask = encode_mask(here)
             return Annotation(name, mask_box(mask), mask=mask, iscrowd=crowd, attributes=attributes)

@@ -67,6 +67,7 @@ class OpenImagesSource(Source[Options]):
         by_image: dict[str, list[tuple[int, Row]]] = {}
         try:
             reader = csv.DictReader(io.StringIO(text), restval="")
+            reader.fieldnames = [cell.strip() for cell in reader.fieldnames or ()]
             for row in reader:
                 by_image.setdefault((row["ImageID"] or "").strip(), []).append((reader.line_num, row))
         except csv.Error as error:
@@ -92,7 +93,7 @@ class OpenImagesSource(Source[Options]):
         for line, row in rows:
             try:
                 yield _label(row, size, described)
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self.reading.drop(f"{image}#{line}", "label cannot be read", str(error)[:100])
 
 
