@@ -64,6 +64,7 @@ class PanopticSource(Source[PanopticOptions]):
         return self.reading.finish(self._categories.values())
 
     def _read_file(self, file: str, document: Mapping[str, Any]) -> None:
+        self.reading.use(file)
         names = self._read_categories(file, document)
         images = {}
         for entry in document["images"]:
@@ -86,8 +87,8 @@ class PanopticSource(Source[PanopticOptions]):
             image = self.reading.image_of(reference, file, split=_split(file))
             if image is not None:
                 labels = list(self._labels(image, mask, segments, names))
-                split = _split(file) or split_of(image)
-                self.reading.add(image, labels, declared=size, split=split)
+                split = self.reading.splits.listed(image) or _split(file) or split_of(image)
+                self.reading.add(image, labels, declared=size, split=split, label_file=file)
 
     def _read_categories(self, file: str, document: Mapping[str, Any]) -> dict[str, str]:
         names: dict[str, str] = {}

@@ -89,7 +89,8 @@ class DotaSource(Source[Options]):
         if rows and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(rows)} labels were dropped")
             return
-        self.reading.add(image, annotations, split=split_of(image) or split_of(file))
+        split = self.reading.splits.of(image) or split_of(file)
+        self.reading.add(image, annotations, split=split, label_file=file)
 
 
 class DotaExporter(Exporter[Options]):

@@ -35,6 +35,7 @@ _VALUES = 14
 _UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
 """The values that KITTI itself has where an object has no place in space."""
 _DONT_CARE = "dontcare"
+_CALIBRATION = ("P0:", "calib_time:")
 _LOOKED_AT = 50
 _MAX_BYTES = 2**26
 
@@ -66,6 +67,9 @@ class KittiSource(Source[Options]):
                 self.reading.drop(file, "label file cannot be read", error.what)
                 continue
             lines = [line for line in text.split("\n") if line.strip()]
+            if lines and lines[0].startswith(_CALIBRATION):  # of the cameras: no labels, though called as the image
+                self.reading.use(file)
+                continue
             if _is_kitti(lines) or (not lines and self.reading.images.resolve(_stem(file), file, own=True).image):
                 self._read_file(file, text, words, names)
         return self.reading.finish([Category(name) for name in names])
@@ -88,7 +92,8 @@ class KittiSource(Source[Options]):
         if lost and not annotations:
             self.reading.drop(image, "no usable label", f"all {lost} labels were dropped")
             return
-        self.reading.add(image, annotations, split=split_of(image) or split_of(file))
+        split = self.reading.splits.of(image) or split_of(file)
+        self.reading.add(image, annotations, split=split, label_file=file)
 
 
 class KittiExporter(Exporter[Options]):

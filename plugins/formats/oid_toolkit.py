@@ -57,7 +57,7 @@ class OidToolkitSource(Source[Options]):
         names: dict[str, None] = {}
         for image, labels in self._joined(found).items():
             names.update(dict.fromkeys(label.category for label in labels))
-            self.reading.add(image, labels, split=split_of(image))
+            self.reading.add(image, labels, split=self.reading.splits.of(image))
         return self.reading.finish([Category(name) for name in names])
 
     def _labels(self, image: str, text: str) -> Iterator[Annotation]:

@@ -55,6 +55,7 @@ class OpenImagesSource(Source[Options]):
         files = list(_tables(self.folder))
         if not files:
             raise SourceError("no table has OpenImages' columns", where=self.folder.root)
+        self.reading.use(*files, *_description_files(self.folder))
         described = _descriptions(self.folder)
         self._used: dict[str, None] = {}
         for file in files:
@@ -85,7 +86,7 @@ class OpenImagesSource(Source[Options]):
             if not labels:
                 self.reading.drop(image, "no usable label", f"all {len(rows)} labels were dropped")
                 continue
-            self.reading.add(image, labels, header=header, split=split or split_of(image))
+            self.reading.add(image, labels, header=header, split=split or split_of(image), label_file=file)
 
     def _labels(
         self, image: str, rows: list[tuple[int, Row]], size: Size, described: Mapping[str, str]
@@ -104,10 +105,14 @@ def _tables(folder: Folder) -> Iterator[str]:
             yield file
 
 
+def _description_files(folder: Folder) -> list[str]:
+    return [name for name in folder.with_suffix(".csv") if _DESCRIPTIONS.fullmatch(posixpath.basename(name))]
+
+
 def _descriptions(folder: Folder) -> dict[str, str]:
     """The name of each class by its code; a first row `LabelName,DisplayName` is none."""
     names: dict[str, str] = {}
-    for file in (name for name in folder.with_suffix(".csv") if _DESCRIPTIONS.fullmatch(posixpath.basename(name))):
+    for file in _description_files(folder):
         text = parse_text(folder.read(file, 2**24), folder.path(file))
         try:
             for row in csv.reader(io.StringIO(text)):

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.coco_annotation import LabelReader
-from amp_datasets.formats.kit.reading import category_name, looks_like, parse_json, split_of
+from amp_datasets.formats.kit.reading import category_name, looks_like, parse_json
 from amp_datasets.model import Category, LabelSet, Size
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
@@ -80,7 +80,7 @@ class Sa1bSource(Source[Sa1bOptions]):
         if labels and not read:
             self.reading.drop(image, "no usable label", f"all {len(labels)} labels were dropped")
             return
-        self.reading.add(image, read, declared=size, split=split_of(image))
+        self.reading.add(image, read, declared=size, split=self.reading.splits.of(image), label_file=file)
 
 
 def _label_files(folder: Folder) -> Iterator[str]:

@@ -72,6 +72,7 @@ class WiderFaceSource(Source[WiderFaceOptions]):
         for file in (name for name in self.folder.with_suffix(".txt") if not is_readme(name)):
             if _is_list(first_lines(self.folder, file)):
                 found = True
+                self.reading.use(file)
                 lines = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n")
                 for reference, rows in self._entries(file, lines):
                     self._read_image(file, reference, rows, names)
@@ -120,7 +121,7 @@ class WiderFaceSource(Source[WiderFaceOptions]):
         if rows and not labels:
             self.reading.drop(image, "no usable label", f"all {len(rows)} labels were dropped")
             return
-        self.reading.add(image, labels, split=split or split_of(image))
+        self.reading.add(image, labels, split=split or split_of(image), label_file=file)
 
     def _image(self, file: str, reference: str, split: str | None) -> str | None:
         """The image in the folder of the list's split: events have the same names in all of them."""

@@ -20,7 +20,7 @@ from pydantic import Field
 from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.image_lookup import ImageLookup
-from amp_datasets.formats.kit.reading import category_name, parse_text, split_name, split_of
+from amp_datasets.formats.kit.reading import category_name, split_of
 from amp_datasets.images.codec import Limits
 from amp_datasets.images.label_image import LabelImage, read_label_image
 from amp_datasets.model import Annotation, Category, LabelSet
@@ -32,7 +32,6 @@ from .pairs import MaskFile, find_pairs
 from .regions import Region, looks_like_labels, objects_in, regions_in, without_soft_edges
 
 _TRIED = 4
-_LISTS_BYTES = 2**26
 
 
 class MaskOptions(Options):
@@ -81,6 +80,7 @@ class MaskSource(Source[MaskOptions]):
             raise SourceError("no image file is a mask of another", where=self.folder.root)
         self.reading.leave_out(*(mask.name for mask in pairs.masks), *pairs.previews)
         self._lists = mask_classes(self.folder, self.options.first_value)
+        self.reading.use(*(mask.name for mask in pairs.masks), *pairs.previews, *(each.file for each in self._lists))
         found: Found = {}
         for mask in pairs.masks:
             if mask.image is None:
@@ -89,9 +89,8 @@ class MaskSource(Source[MaskOptions]):
             elif (regions := self._regions(mask)) is not None:
                 found.setdefault(mask.image, []).append((mask, regions))
         names = MaskNames(self._lists, found, category)
-        splits = self._splits()
         for image, masks in found.items():
-            self._add(image, masks, names, splits)
+            self._add(image, masks, names)
         for rule, count in names.noted.items():
             self.reading.repair("masks", rule, f"{count} times")
         return self.reading.finish([Category(name) for name in names.ordered()])
@@ -120,9 +119,7 @@ class MaskSource(Source[MaskOptions]):
     def _kind(self, mask: MaskFile) -> str:
         return mask.kind if mask.kind == "each" or self.options.pixels == "auto" else self.options.pixels
 
-    def _add(
-        self, image: str, masks: list[tuple[MaskFile, list[Region]]], names: MaskNames, splits: dict[str, str]
-    ) -> None:
+    def _add(self, image: str, masks: list[tuple[MaskFile, list[Region]]], names: MaskNames) -> None:
         """One image with the objects of its masks; masks of classes then only say what these are."""
         objects = [(mask, regions) for mask, regions in masks if self._kind(mask) == "objects"]
         classes = [(mask, regions) for mask, regions in masks if self._kind(mask) != "objects"]
@@ -141,20 +138,5 @@ class MaskSource(Source[MaskOptions]):
                 if name:
                     labels.append(region.annotation(name))
         size = next((region.mask.size for _, regions in masks for region in regions), None)
-        split = splits.get(image) or split_of(image) or split_of(masks[0][0].name)
+        split = self.reading.splits.of(image) or split_of(masks[0][0].name)
         self.reading.add(image, labels, declared=size, split=split)
-
-    def _splits(self) -> dict[str, str]:
-        """The split of each image that a list in ImageSets/Segmentation names, by its path without ending."""
-        found: dict[str, str] = {}
-        for file in self.folder.with_suffix(".txt"):
-            *folders, bare = file.split("/")
-            split = split_name(bare.rpartition(".")[0])
-            if split is None or "ImageSets" not in folders:
-                continue
-            top = "/".join(folders[: folders.index("ImageSets")])
-            for line in parse_text(self.folder.read(file, _LISTS_BYTES), self.folder.path(file)).split("\n"):
-                image = self.reading.images.find(line.strip(), f"{top}/JPEGImages" if top else "JPEGImages")
-                if image is not None and found.setdefault(image, split) != split:
-                    self.reading.repair(image, "image is in two splits, the first is kept", f"named in {file}")
-        return found

@@ -60,7 +60,7 @@ class TfRecordSource(Source[Options]):
                 head = folder.head(file, length + 16) if length is not None and length < _HEAD_BYTES else b""
                 first = next(records(head), None)
                 if isinstance(first, bytes) and _is_labelled_image(parse_example(first)):
-                    return Detection(f"{file} has records of images with labels", 88)
+                    return Detection(f"{file} has records of images with labels", 88, file)
             except (AmpError, ValueError):
                 continue
         return None
@@ -73,6 +73,7 @@ class TfRecordSource(Source[Options]):
         files = list(_files(self.folder))
         if not files:
             raise SourceError("there is no file of records", where=self.folder.root)
+        self.reading.use(*files, *self.folder.with_suffix(".pbtxt"))
         for file in files:
             self._read_file(file)
         known = list(dict.fromkeys(self._names[number] for number in sorted(self._names)))
@@ -121,6 +122,7 @@ class TfRecordSource(Source[Options]):
             labelled=_is_labelled(example),
             split=split,
             labels=whole,
+            label_file=f"{file}: {name}",
         )
 
     def _image(

@@ -44,6 +44,7 @@ def test_an_image_of_nothing_but_regions_is_empty(tmp_path: Path) -> None:
 def test_the_other_camera_is_not_meant(tmp_path: Path) -> None:
     """`label_2` is for `image_2`, though `image_3` has files of the same names."""
     files = {"training/image_2/0.png": "", "training/image_3/0.png": "", "training/label_2/0.txt": CAR}
+    files["training/calib/0.txt"] = "P0: 7.07e+02 0.0 6.04e+02\nP1: 7.07e+02 0.0 6.04e+02\n"
     labels = read_set(KITTI, write_files(tmp_path, files))
     assert [(s.source_id, len(s.annotations)) for s in labels.samples] == [
         ("training/image_2/0.png", 1),
