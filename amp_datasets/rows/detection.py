@@ -92,9 +92,7 @@ class Columns:
 
     def _annotation(self, entry: Row, index: int, size: Size) -> Annotation:
         name = self._name(entry.get(self.category) if self.category else None)
-        polygons = tuple(
-            Polygon(np.asarray(ring, dtype=np.float64).reshape(-1, 2)) for ring in _rings(entry.get("segmentation"))
-        )
+        polygons = _polygons(entry.get("segmentation"))
         keypoints = entry.get("keypoints")
         points = np.asarray(keypoints, dtype=np.float64).reshape(-1, 3) if keypoints else None
         crowd = bool(entry.get("iscrowd") or entry.get("is_crowd"))
@@ -120,7 +118,7 @@ class Columns:
         if old.get("area") is not None:
             new["area"] = type(old["area"])(geometry.area(annotation))
         if old.get("segmentation"):
-            new["segmentation"] = [ring.ravel().tolist() for p in annotation.polygons for ring in p.rings[:1]]
+            new["segmentation"] = _segmentation(annotation.polygons, parted=_is_parted(old["segmentation"]))
         if annotation.keypoints is not None:
             new["keypoints"] = _shaped_like(old["keypoints"], annotation.keypoints)
         return new
@@ -232,13 +230,29 @@ def _refuse_what_moves(inner: Mapping[str, Any], objects: str) -> None:
         )
 
 
-def _rings(value: Any) -> list[Any]:
-    """COCO's polygons: a list of flat lists, or one flat list."""
+def _polygons(value: Any) -> tuple[Polygon, ...]:
+    """COCO's polygons (flat lists, or one), or those of our own rows: parts of an outer ring and its holes."""
     if not value:
-        return []
+        return ()
     if isinstance(value, Mapping):
         raise ValueError("a mask as run lengths cannot be moved here; write it as polygons, or build the set instead")
-    return [value] if isinstance(value[0], int | float) else list(value)
+    if isinstance(value[0], int | float):
+        value = [value]
+    parts = value if _is_parted(value) else [[ring] for ring in value]
+    rings = [[np.asarray(ring, dtype=np.float64).reshape(-1, 2) for ring in part] for part in parts]
+    return tuple(Polygon(part[0], tuple(part[1:])) for part in rings if part)
+
+
+def _is_parted(value: Any) -> bool:
+    """Whether polygons are parts of rings, as in our own rows, rather than COCO's flat lists."""
+    return isinstance(value[0], list | tuple) and bool(value[0]) and isinstance(value[0][0], list | tuple)
+
+
+def _segmentation(polygons: Sequence[Polygon], *, parted: bool) -> list[Any]:
+    """Polygons in the form in which they came; COCO's has no holes."""
+    if parted:
+        return [[ring.ravel().tolist() for ring in polygon.rings] for polygon in polygons]
+    return [polygon.exterior.ravel().tolist() for polygon in polygons]
 
 
 def _shaped_like(old: Any, points: FloatArray) -> Any:

@@ -157,3 +157,16 @@ def test_loaders_with_workers_give_the_same_rows(workers: int) -> None:
     plain = EpochDataset(dataset(), RECIPE.transform(dataset(), epoch=5))
     assert seen[1] == [np.asarray(plain[i]["image"]).tobytes() for i in range(4)]
     assert seen[0] != seen[1]
+
+
+def test_rows_of_a_build_keep_their_outlines(tmp_path: Path) -> None:
+    """Polygons in our own rows, holes included, move as COCO's do."""
+    write_demo(tmp_path / "set", images=2, size=SIZE)
+    amp.build(amp.Recipe(originals=True), sources=[tmp_path / "set"], out=tmp_path / "build")
+    rows = amp.load(tmp_path / "build")["train"]
+    made = augment(rows, amp.Recipe([amp.Flip()]))
+    assert made.features == rows.features
+    old, new = made[0]["objects"]["segmentation"], made[1]["objects"]["segmentation"]
+    for before, after in zip(old, new, strict=True):
+        x_before, x_after = np.array(before[0][0])[::2], np.array(after[0][0])[::2]
+        assert np.allclose(np.sort(SIZE[0] - x_before), np.sort(x_after), atol=0.01)
