@@ -10,7 +10,7 @@ from typing import Any
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.formats.base import Detection
 from amp_datasets.formats.kit.image_lookup import ImageLookup
-from amp_datasets.images.codec import Limits
+from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
 from amp_datasets.model import UNREADABLE, Dropped, LabelSet
 from amp_datasets.plugin.registry import Registry
@@ -18,7 +18,7 @@ from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
 from amp_datasets.sources.unread import unread_files
-from amp_datasets.storage.folder import LEADS_OUT, Folder, open_folder
+from amp_datasets.storage.folder import LEADS_OUT, Folder, open_folder, with_archives
 
 _SHOWN = 3
 """So many files that no format reads are named."""
@@ -28,9 +28,12 @@ _SHOWN = 3
 def read_source(settings: SourceSettings, registry: Registry, limits: Limits) -> tuple[LabelSet, Detection]:
     """The set at a path, and as what it was read and why. Raises SourceError if it cannot be read.
 
-    A tree of several sets in several formats is one set; the path may be a pattern like `data/*`.
+    A tree of several sets in several formats is one set; the path may be a pattern like `data/*`. Where a tree has no
+    images but zip archives, these are read in place, as sets on the hub hold them.
     """
     folder = open_folder(_local(settings.path), follow_links=settings.links == "follow")
+    if not folder.with_suffix(*IMAGE_SUFFIXES, ".parquet", ".arrow"):
+        folder = with_archives(folder)
     parts = read_parts(folder, registry, settings.format, settings.options, limits)
     if not parts:
         raise _unknown(folder, registry)

@@ -119,6 +119,24 @@ def open_folder(location: Path, *, follow_links: bool = False) -> Folder:
     return folder
 
 
+def with_archives(folder: Folder) -> Folder:
+    """A directory as if its zip archives lay unpacked in folders of their names: `data/train.zip` is `data/train/`.
+
+    An archive whose folder is there already, so that it was unpacked once, stays closed.
+    """
+    archives = [name for name in folder.with_suffix(".zip") if not folder.is_zip]
+    places = {name: f"{name[:-4]}/" for name in archives}
+    found: dict[str, ImageFile] = {}
+    for name, place in places.items():
+        if not any(file.startswith(place) for file in folder.files):
+            archive = folder.image(name).path
+            found.update((place + inside, ImageFile(archive, member)) for inside, member in _zip_names(archive))
+    view = folder.only(folder.files)
+    object.__setattr__(view, "files", tuple(sorted({*folder.files, *found})))
+    object.__setattr__(view, "_images", {**folder._images, **found})
+    return view
+
+
 def is_pattern(location: Path) -> bool:
     """Whether a path is a pattern for several folders, and not the name of one."""
     return any(sign in str(location) for sign in "*?[") and not location.exists()

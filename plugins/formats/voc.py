@@ -95,7 +95,8 @@ class VocSource(Source[VocOptions]):
                 continue
             if _is_voc(root):
                 self.reading.use(file)
-                names.update(dict.fromkeys(name for name in self.reading.classes.near(file).names if name))
+                listed = self.reading.classes.near(file).names
+                names.update(dict.fromkeys(name for name in listed if name and name not in _NOT_CLASSES))
                 self._read_file(file, root, names, evidence)
         self._note_origin(evidence)
         return self.reading.finish([Category(name) for name in names])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,38 @@ def test_an_unknown_format_is_named_with_what_was_seen(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.json": '{"sky": 1}'})
     with pytest.raises(SourceError, match=r"no known label format.*a\.json \(objects with `sky`\)"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["", "train/"])
+def test_archives_in_a_set_of_the_hub_are_read(inside: str, tmp_path: Path) -> None:
+    """`data/train.zip` and `data/valid.zip` with images and their COCO file are two splits of one set."""
+    for split in ("train", "valid"):
+        folder = write_files(
+            tmp_path / f"loose/{split}", {f"{split}.jpg": "", "_annotations.coco.json": coco(f"{split}.jpg")}
+        )
+        (tmp_path / "set/data").mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(tmp_path / f"set/data/{split}.zip", "w") as archive:
+            for file in folder.iterdir():
+                archive.write(file, f"{inside and split + '/'}{file.name}")
+    write_files(tmp_path / "set", {"README.md": "# a set", "set.py": "import datasets"})
+    labels, _ = read(tmp_path / "set")
+    assert {sample.split: [a.category for a in sample.annotations] for sample in labels.samples} == {
+        "train": ["cat"],
+        "validation": ["cat"],
+    }
+    assert not labels.dropped
+
+
+def test_archives_beside_images_stay_closed(tmp_path: Path) -> None:
+    """A copy of a set that lies beside it is not read twice."""
+    write_files(tmp_path, {"a.jpg": "", "a.xml": XML.format("a.jpg", "cat")})
+    with zipfile.ZipFile(tmp_path / "backup.zip", "w") as archive:
+        archive.write(tmp_path / "a.jpg", "a.jpg")
+    assert len(read(tmp_path)[0].samples) == 1
+
+
+def coco(image: str) -> str:
+    """A COCO file of one image with one label."""
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [4, 5, 16, 25], "area": 400, "iscrowd": 0}
+    images = [{"id": 1, "file_name": image, "width": 64, "height": 48}]
+    return json.dumps({"images": images, "annotations": [box], "categories": [{"id": 1, "name": "cat"}]})

@@ -10,7 +10,7 @@ import pytest
 from builders import write_files
 
 from amp_datasets.errors import SourceError
-from amp_datasets.storage.folder import Folder, open_folder
+from amp_datasets.storage.folder import Folder, open_folder, with_archives
 
 
 def archive(path: Path, members: dict[str, bytes]) -> Path:
@@ -141,3 +141,17 @@ def test_links_in_a_circle_are_no_files(tmp_path: Path) -> None:
     assert open_folder(tmp_path / "set").files == ("a.txt",)
     with pytest.raises(SourceError, match="missing"):
         open_folder(tmp_path / "loop")
+
+
+def test_archives_are_folders_of_their_names(tmp_path: Path) -> None:
+    """Read in place, but not where the folder is there already; a broken one is an error that names it."""
+    write_files(tmp_path, {"data/test/x.txt": "unpacked"})
+    for name in ("train", "test"):
+        archive(tmp_path / f"data/{name}.zip", {f"sub/{name}.txt": name.encode(), "../out.txt": b"climbs"})
+    folder = with_archives(open_folder(tmp_path))
+    assert folder.files == ("data/test.zip", "data/test/x.txt", "data/train.zip", "data/train/sub/train.txt")
+    assert folder.read("data/train/sub/train.txt") == b"train"
+    assert "data/train/sub/train.txt" in folder
+    (tmp_path / "data/other.zip").write_bytes(b"no archive")
+    with pytest.raises(SourceError, match="neither a folder nor a zip archive"):
+        with_archives(open_folder(tmp_path))

@@ -149,7 +149,7 @@ def _holds(path: Path, digest: str) -> bool:
 
 
 def _source(folder: Folder, name: str) -> Any:
-    if folder.is_zip:
+    if folder.image(name).member is not None:
         return pa.BufferReader(folder.read(name, MAX_LABEL_BYTES))
     return pa.memory_map(str(folder.root / name))
 

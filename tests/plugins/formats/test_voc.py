@@ -243,3 +243,5 @@ def test_objects_to_be_ignored_are_none(tmp_path: Path) -> None:
     assert [a.category for a in by_name(labels)["a.jpg"].annotations] == ["cat"]
     assert rules(labels) == {"shape of no class left out"}
     assert by_name(read_set(VOC, one(tmp_path / "b", document(thing("__ignore__")))))["a.jpg"].labelled
+    write_files(tmp_path / "a", {"class_names.txt": "__ignore__\n_background_\ncat\ndog\n"})
+    assert [c.name for c in read_set(VOC, tmp_path / "a").categories] == ["cat", "dog"]
