@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from amp_plugins.filters.canny import Canny as Canny
     from amp_plugins.filters.color_matrix import ColorMatrix as ColorMatrix
     from amp_plugins.filters.contrast import Contrast as Contrast
+    from amp_plugins.filters.copy_paste import CopyPaste as CopyPaste
     from amp_plugins.filters.crop import Crop as Crop
     from amp_plugins.filters.cutout import Cutout as Cutout
     from amp_plugins.filters.elastic import Elastic as Elastic
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from amp_plugins.filters.hue import Hue as Hue
     from amp_plugins.filters.isolate_objects import IsolateObjects as IsolateObjects
     from amp_plugins.filters.jpeg import Jpeg as Jpeg
+    from amp_plugins.filters.mosaic import Mosaic as Mosaic
     from amp_plugins.filters.motion_blur import MotionBlur as MotionBlur
     from amp_plugins.filters.noise import Noise as Noise
     from amp_plugins.filters.perspective import Perspective as Perspective
@@ -125,6 +127,7 @@ _FILTERS: tuple[str, ...] = (
     "Canny",
     "ColorMatrix",
     "Contrast",
+    "CopyPaste",
     "Crop",
     "Cutout",
     "Elastic",
@@ -135,6 +138,7 @@ _FILTERS: tuple[str, ...] = (
     "Hue",
     "IsolateObjects",
     "Jpeg",
+    "Mosaic",
     "MotionBlur",
     "Noise",
     "Perspective",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from amp_datasets import __version__
-from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter
+from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, JoiningFilter
 from amp_datasets.filtering.settings import settings_schema
 from amp_datasets.ledger.keys import library_versions, machine
 from amp_datasets.plugin.registry import Registry
@@ -99,6 +99,8 @@ def kind_of(plugin: type[Filter]) -> str:
     """What a filter does to labels."""
     if issubclass(plugin, GeometricFilter):
         return "geometry"
+    if issubclass(plugin, JoiningFilter):
+        return "joins"
     return "hides" if issubclass(plugin, HidingFilter) else "pixels"
 
 

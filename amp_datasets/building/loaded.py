@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from amp_datasets.errors import BuildError, ImageError
+from amp_datasets.errors import BuildError, CannotApply, ImageError
 from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, ValueRange, encoding_for, read_header
 from amp_datasets.images.kinds import changes
+from amp_datasets.model import ImageFile
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.storage.folder import read_image_file
 from amp_datasets.variants.breaking import why_not
 from amp_datasets.variants.layers import load_original
 from amp_datasets.variants.maker import VariantMaker
-from amp_datasets.variants.recipe import Recipe
+from amp_datasets.variants.recipe import Recipe, VariantSpec, canonical
 from amp_datasets.variants.steps import Original
 
 if TYPE_CHECKING:
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 Decoded = tuple[bytes, Header, Original]
 
 _FULL_RANGE = (0.0, 65535.0)
+_KEPT = 8
+"""So many other images stay decoded in a worker."""
 
 
 class LastDecoded:
@@ -40,6 +48,38 @@ class LastDecoded:
         self._kept = (_name(task), decoded) if task.piece else None
 
 
+class OtherImages:
+    """The images that variants of other sources take parts of; those used last stay decoded."""
+
+    def __init__(self, recipe: Recipe, variants: VariantMaker) -> None:
+        self.variants = variants
+        self._recipe = recipe
+        self._kept: dict[str, Original] = {}
+
+    def of(self, task: Task, spec: VariantSpec, copy: int, step: int) -> list[Original]:
+        """Those of a copy's step. Raises CannotApply if one of them cannot be decoded."""
+        return [self._other(canonical(other)) for other in task.beside[spec.name][copy][step]]
+
+    def _other(self, text: str) -> Original:
+        if text not in self._kept:
+            while len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[text] = self._decoded(json.loads(text))
+        return self._kept[text]
+
+    def _decoded(self, raw: dict[str, Any]) -> Original:
+        recipe = self._recipe
+        data = None if raw["data"] is None else base64.b64decode(raw["data"])
+        file = ImageFile(Path(raw["path"]), raw["member"], data)
+        values: ValueRange | None = tuple(json.loads(raw["values"])) if raw["values"] else None
+        limits = Limits(recipe.max_bytes, recipe.max_pixels)
+        try:
+            original = _decoded(raw["source_sha256"], raw["source_labels"], (), file, recipe, limits, values)[2]
+        except ImageError as error:
+            raise CannotApply("another image cannot be decoded", fix=error.what) from error
+        return self.variants.preprocessing.apply(original, raw["piece"]) if recipe.preprocess else original
+
+
 class Loaded:
     """A source's bytes, header, pixels and labels; or, as ledger columns, why they cannot be used."""
 
@@ -49,12 +89,14 @@ class Loaded:
     labels: str
     changed: bool = False
 
-    def __init__(self, task: Task, recipe: Recipe, variants: VariantMaker, last: LastDecoded) -> None:
+    def __init__(self, task: Task, recipe: Recipe, others: OtherImages, last: LastDecoded) -> None:
         self.problem: dict[str, str] | None = None
         limits = Limits(recipe.max_bytes, recipe.max_pixels)
         values: ValueRange | None = tuple(json.loads(task.values)) if task.values else None
         try:
-            self.data, self.header, self.original = last.of(task) or _decoded(task, recipe, limits, values)
+            self.data, self.header, self.original = last.of(task) or _decoded(
+                task.sha256, task.labels, task.one_sided, task.file, recipe, limits, values
+            )
         except ImageError as error:
             self.problem = {"reason": "image cannot be decoded", "detail": error.what}
             return
@@ -62,7 +104,9 @@ class Loaded:
         self.encoding = encoding_for(self.header, recipe.encode, values)
         self.labels = task.labels
         if recipe.preprocess:
-            self._preprocess(task, variants)
+            self._preprocess(task, others.variants)
+        if task.beside and self.problem is None:
+            self.original = replace(self.original, beside=partial(others.of, task))
 
     def _preprocess(self, task: Task, variants: VariantMaker) -> None:
         """Go on from a piece of it, and from what it shows."""
@@ -82,21 +126,29 @@ def _name(task: Task) -> tuple[str, str, str]:
     return task.sha256, task.labels, task.values
 
 
-def _decoded(task: Task, recipe: Recipe, limits: Limits, values: ValueRange | None) -> Decoded:
+def _decoded(
+    sha256: str,
+    labels: str,
+    one_sided: Sequence[str],
+    file: ImageFile,
+    recipe: Recipe,
+    limits: Limits,
+    values: ValueRange | None,
+) -> Decoded:
     """Raises ImageError, and BuildError if the file is not the one that was planned with."""
-    data = read_image_file(task.file, limits.max_bytes)
-    if hashlib.sha256(data).hexdigest() != task.sha256:
-        raise BuildError("the image changed during the build", where=task.file, fix="run the build again")
-    header = read_header(data, limits, task.file)
+    data = read_image_file(file, limits.max_bytes)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise BuildError("the image changed during the build", where=file, fix="run the build again")
+    header = read_header(data, limits, file)
     original = load_original(
         data,
         header,
         encoding_for(header, recipe.encode, values),
-        sha256=task.sha256,
-        labels=task.labels,
-        one_sided=task.one_sided,
+        sha256=sha256,
+        labels=labels,
+        one_sided=one_sided,
         values=values,
-        where=task.file,
+        where=file,
     )
     return data, header, original
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.building.chosen import keeps_original, kinds_of, selected
+from amp_datasets.building.choosing.images import keeps_original, kinds_of, selected
+from amp_datasets.building.choosing.partners import Partners, as_json, key_of
 from amp_datasets.building.inputs import GivenManifest, GivenSource, open_manifest, take_in
 from amp_datasets.building.report import BuildReport, is_label
 from amp_datasets.building.worker import Task
@@ -105,23 +106,30 @@ def prepare_manifest(
 def tasks(prepared: Prepared, ready: Mapping[str, list[dict[str, Any]]]) -> list[Task]:
     """One task for every source image, with the rows that need not be made again."""
     keys = VariantKeys(prepared.recipe, prepared.registry)
-    return [_task(item, prepared, keys, ready) for item in prepared.joined.items]
+    partners = Partners(prepared.joined.items, prepared.manifest, prepared.recipe, prepared.registry)
+    return [_task(item, prepared, keys, partners, ready) for item in prepared.joined.items]
 
 
-def _task(item: Item, prepared: Prepared, keys: VariantKeys, ready: Mapping[str, list[dict[str, Any]]]) -> Task:
+def _task(
+    item: Item, prepared: Prepared, keys: VariantKeys, partners: Partners, ready: Mapping[str, list[dict[str, Any]]]
+) -> Task:
     sample, manifest = item.sample, prepared.manifest
     labels = dump_annotations(sample.annotations, sample.labels)
     values = "" if item.values is None else json.dumps(item.values)
     wanted: dict[str, str] = {}
+    beside: dict[str, Any] = {}
     piece = [f"piece {item.piece}"] if item.piece else []
     if keeps_original(item, manifest):
         wanted[ORIGINAL] = keys.original_key(item.sha256, labels, values, piece)
     for spec in kinds_of(item, manifest, prepared.recipe):
-        wanted[spec.name] = keys.key(item.sha256, labels, spec, item.one_sided, values, piece)
+        groups = partners.of(item, spec)
+        if groups:
+            beside[spec.name] = as_json(groups)
+        wanted[spec.name] = keys.key(item.sha256, labels, spec, item.one_sided, values, [*piece, *key_of(groups)])
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
     known = (item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided, values, item.piece)
-    return Task(sample.source_id, sample.image, *known)
+    return Task(sample.source_id, sample.image, *known, beside)
 
 
 def new_report(prepared: Prepared, out: Path) -> BuildReport:

@@ -10,7 +10,7 @@ from pathlib import Path
 from posixpath import splitext
 from typing import Any
 
-from amp_datasets.building.loaded import LastDecoded, Loaded, why_anew
+from amp_datasets.building.loaded import LastDecoded, Loaded, OtherImages, why_anew
 from amp_datasets.images.codec import encode
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
@@ -43,6 +43,14 @@ class Task:
     one_sided: tuple[str, ...] = ()
     values: str = ""
     piece: str = ""
+    beside: dict[str, list[list[list[dict[str, Any]]]]] = field(default_factory=dict)
+    """By kind of variant, copy and joining step: the other images, each as the ledger names it and where it is."""
+
+    def partners(self, spec: str, copy: int) -> str:
+        """The other images of a copy, as the ledger holds them."""
+        steps = self.beside[spec][copy] if spec in self.beside else []
+        plain = [[{k: v for k, v in o.items() if k not in {"path", "member", "data"}} for o in step] for step in steps]
+        return canonical(plain) if plain else ""
 
     @property
     def suffix(self) -> str:
@@ -83,12 +91,13 @@ class Maker:
         self.variants = VariantMaker(recipe)
         self.specs = {spec.name: spec for spec in recipe.variants}
         self._decoded = LastDecoded()
+        self._others = OtherImages(recipe, self.variants)
 
     def rows(self, task: Task) -> Iterator[dict[str, Any]]:
         """The ledger rows of a source, in the manifest's order; its files are written on the way."""
         base = self._base(task)
         ready = {name: rows for name, rows in task.ready.items() if all(map(_is_intact, rows))}
-        source = Loaded(task, self.recipe, self.variants, self._decoded) if len(ready) < len(task.keys) else None
+        source = Loaded(task, self.recipe, self._others, self._decoded) if len(ready) < len(task.keys) else None
         if source is not None and source.problem is not None:
             yield {**base, "status": DROPPED, **source.problem}  # the source as a whole, not each of its variants
             return
@@ -119,6 +128,7 @@ class Maker:
         written_as = source.encoding.dump()
         for planned, data in self._rendered(source, spec, task):
             row = {**base, "spec": spec.name, "copy": planned.copy, "variant": task.named(spec.label(planned.copy))}
+            row["partners"] = task.partners(spec.name, planned.copy)
             if isinstance(planned, Refused):
                 yield _refused(row, planned)
                 continue

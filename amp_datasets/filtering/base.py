@@ -6,9 +6,8 @@ JSON values: the *draw*. Everything else is a pure function of image and draw, s
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import albumentations as A  # noqa: N812 - the library's own convention
 import cv2
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amp_datasets.errors import CannotApply
-from amp_datasets.filtering.class_hints import Meaning
-from amp_datasets.filtering.settings import check_arguments
+from amp_datasets.filtering.joining import Placement, Scene
+from amp_datasets.filtering.named import NamedFilter, StrictArguments
 from amp_datasets.filtering.types import (
     BorderSetting,
     Colour,
@@ -56,6 +55,7 @@ __all__ = [
     "FillSetting",
     "GeometricFilter",
     "HidingFilter",
+    "JoiningFilter",
     "Mode",
     "Percent",
     "PixelFilter",
@@ -83,49 +83,7 @@ __all__ = [
 ]
 
 
-class _Strict(type(A.BasicTransform)):  # type: ignore[misc] # the metaclass of Albumentations, which is untyped
-    """Makes a wrong argument of a filter an error; Albumentations warns of it and goes on without."""
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The constructor's own, for `help` and editors: they would show that of `__call__` below."""
-        whole = inspect.signature(type.__getattribute__(cls, "__init__"))
-        return whole.replace(parameters=list(whole.parameters.values())[1:])
-
-    if not TYPE_CHECKING:  # editors and mypy are to see each filter's own arguments
-
-        def __call__(cls, *args: Any, **settings: Any) -> Any:
-            """A filter with checked settings. Raises AmpError."""
-            wrong = check_arguments(cls, args, settings)
-            if wrong is not None:
-                raise wrong
-            return super().__call__(*args, **settings)
-
-
-class _Named:
-    """What the manifest needs to know of a filter."""
-
-    name: ClassVar[str]
-    examples: ClassVar[tuple[dict[str, Any], ...]]
-    """Settings that the contract tests run; the first is the one in the documentation's image."""
-    severity: ClassVar[int] = 1
-    """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
-    any_depth: ClassVar[bool] = False
-    """Whether it also works on images of 16 bits: what moves or hides pixels does, what computes values does not."""
-    spoils: ClassVar[frozenset[Meaning]] = frozenset()
-    """What a class may mean that this filter makes wrong; a build warns of classes whose names say so."""
-
-    @classmethod
-    def get_class_fullname(cls) -> str:
-        """The name in `A.to_dict`, which survives moving the module."""
-        return f"amp_datasets.{cls.__name__}"
-
-    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:  # noqa: ARG002
-        """Nothing more to draw; Albumentations' own default repeats the image's shape, which nobody chose."""
-        return {}
-
-
-class PixelFilter(_Named, A.ImageOnlyTransform, metaclass=_Strict):  # type: ignore[misc]
+class PixelFilter(NamedFilter, A.ImageOnlyTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Changes values, never places: labels are not even looked at. Implement `get_params` and `apply`."""
 
 
@@ -141,7 +99,7 @@ class TableFilter(PixelFilter):
         return look_up(img, self.table(**params))
 
 
-class GeometricFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
+class GeometricFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
 
     any_depth: ClassVar[bool] = True
@@ -211,7 +169,7 @@ class SplittingFilter(GeometricFilter):
         return Warp((Affine(np.array([(1.0, 0, -x0), (0, 1, -y0), (0, 0, 1)])),), size, (x1 - x0, y1 - y0))
 
 
-class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[misc]
+class HidingFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Paints over parts of the image. Implement `get_params*` and `holes`; labels keep what stays visible."""
 
     any_depth: ClassVar[bool] = True
@@ -260,13 +218,44 @@ class HidingFilter(_Named, A.DualTransform, metaclass=_Strict):  # type: ignore[
         return keypoints
 
 
-Filter = PixelFilter | GeometricFilter | HidingFilter
+class JoiningFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  # type: ignore[misc]
+    """Makes one image of several. Implement `partners`, `draw_for` and `place`.
+
+    It works in a manifest alone: a plain Compose has no other images of the split to give.
+    """
+
+    _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
+
+    @property
+    def partners(self) -> int:
+        """How many other images it takes."""
+        raise NotImplementedError
+
+    @property
+    def wants_outlines(self) -> bool:
+        """Whether only images help that show an object with a whole outline."""
+        return False
+
+    def draw_for(self, scenes: Sequence[Scene]) -> Draw:
+        """Every choice, as JSON, for the source and the others. Raises CannotApply if there is nothing to choose."""
+        raise NotImplementedError
+
+    def place(self, sizes: Sequence[Size], *args: Any, **draw: Any) -> tuple[Size, list[Placement]]:
+        """The size of the new image, and where everything goes. A pure function."""
+        raise NotImplementedError
+
+    def apply(self, img: Image, **params: Any) -> Image:  # noqa: ARG002
+        """There is nothing to join. Raises CannotApply."""
+        raise CannotApply(f"`{self.name}` needs other images", fix="use it in a manifest, with `amp build`")
+
+
+Filter = PixelFilter | GeometricFilter | HidingFilter | JoiningFilter
 
 
 def looks_at_data(transform: A.BasicTransform | type[A.BasicTransform]) -> bool:
     """Whether a transform's choices depend on the image or its boxes; most of ours do not."""
     plugin: Any = transform if isinstance(transform, type) else type(transform)
-    return bool(plugin.get_params_dependent_on_data is not _Named.get_params_dependent_on_data)
+    return bool(plugin.get_params_dependent_on_data is not NamedFilter.get_params_dependent_on_data)
 
 
 def draw(transform: A.BasicTransform, image: Image, boxes: FloatArray) -> Draw:

@@ -33,7 +33,12 @@ MAX_ATTEMPTS = 1000
 MAX_VARIANTS = 10_000
 _MAX_BATCH_BYTES = 256 * 2**20
 
-_LONG = {"labels": MAX_LABELS_CHARS, "source_labels": MAX_LABELS_CHARS, "steps": MAX_STEPS_CHARS}
+_LONG = {
+    "labels": MAX_LABELS_CHARS,
+    "source_labels": MAX_LABELS_CHARS,
+    "partners": MAX_LABELS_CHARS,
+    "steps": MAX_STEPS_CHARS,
+}
 _AGAIN = "build it again; if it came from elsewhere, do not use it"
 _SHA256 = r"^([0-9a-f]{64})?$"
 _TOP = {"copy": MAX_COPIES, "attempt": MAX_ATTEMPTS, "width": MAX_SIDE_PX, "height": MAX_SIDE_PX}

@@ -137,7 +137,7 @@ class Replayer:
     def make(self, row: Mapping[str, Any]) -> Made:
         """The image and labels of a ledger's line. Raises SourceError if the source is gone or another."""
         try:
-            image, labels = self._remaker.remake(row, lambda: self._source(row))
+            image, labels = self._remaker.remake(row, self._source)
             load_annotations(labels)  # of a copied original they are the ledger's own text
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"

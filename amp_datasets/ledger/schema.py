@@ -29,6 +29,7 @@ LEDGER_FEATURES = Features(
         "group": _TEXT,  # sources of one group are in one split
         "split": _TEXT,
         "piece": _TEXT,  # which part of its source, where preprocessing makes several of one
+        "partners": _TEXT,  # JSON: for each step that joins images, the others: source, digest, labels, piece
         "spec": _TEXT,  # the manifest's name for this kind of variant
         "copy": _COUNT,
         "variant": _TEXT,  # spec and copy as one name

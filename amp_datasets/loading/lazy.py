@@ -88,7 +88,7 @@ class LazySet:
             raise FileNotFoundError(f"{self.root}: no image {split}/{name}")
         row, remaker = self._rows[index], self.remaker
         try:
-            data = remaker.remake(row, lambda: read_image_file(self._source(row), remaker.limits.max_bytes)).data
+            data = remaker.remake(row, self._bytes).data
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             if isinstance(error, AmpError):
                 raise
@@ -101,6 +101,17 @@ class LazySet:
                 fix="install the versions that the set's card names, or take what comes: `amp.load(..., check=False)`",
             )
         return data
+
+    def _bytes(self, row: Mapping[str, Any]) -> bytes:
+        """The source of a row, or of another image that a row names."""
+        if "source_file" not in row:
+            row = {**row, "source_file": self._places.get(row["source_id"], "")}
+        return read_image_file(self._source(row), self.remaker.limits.max_bytes)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, str]:
+        """Where each source is, by its id."""
+        return dict(zip(self._rows["source_id"], self._rows["source_file"], strict=True))
 
     def _differences(self) -> str:
         """What is not as it was when the set was made, in words."""

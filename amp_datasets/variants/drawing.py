@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, draw, looks_at_data
+from amp_datasets.filtering.base import (
+    Filter,
+    GeometricFilter,
+    HidingFilter,
+    JoiningFilter,
+    PixelFilter,
+    draw,
+    looks_at_data,
+)
 from amp_datasets.geometry.warp import Warp, identity
 from amp_datasets.model import FloatArray
+from amp_datasets.variants.composing.join import join
 from amp_datasets.variants.composing.within import apply_within
 from amp_datasets.variants.labels import NO_HOLES, Holes, LabelPolicy, visible_boxes
 from amp_datasets.variants.recipe import Step
@@ -48,10 +58,13 @@ class Drawn:
         """A step that chance leaves out."""
         self.records = (*self.records, record_of(step, None))
 
-    def add(self, step: Step, transform: Filter) -> None:
-        """Draw a step. Raises CannotApply if there is nothing to draw."""
+    def add(self, step: Step, transform: Filter, others: Sequence[Original] = ()) -> None:
+        """Draw a step, one that joins images with `others`. Raises CannotApply if there is nothing to draw."""
         if step.within:
             self._add_within(step, transform)
+            return
+        if isinstance(transform, JoiningFilter):
+            self._add_joined(step, transform, others)
             return
         values = isinstance(transform, PixelFilter)
         image = self.base.image if values else np.broadcast_to(np.uint8(0), (self.warp.size[1], self.warp.size[0], 3))
@@ -80,10 +93,16 @@ class Drawn:
         self._mirrors = self._mirrors or inside.mirrors
         self.records = (*self.records, {**record_of(step, {}), "draw": inside.record()})
 
+    def _add_joined(self, step: Step, transform: JoiningFilter, others: Sequence[Original]) -> None:
+        joined = join(self.base, others, transform, self._policy)
+        self.base = joined.original
+        self.dropped.update(joined.judged.dropped)
+        self.records = (*self.records, record_of(step, joined.draw, partners=joined.record()))
+
 
 def stage_of(pair: tuple[Step, Filter]) -> int:
     """When a step's turn is: 0 makes another image, 1 changes values, 2 places, 3 hides."""
     step, transform = pair
-    if step.within:
+    if step.within or isinstance(transform, JoiningFilter):
         return 0
     return 1 if isinstance(transform, PixelFilter) else 2 if isinstance(transform, GeometricFilter) else 3

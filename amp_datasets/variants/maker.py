@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amp_datasets.errors import AmpError, CannotApply
-from amp_datasets.filtering.base import Filter, HidingFilter, PixelFilter
+from amp_datasets.filtering.base import Filter, HidingFilter, JoiningFilter, PixelFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.geometry.warp import Warp, resample_image
 from amp_datasets.model import Category, Image
@@ -210,10 +210,13 @@ class VariantMaker:
         if spec.pick is not None:
             chosen = self._pick(chosen, spec)
         alone = len(spec.steps) == 1
+        joining = [transform for _, transform in self._steps(spec) if isinstance(transform, JoiningFilter)]
         drawn = Drawn(original, self.policy, self._generators.scalars)
         for step, transform in chosen if len(chosen) == 1 else sorted(chosen, key=stage_of):
             if step.p < 1 and not alone and self._generators.scalars.random() >= step.p:
                 drawn.leave_out(step)
+            elif isinstance(transform, JoiningFilter) and original.beside is not None:
+                drawn.add(step, transform, original.beside(spec, copy, joining.index(transform)))
             else:
                 drawn.add(step, transform)
         return drawn

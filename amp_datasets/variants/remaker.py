@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from amp_datasets.errors import BuildError, CannotApply
@@ -16,7 +17,7 @@ from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe
 from amp_datasets.variants.steps import Original
 
-_SOURCES_KEPT = 4
+_SOURCES_KEPT = 6
 
 
 class Remade(NamedTuple):
@@ -40,16 +41,23 @@ class Remaker:
         self.maker = VariantMaker(recipe, registry)
         self._sources: dict[tuple[str, str, str, str], Original] = {}
 
-    def remake(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Remade:
-        """The image and labels of a row; `read` gives the source's bytes, and is not called if they are at hand.
+    def remake(self, row: Mapping[str, Any], read: Callable[[Mapping[str, Any]], bytes]) -> Remade:
+        """The image and labels of a row; `read` gives a source's bytes, and is not called if they are at hand.
+
+        It is given the row, or what the row says of another image that it takes parts of.
 
         Raises BuildError if the row cannot be followed, or if the source is not the one that it was made of.
         """
         if row["spec"] == ORIGINAL and not row["encoding"]:
-            data = _checked(row, read())
+            data = _checked(row, read(row))
             read_header(data, self.limits, row["source_id"])  # whoever opens it next may know more formats than we do
             return Remade(data, row["source_labels"])
         original = self._source(row, read)
+        partners = json.loads(row.get("partners") or "[]")
+        if partners:
+            original = replace(
+                original, beside=lambda _spec, _copy, step: [self._source(other, read) for other in partners[step]]
+            )
         if row["spec"] == ORIGINAL:
             encoding = _encoding(row)
             labels = row["source_labels"]
@@ -67,11 +75,11 @@ class Remaker:
             raise BuildError(f"{row['variant']} cannot be made again: {error.what}", where=row["source_id"]) from error
         return Remade(image, dump_annotations(planned.judged.annotations, planned.judged.labels))
 
-    def _source(self, row: Mapping[str, Any], read: Callable[[], bytes]) -> Original:
+    def _source(self, row: Mapping[str, Any], read: Callable[[Mapping[str, Any]], bytes]) -> Original:
         piece = row["piece"]
         key = (row["source_sha256"], row["source_labels"], row["values"], piece)
         if key not in self._sources:
-            data, where = _checked(row, read()), row["source_id"]
+            data, where = _checked(row, read(row)), row["source_id"]
             header, values = read_header(data, self.limits, where), _values(row)
             encoding = encoding_for(header, self.recipe.encode, values)
             sha256, labels = row["source_sha256"], row["source_labels"]

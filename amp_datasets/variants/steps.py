@@ -18,7 +18,7 @@ from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.base import Draw, Filter, HidingFilter, PixelFilter, TableFilter, look_up
 from amp_datasets.geometry.warp import Warp
 from amp_datasets.model import Annotation, FloatArray, Image, Size
-from amp_datasets.variants.recipe import Step
+from amp_datasets.variants.recipe import Step, VariantSpec
 from amp_datasets.variants.visibility import Holes, Known
 
 _THUMBNAIL_SIDE = 96
@@ -26,6 +26,10 @@ _BLOCK = 12
 _GRID = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 9)), axis=-1).reshape(-1, 2)
 _MIN_SHIFT_PX = 0.5
 """Two variants whose points lie closer than this on average have the same geometry."""
+
+
+Beside = Callable[[VariantSpec, int, int], "Sequence[Original]"]
+"""For a copy of a kind of variant, and the number of a step that joins images among those that do: other sources."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,8 @@ class Original:
     """What preprocessing did, step by step, for the ledger."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """How many labels preprocessing took away, by reason."""
+    beside: Beside | None = None
+    """The other images that each copy of a kind of variant may take parts of."""
     deep: NDArray[np.uint16] | None = None
     alpha: NDArray[np.uint8] | None = None
 

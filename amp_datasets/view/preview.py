@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.building.choosing.partners import Partners
 from amp_datasets.building.inputs import is_set
 from amp_datasets.building.plan import Prepared, prepare
 from amp_datasets.building.workspace import is_build
@@ -21,7 +22,7 @@ from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.joining import Item
 from amp_datasets.sources.open import read_source
 from amp_datasets.variants.maker import Planned, VariantMaker, render
-from amp_datasets.variants.recipe import ORIGINAL
+from amp_datasets.variants.recipe import ORIGINAL, VariantSpec
 from amp_datasets.variants.steps import Original
 from amp_datasets.view.gallery import TILE, Gallery, Tile
 
@@ -128,24 +129,25 @@ def _variant_tiles(prepared: Prepared, chosen: Choice, progress: Progress) -> It
         raise BuildError("no source image gets variants", fix="look at `augment` and `splits` in the manifest")
     _check_filters(prepared, chosen.filters)
     maker = VariantMaker(prepared.recipe, prepared.registry)
+    partners = Partners(prepared.joined.items, prepared.manifest, prepared.recipe, prepared.registry)
     taken = chosen.take(wanted)
     for number, item in enumerate(taken):
         progress("making variants", number, len(taken))
-        yield from item_tiles(item, maker, chosen.filters)
+        yield from item_tiles(item, maker, chosen.filters, partners)
 
 
-def item_tiles(item: Item, maker: VariantMaker, filters: Sequence[str] = ()) -> Iterator[Tile]:
-    """A source and its variants, those of some filters or all."""
-    limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
-    data = read_bytes(item.sample.image, limits)
-    image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
-    labels = (item.sample.annotations, item.sample.labels)
-    original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
-    title = item.stem
-    if maker.recipe.preprocess:
-        original = maker.preprocessing.apply(original, item.piece)
-        title = f"{title} {item.piece}".strip()
-    image = original.image
+def item_tiles(
+    item: Item, maker: VariantMaker, filters: Sequence[str] = (), partners: Partners | None = None
+) -> Iterator[Tile]:
+    """A source and its variants, those of some filters or all; `partners` chooses others that they take parts of."""
+    original = _original(item, maker)
+
+    def beside(spec: VariantSpec, copy: int, step: int) -> list[Original]:
+        groups = [] if partners is None else partners.of(item, spec)
+        return [_original(other, maker) for other in groups[copy][step]] if groups else []
+
+    original, image = replace(original, beside=beside), original.image
+    title = f"{item.stem} {item.piece}".strip()
     yield Tile(_titled(title, original.labels), image, original.annotations)
     shown = {annotation.category for annotation in original.annotations}
     for spec in (spec for spec in maker.recipe.variants if spec.concerns(shown.union(original.labels))):
@@ -158,6 +160,16 @@ def item_tiles(item: Item, maker: VariantMaker, filters: Sequence[str] = ()) -> 
                 yield Tile(_titled(title, judged.labels), pixels, tuple(judged.annotations))
             else:
                 yield Tile(title, note=f"not made: {planned.reason} {planned.detail}".strip())
+
+
+def _original(item: Item, maker: VariantMaker) -> Original:
+    """An image as variants are made from it."""
+    limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
+    data = read_bytes(item.sample.image, limits)
+    image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
+    labels = (item.sample.annotations, item.sample.labels)
+    original = Original(image, hashlib.sha256(data).hexdigest(), *labels, frozenset(item.one_sided))
+    return maker.preprocessing.apply(original, item.piece) if maker.recipe.preprocess else original
 
 
 def _check_filters(prepared: Prepared, filters: Sequence[str]) -> None:

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from amp_datasets.errors import ArgumentError, CannotApply
-from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, PixelFilter, SplittingFilter, draw
+from amp_datasets.filtering.base import (
+    Filter,
+    GeometricFilter,
+    HidingFilter,
+    JoiningFilter,
+    PixelFilter,
+    SplittingFilter,
+    draw,
+)
+from amp_datasets.filtering.joining import Scene
 from amp_datasets.filtering.settings import complete_settings, create, settings_schema
 from amp_datasets.plugin.discovery import load_registry
 
@@ -25,6 +34,13 @@ CASES = [
     pytest.param(plugin, example, id=f"{name}-{index}")
     for name, plugin in sorted(REGISTRY.filters.items())
     for index, example in enumerate(plugin.examples)
+    if not issubclass(plugin, JoiningFilter)
+]
+JOINING = [
+    pytest.param(plugin, example, id=f"{name}-{index}")
+    for name, plugin in sorted(REGISTRY.filters.items())
+    for index, example in enumerate(plugin.examples)
+    if issubclass(plugin, JoiningFilter)
 ]
 GEOMETRIC = [case for case in CASES if issubclass(case.values[0], GeometricFilter)]
 SIZES = [(1, 1), (1, 7), (7, 1), (10, 3), (2, 200)]
@@ -281,5 +297,34 @@ def test_filter_is_documented_and_named_after_its_file(plugin: type[Filter]) -> 
     assert plugin.examples
     assert plugin.severity in (1, 2, 3)
     assert Path(str(sys.modules[plugin.__module__].__file__)).stem == plugin.name
-    assert issubclass(plugin, PixelFilter | GeometricFilter | HidingFilter)
+    assert issubclass(plugin, PixelFilter | GeometricFilter | HidingFilter | JoiningFilter)
     assert A.to_dict(plugin())["transform"]["__class_fullname__"] == f"amp_datasets.{plugin.__name__}"
+
+
+@pytest.mark.parametrize(("plugin", "example"), JOINING)
+def test_joining_filters_draw_json_and_place_by_it(plugin: type[JoiningFilter], example: dict[str, Any]) -> None:
+    """The same generators give the same draw, a recorded draw the same placements, and settings survive as JSON."""
+    sizes = [(120, 90), (60, 200), (300, 100), (90, 90)]
+    scenes = [Scene(size, BOXES / 4 + 1, np.array([True, True])) for size in sizes[: plugin(**example).partners + 1]]
+    first, second = make(plugin, example), make(plugin, example)
+    choice = first.draw_for(scenes)
+    assert choice == second.draw_for(scenes)
+    loaded = json.loads(json.dumps(choice))
+    size, placements = first.place([scene.size for scene in scenes], **loaded)
+    again, others = make(plugin, example, seed=99).place([scene.size for scene in scenes], **choice)
+    assert size == again == sizes[0]
+    assert {placement.image for placement in placements} == set(range(len(scenes)))
+    for one, other in zip(placements, others, strict=True):
+        np.testing.assert_array_equal(one.warp(BOXES[:, :2].copy()), other.warp(BOXES[:, :2].copy()))
+        assert one.warp.size == size
+        assert one.window == other.window
+    saved = json.loads(json.dumps(A.to_dict(first)))
+    assert json.loads(json.dumps(A.to_dict(A.from_dict(saved)))) == saved
+
+
+@pytest.mark.parametrize(("plugin", "example"), JOINING)
+def test_joining_filters_refuse_a_plain_compose(plugin: type[JoiningFilter], example: dict[str, Any]) -> None:
+    """There are no other images, and the message says where there are."""
+    with pytest.raises(CannotApply, match="needs other images") as caught:
+        compose(make(plugin, example))(image=make_image(), bboxes=BOXES, ids=[1, 2])
+    assert caught.value.fix

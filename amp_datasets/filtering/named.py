@@ -1,0 +1,55 @@
+"""What the manifest needs to know of every filter, and how all of them refuse wrong arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import albumentations as A  # noqa: N812 - the library's own convention
+
+from amp_datasets.filtering.class_hints import Meaning
+from amp_datasets.filtering.settings import check_arguments
+from amp_datasets.filtering.types import Draw
+
+
+class StrictArguments(type(A.BasicTransform)):  # type: ignore[misc] # the metaclass of Albumentations, which is untyped
+    """Makes a wrong argument of a filter an error; Albumentations warns of it and goes on without."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's own, for `help` and editors: they would show that of `__call__` below."""
+        whole = inspect.signature(type.__getattribute__(cls, "__init__"))
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    if not TYPE_CHECKING:  # editors and mypy are to see each filter's own arguments
+
+        def __call__(cls, *args: Any, **settings: Any) -> Any:
+            """A filter with checked settings. Raises AmpError."""
+            wrong = check_arguments(cls, args, settings)
+            if wrong is not None:
+                raise wrong
+            return super().__call__(*args, **settings)
+
+
+class NamedFilter:
+    """What the manifest needs to know of a filter."""
+
+    name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]]
+    """Settings that the contract tests run; the first is the one in the documentation's image."""
+    severity: ClassVar[int] = 1
+    """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
+    any_depth: ClassVar[bool] = False
+    """Whether it also works on images of 16 bits: what moves or hides pixels does, what computes values does not."""
+    spoils: ClassVar[frozenset[Meaning]] = frozenset()
+    """What a class may mean that this filter makes wrong; a build warns of classes whose names say so."""
+
+    @classmethod
+    def get_class_fullname(cls) -> str:
+        """The name in `A.to_dict`, which survives moving the module."""
+        return f"amp_datasets.{cls.__name__}"
+
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:  # noqa: ARG002
+        """Nothing more to draw; Albumentations' own default repeats the image's shape, which nobody chose."""
+        return {}
