@@ -13,7 +13,7 @@ from amp_datasets.filtering.settings import create
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
-from amp_datasets.sources.consolidate import Item
+from amp_datasets.sources.joining import Item
 from amp_datasets.sources.partners import Pool
 from amp_datasets.variants.composing.join import whole_outlines
 from amp_datasets.variants.recipe import Recipe, VariantSpec, digest
