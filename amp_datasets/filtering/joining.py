@@ -1,7 +1,7 @@
 """What filters that join images see of them, and say of where they go.
 
 Pixels and labels follow from the placements, once for all such filters. Which other images a filter gets is not its
-choice: the build draws them, see `sources.partners`.
+choice: the build draws them, see `building.choosing.pool`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import pytest
 from small_builds import ledger, rebuild, small_build, tree, write_manifest, write_set
 
 from amp_datasets.building.api import build
+from amp_datasets.building.choosing.pool import Pool
 from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.load import load
-from amp_datasets.sources.partners import Pool
 
 MORE = """
 filters: {mosaic: {}}

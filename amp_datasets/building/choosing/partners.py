@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from amp_datasets.building.choosing.images import keeps_original, kinds_of
+from amp_datasets.building.choosing.pool import Pool
 from amp_datasets.filtering.base import JoiningFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.joining import Item
-from amp_datasets.sources.partners import Pool
 from amp_datasets.variants.composing.join import whole_outlines
 from amp_datasets.variants.recipe import Recipe, VariantSpec, digest
 
