@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,8 @@ class Annotation:
     """One labelled object.
 
     `xyxy` is always there; a finer outline is `polygons`, a `mask`, or the four `corners` (4, 2) of an oriented
-    box. `keypoints` has shape (k, 3): x, y, visibility (0 not labelled, 1 hidden, 2 visible; COCO).
+    box. `keypoints` has shape (k, 3): x, y, visibility (0 not labelled, 1 hidden, 2 visible; COCO). `shape` is what the
+    object inside a plain box looks like (ellipse, rect), where others of its class and set have shown it.
     """
 
     category: str
@@ -79,6 +80,7 @@ class Annotation:
     iscrowd: bool = False
     id: int | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    shape: Literal["ellipse", "rect"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

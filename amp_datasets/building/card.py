@@ -119,6 +119,8 @@ def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
 |---|{"---|" * len(splits)}
 {rows}
 | **images** | {" | ".join(str(report.splits[s]) for s in splits)} |
+
+{report.certainty().capitalize()}.
 """
 
 

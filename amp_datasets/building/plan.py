@@ -21,6 +21,7 @@ from amp_datasets.images.codec import Limits, encoding_for
 from amp_datasets.images.kinds import DEEP, lost
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.notes import pose_notes, rotation_notes
 from amp_datasets.manifest.resolve import recipe_for, with_splits
 from amp_datasets.model import LabelSet, Repair
 from amp_datasets.plugin.discovery import load_registry
@@ -135,6 +136,8 @@ def _task(
 def new_report(prepared: Prepared, out: Path) -> BuildReport:
     """A report that has what is known before anything is made."""
     joined = prepared.joined
+    said = pose_notes(prepared.recipe)
+    said += rotation_notes(prepared.recipe, prepared.registry, (item.sample for item in joined.items))
     return BuildReport(
         str(out),
         sources=len({item.sample.source_id for item in joined.items}),
@@ -142,7 +145,7 @@ def new_report(prepared: Prepared, out: Path) -> BuildReport:
         unusable_labels=losses(item for item in joined.dropped if is_label(item)),
         repairs=losses(joined.repairs),
         converted=losses(_converted(prepared)),
-        notes=[*joined.notes, *_meaning_warnings(prepared), *_pose_notes(prepared)],
+        notes=[*joined.notes, *_meaning_warnings(prepared), *said],
         formats=dict(prepared.formats),
     )
 
@@ -163,15 +166,6 @@ def _meaning_warnings(prepared: Prepared) -> list[str]:
     used = dict.fromkeys(step.filter for step in prepared.recipe.steps)
     spoils = [(name, prepared.registry.filter(name).spoils) for name in used]
     return warnings((category.name for category in prepared.joined.categories), spoils)
-
-
-def _pose_notes(prepared: Prepared) -> list[str]:
-    """Which classes have keypoints that look the same in a mirror, as far as their names tell."""
-    return [
-        f"no keypoint of {name} has left or right in its name, so mirror images keep their order; "
-        "say `flip_idx` or `flip_pairs` if some change places"
-        for name in prepared.recipe.categories.ordered
-    ]
 
 
 def expect(report: BuildReport, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from amp_datasets.variants.recipe import ORIGINAL
 
 COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
-    "labels_dropped",
+    "labels_estimated", "labels_dropped",
 )  # fmt: skip
 """What of a ledger a report needs."""
 
@@ -25,8 +25,9 @@ COUNTED_COLUMNS = (
 class BuildReport:
     """Numbers of a build. `sources` counts images that went in, `dropped` those that did not come out, with reasons.
 
-    `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away.
-    `converted` counts what of images is not carried over: depth, transparency, colour spaces, profiles, frames.
+    `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away,
+    `estimated_labels` turned boxes of objects whose outline is not known. `converted` counts what of images is not
+    carried over: depth, transparency, colour spaces, profiles, frames.
     """
 
     out: str
@@ -35,6 +36,7 @@ class BuildReport:
     variants: int = 0
     labels: int = 0
     partial_labels: int = 0
+    estimated_labels: int = 0
     reused: int = 0
     seconds: float = 0.0
     splits: dict[str, int] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class BuildReport:
         if self.dropped_labels:
             counted = ", ".join(f"{n} {reason}" for reason, n in self.dropped_labels.items())
             lines.append(f"labels that filters took away: {counted}")
+        lines.append(self.certainty())
         if self.partial_labels:
             lines.append(
                 f"{self.partial_labels} labels are of objects that are cut, in a crowd or by a fixed setting;"
@@ -78,6 +81,16 @@ class BuildReport:
         for name, lost in self.lost_in_exports.items():
             lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
         return lines + [f"note: {note}" for note in self.notes]
+
+    def certainty(self) -> str:
+        """How many labels are exact, as far as those that went in are."""
+        exact = self.labels - self.estimated_labels
+        if not self.estimated_labels:
+            return f"all {exact} labels are exact: moved with their outlines, or not turned"
+        return (
+            f"{exact} labels are exact, {self.estimated_labels} are estimates: turned boxes of objects whose outline"
+            " is not known"
+        )
 
     def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Count a ledger's rows; one without a variant is of a source that turned out to be no image."""
@@ -95,6 +108,7 @@ class BuildReport:
             self.variants += row["spec"] != ORIGINAL
             self.labels += row["labels_out"]
             self.partial_labels += row["labels_partial"]
+            self.estimated_labels += row["labels_estimated"]
             labels.update(json.loads(row["labels_dropped"] or "{}"))
         self.splits = {split: splits[split] for split in SPLITS if splits[split]}
         self.dropped_labels, self.refused_variants = dict(labels), losses(refused)

@@ -220,6 +220,7 @@ def described(planned: Planned, original: Original, source_labels: str) -> dict[
         "labels_sha256": text_sha256(labels),
         "labels_out": len(judged.annotations) + len(judged.labels),
         "labels_partial": judged.partial,
+        "labels_estimated": judged.estimated,
         "labels_dropped": counted(judged.dropped),
     }
 

@@ -50,6 +50,7 @@ LEDGER_FEATURES = Features(
         "labels_in": _COUNT,
         "labels_out": _COUNT,
         "labels_partial": _COUNT,
+        "labels_estimated": _COUNT,  # boxes that follow from an assumed shape
         "labels_dropped": _TEXT,  # JSON: reason -> count
     }
 )

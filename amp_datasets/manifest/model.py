@@ -80,8 +80,13 @@ class Labels(_Model):
     min_visibility: Share = 0.4
     drop_below: Share = 0.1
     min_side_px: Annotated[float, Field(ge=0)] = 2.0
-    outline: OutlineName | dict[str, OutlineName] = Field(
-        default="ellipse", description="shape assumed inside a plain box; by category, with `default` for the others"
+    outline: Literal["auto"] | OutlineName | dict[str, OutlineName] = Field(
+        default="auto",
+        description="shape inside a plain box; by category, with `default` for the others; auto takes the one that "
+        "outlined objects of the class show, else ellipse",
+    )
+    max_box_rotation: Annotated[float, Field(ge=0, le=45)] = Field(
+        default=15.0, description="degrees by which a plain box may be turned if nobody knows the shape inside"
     )
     sides: Literal["auto", "off"] | dict[str, str] = Field(
         default="auto", description="categories that a mirror image exchanges"
@@ -247,12 +252,14 @@ class Manifest(_Model):
 
     def label_settings(self) -> LabelSettings:
         """The part of `labels` that concerns single images."""
-        per_class = self.labels.outline if isinstance(self.labels.outline, dict) else {"default": self.labels.outline}
-        names = ("min_visibility", "drop_below", "min_side_px", "attempts", "min_difference")
+        said = self.labels.outline
+        per_class = said if isinstance(said, dict) else {} if said == "auto" else {"default": said}
+        names = ("min_visibility", "drop_below", "min_side_px", "attempts", "min_difference", "max_box_rotation")
         return LabelSettings(
             **{name: getattr(self.labels, name) for name in names},
             outline=per_class.get("default", "ellipse"),
             outlines={name: shape for name, shape in per_class.items() if name != "default"},
+            assumed="default" not in per_class,
         )
 
     def encode_settings(self) -> EncodeSettings:

@@ -211,6 +211,8 @@ def _plain(annotation: Annotation) -> dict[str, Any]:
         plain["keypoints"] = annotation.keypoints.tolist()
     if annotation.iscrowd:
         plain["iscrowd"] = True
+    if annotation.shape is not None:
+        plain["shape"] = annotation.shape
     if annotation.attributes:
         plain["attributes"] = dict(annotation.attributes)
     return plain
@@ -257,4 +259,5 @@ def _parse(rows: list[dict[str, Any]]) -> Iterator[Annotation]:
             _points(row["keypoints"], 3) if "keypoints" in row else None,
             row.get("iscrowd", False),
             attributes=row.get("attributes", {}),
+            shape=row.get("shape"),
         )

@@ -10,6 +10,7 @@ from itertools import pairwise
 import re2
 
 from amp_datasets.errors import SourceError, UnreadableError
+from amp_datasets.geometry.learnt import with_shapes
 from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
 from amp_datasets.images.codec import Limits, ValueRange
 from amp_datasets.images.decoding import range_of
@@ -73,7 +74,7 @@ def _take_in(
             joining.categories.add(replace(category, name=name), f"{set_name}/{category.name}")
     joining.dropped += [replace(item, id=f"{set_name}/{item.id}") for item in labels.dropped]
     joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
-    samples = list(labels.samples)
+    samples = with_shapes(labels.samples) if manifest.label_settings().assumed else list(labels.samples)
     looked = list(fingerprints([s.image for s in samples], limits, near=False))
     ranges = _ranges(looked)
     for sample, found in zip(samples, looked, strict=True):

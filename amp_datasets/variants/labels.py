@@ -7,7 +7,7 @@ the whole transformed outline. Nothing here draws anything at random.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from amp_datasets.geometry.warp import Warp
 from amp_datasets.model import Annotation, Box, Category, FloatArray
 from amp_datasets.variants.borders import border_problem
 from amp_datasets.variants.mirror import mirrored
-from amp_datasets.variants.visibility import NO_HOLES, Holes, Known, Opening, Seen, View, see
+from amp_datasets.variants.visibility import NO_HOLES, Holes, Known, Opening, Seen, View, is_plain, see, turn_of
 
 __all__ = [
     "NO_HOLES",
@@ -32,6 +32,8 @@ __all__ = [
 
 _TOO_SMALL = "too small"
 _SAME_SHARE = 1e-6
+_TURNED_DEG = 0.01
+TURNED_TOO_FAR = "a box would be turned too far for an object of unknown shape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,18 @@ class LabelPolicy:
     categories: Mapping[str, Category] = field(default_factory=dict)
     ordered: frozenset[str] = frozenset()
     """Categories whose keypoints have names without sides, so that a mirror image keeps their order."""
+    assumed: bool = False
+    max_box_rotation_deg: float = 15.0
+    """By how much a box may be turned, if `outline` is only assumed of what is in it."""
 
-    def outline_of(self, category: str) -> Outline:
-        """The shape assumed inside a plain box of this category."""
-        return self.outlines.get(category, self.outline)
+    def outline_of(self, annotation: Annotation) -> Outline:
+        """The shape inside a plain box: what the manifest says of its class, what others of its class show, or that."""
+        return self.outlines.get(annotation.category) or annotation.shape or self.outline
+
+    def forbids(self, annotation: Annotation, turned_deg: float) -> bool:
+        """Whether a plain box is turned too far for a shape that nobody knows."""
+        known = annotation.shape is not None or annotation.category in self.outlines or annotation.iscrowd
+        return self.assumed and not known and turned_deg > self.max_box_rotation_deg + _SAME_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,8 @@ class Judged:
     labels: tuple[str, ...] = ()
     known: tuple[Known, ...] = ()
     in_between: int = 0
+    estimated: int = 0
+    """Boxes whose object was turned, so that its new box follows from the shape that it is taken to have."""
 
 
 def judge(
@@ -94,7 +106,7 @@ def judge(
     partial = in_between = 0
     for number, annotation in enumerate(annotations):
         before = known[number] if known else None
-        seen = see(annotation, view, policy.outline_of(annotation.category), before)
+        seen = see(annotation, view, policy.outline_of(annotation), before)
         reason = _drop_reason(seen, policy)
         if reason is not None:
             dropped[reason] = dropped.get(reason, 0) + 1
@@ -111,7 +123,15 @@ def judge(
         left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given))
     if opening is None:  # what is laid over another image has no border of its own
         unclear = border_problem(annotations, warp) or unclear
-    return Judged(tuple(kept), dropped, partial, unclear, known=tuple(left), in_between=in_between)
+    judged = Judged(tuple(kept), dropped, partial, unclear, known=tuple(left), in_between=in_between)
+    return judged if known else _with_estimates(judged, annotations, warp, policy)
+
+
+def _with_estimates(judged: Judged, annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy) -> Judged:
+    """How many plain boxes are turned, and whether one is turned too far for a shape that nobody knows."""
+    too_far = any(policy.forbids(a, turn_of(a, warp)) for a in annotations if is_plain(a))
+    estimated = sum(turn_of(a, warp.back) > _TURNED_DEG for a in judged.annotations if is_plain(a))
+    return replace(judged, estimated=estimated, unclear=TURNED_TOO_FAR if too_far else judged.unclear)
 
 
 def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:
@@ -129,7 +149,7 @@ def visible_boxes(
     """The boxes (n, 4) of what a warp leaves in the frame, for filters that look for objects."""
     view = View(warp, NO_HOLES)
     seen = [
-        see(annotation, view, policy.outline_of(annotation.category), known[i] if known else None)
+        see(annotation, view, policy.outline_of(annotation), known[i] if known else None)
         for i, annotation in enumerate(annotations)
     ]
     return np.array([s.annotation.xyxy for s in seen if s.visibility > 0], dtype=np.float64).reshape(-1, 4)

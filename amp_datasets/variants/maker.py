@@ -22,7 +22,7 @@ from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
 from amp_datasets.variants.breaking import why_not
 from amp_datasets.variants.composing.pieces import Preprocessing
 from amp_datasets.variants.drawing import Drawn, Record, stage_of
-from amp_datasets.variants.labels import Holes, Judged, LabelPolicy, judge, knows_its_mirror
+from amp_datasets.variants.labels import TURNED_TOO_FAR, Holes, Judged, LabelPolicy, judge, knows_its_mirror
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec, canonical
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Applied, Original, Signature, change_values, signature_of
@@ -167,8 +167,8 @@ class VariantMaker:
         turned_round = self._mirror_problem(original) if planned.mirrors else None
         if turned_round is not None:
             return turned_round
-        if judged.unclear in _BORDERS:
-            return judged.unclear, "set `fill: crop`, or a colour"
+        if judged.unclear in _FORBIDDEN:
+            return judged.unclear, _FORBIDDEN[judged.unclear]
         levels = self.recipe.labels.min_difference
         if not signature.differs(siblings[0], levels):
             return "the image would not change", f"by less than {levels:g} of 255 on average"
@@ -252,7 +252,13 @@ _PARTIAL = "an object would be cut in a way that is neither visible nor gone"
 _KEEP_OR_DROP = "`labels.min_visibility` keeps more of such labels, `labels.drop_below` drops more of them"
 _CROWD = 20
 """One object of so many may be cut to what is neither visible nor gone: in a crowd, some object always is."""
-_BORDERS = (SEEN_TWICE, SMEARED)
+_FORBIDDEN = {
+    SEEN_TWICE: "set `fill: crop`, or a colour",
+    SMEARED: "set `fill: crop`, or a colour",
+    TURNED_TOO_FAR: "say by `labels.outline` whether it is more of an ellipse or a rect, or raise "
+    "`labels.max_box_rotation`",
+}
+"""What is never shown, and what helps."""
 
 
 def render(image: Image, planned: Planned) -> Image:
@@ -278,4 +284,6 @@ def _policy(recipe: Recipe) -> LabelPolicy:
         frozenset(rules.one_sided),
         {name: Category(name, flip_pairs=pairs) for name, pairs in rules.flip_pairs.items()},
         frozenset(rules.ordered),
+        labels.assumed,
+        labels.max_box_rotation,
     )

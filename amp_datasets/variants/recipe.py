@@ -66,6 +66,9 @@ class LabelSettings:
     outlines: dict[str, Literal["ellipse", "rect"]] = field(default_factory=dict)
     attempts: int = 10
     min_difference: float = 0.5
+    assumed: bool = False
+    """Whether nobody said what shape objects have, so that boxes must not be turned by more than this angle."""
+    max_box_rotation: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,6 +123,21 @@ def _see_now(annotation: Annotation, view: View, shape: Outline, known: Sequence
     left = geometry.from_shapely(geometry.without_slivers(visible) if covered else visible)
     box = geometry.bounds(polygon.exterior for polygon in left)
     return Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole, left)
+
+
+def is_plain(annotation: Annotation) -> bool:
+    """Whether of an object only its box is known."""
+    return not annotation.polygons and annotation.mask is None and annotation.corners is None
+
+
+def turn_of(annotation: Annotation, go: Callable[[FloatArray], FloatArray]) -> float:
+    """By how many degrees a box's sides leave the axes under a map of points, from 0 to 45; shear counts as well."""
+    x0, y0, x1, y1 = annotation.xyxy
+    x, y, a, b = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 4, (y1 - y0) / 4
+    left, right, top, bottom = go(np.array([(x - a, y), (x + a, y), (x, y - b), (x, y + b)]))
+    across, down = right - left, bottom - top
+    angles = np.degrees(np.arctan2([across[1], down[1]], [across[0], down[0]])) % 90
+    return float(np.minimum(angles, 90 - angles).max())
 
 
 def _outline(annotation: Annotation, shape: Outline, size: Size) -> tuple[Polygon, ...]:

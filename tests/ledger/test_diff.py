@@ -77,7 +77,7 @@ def test_a_threshold_of_labels_changes_labels(tmp_path: Path) -> None:
         write_manifest(tmp_path / name, ["set"], more, **({"labels": "{outline: rect}"} if folder == second else {}))
         build(tmp_path / name, out=folder, jobs=1)
     report = diff(first, second)
-    assert report.settings == {"labels.outline": ("ellipse", "rect")}
+    assert report.settings == {"labels.outline": ("auto", "rect")}
     assert report.labels
     assert not report.pixels
 
