@@ -51,6 +51,8 @@ def _told(error: Exception) -> AmpError:
         return error
     if isinstance(error, OSError) and error.strerror:
         return AmpError(error.strerror, where=error.filename, fix="check the path and its permissions")
+    if isinstance(error, MemoryError):
+        return AmpError("memory ran out", fix="close other programs, or use fewer workers (-j), and run it again")
     return AmpError(
         f"this should not have happened: {type(error).__name__}: {error}",
         fix="AMP_DEBUG=1 shows where; please report it with the output of `amp env`",

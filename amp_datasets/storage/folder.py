@@ -187,6 +187,8 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
             return stream.readall()
     except OSError as error:
         raise unreadable(error, file) from error
+    except MemoryError as error:
+        raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), file) from error
 
 
 def unreadable(error: OSError, where: object) -> UnreadableError:

@@ -18,4 +18,6 @@ def why_not(error: Exception, where: object) -> tuple[str, str]:
     told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
     if isinstance(error, ImageError):
         return TOO_LARGE, error.what
-    return (TOO_LARGE if "SHRT_MAX" in told else BREAKS), told  # OpenCV's remap takes 32,766 pixels a side
+    if "SHRT_MAX" in told:  # an assertion of OpenCV's remap
+        return TOO_LARGE, "OpenCV resamples at most 32,766 pixels a side in this way"
+    return BREAKS, told

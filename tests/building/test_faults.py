@@ -32,6 +32,7 @@ from amp_datasets.model import ImageFile
 from amp_datasets.plugin.discovery import load_formats
 from amp_datasets.storage import folder as folders
 from amp_datasets.storage import target as targets
+from amp_datasets.variants import maker
 
 
 @pytest.fixture
@@ -314,7 +315,9 @@ def test_memory_that_runs_out_is_no_bad_image(home: Path, jobs: int) -> None:
         def short(*_args: object, error: Exception = error, **_more: object) -> object:
             raise error
 
-        for module, name in ((making, "variant_pixels"), (decoding.simplejpeg, "decode_jpeg")):
+        places = [(making, "variant_pixels"), (decoding.simplejpeg, "decode_jpeg"), (maker, "signature_of")]
+        places += [(making, "described")] if isinstance(error, MemoryError) else []
+        for module, name in places:
 
             def run(module: Any = module, name: str = name, short: Any = short) -> None:
                 setattr(module, name, short)

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE
 from amp_datasets.loading.lazy import is_lazy, open_address, open_lazy, url_of
+from amp_datasets.variants.seeding import Generators, Key
 
 Row = dict[str, Any]
 
@@ -218,8 +220,17 @@ def test_reading_leaves_the_set_as_it_was(place: Path) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_every_image_is_the_built_file_however_many_threads_read(place: Path, threads: int) -> None:
-    """Each thread draws from generators of its own; read in a shuffled order, twice, so that they overlap."""
+def test_every_image_is_the_built_file_however_many_threads_read(
+    place: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread draws from generators of its own; in a shuffled order, and each draw waits for the others'."""
+    reseed = Generators.reseed
+
+    def slowly(self: Generators, key: Key) -> None:
+        reseed(self, key)
+        time.sleep(0.001)  # another thread comes in between seed and draw
+
+    monkeypatch.setattr(Generators, "reseed", slowly)
     rows = [row for row in ledger(place / "build") if row["status"] == "made"] * 2
     random.Random(threads).shuffle(rows)
 

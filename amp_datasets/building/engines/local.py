@@ -28,6 +28,7 @@ from datasets.utils import tqdm
 
 from amp_datasets.building.worker import Maker, Task, load_task
 from amp_datasets.errors import BuildError
+from amp_datasets.images.opening import memory_error
 from amp_datasets.ledger.schema import LEDGER_FEATURES
 from amp_datasets.storage.files import write_failed
 from amp_datasets.variants.recipe import Recipe, load_recipe
@@ -125,6 +126,8 @@ def _make_shard(setup: _Setup, tasks: Sequence[Task], path: Path) -> int:
         )
     except OSError as error:
         raise write_failed(error, path) from error
+    except MemoryError as error:
+        raise memory_error(", ".join(task.source_id for task in tasks[:1])) from error
     return len(tasks)
 
 
