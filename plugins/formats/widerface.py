@@ -70,12 +70,18 @@ class WiderFaceSource(Source[WiderFaceOptions]):
         names = dict.fromkeys(name for name in class_list(self.reading) if name)
         found = False
         for file in (name for name in self.folder.with_suffix(".txt") if not is_readme(name)):
-            if _is_list(first_lines(self.folder, file)):
-                found = True
-                self.reading.use(file)
-                lines = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n")
-                for reference, rows in self._entries(file, lines):
-                    self._read_image(file, reference, rows, names)
+            head = first_lines(self.folder, file)
+            if not _is_list(head) and not (_is_list_of_files(head) and _split(file)):
+                continue
+            found = found or _is_list(head)
+            self.reading.use(file)
+            lines = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n")
+            for reference, rows in self._entries(file, lines) if _is_list(head) else ():
+                self._read_image(file, reference, rows, names)
+            for reference in () if _is_list(head) else filter(None, map(str.strip, lines)):
+                image = self._image(file, reference, _split(file))
+                if image is not None:
+                    self.reading.add(image, (), labelled=False, split=_split(file))
         if not found:
             raise SourceError("no text file lists images and boxes", where=self.folder.root)
         return self.reading.finish([Category(name) for name in names])
@@ -156,6 +162,11 @@ def _is_list(lines: list[str]) -> bool:
         return False
     row = lines[2].split()
     return (len(row) >= 4 and all(map(is_number, row[:4]))) or lines[2].strip().lower().endswith(IMAGE_SUFFIXES)
+
+
+def _is_list_of_files(lines: list[str]) -> bool:
+    """Whether lines are paths of images alone, as of a test set without labels."""
+    return bool(lines) and all(line.strip().lower().endswith(IMAGE_SUFFIXES) for line in lines)
 
 
 def _split(file: str) -> str | None:

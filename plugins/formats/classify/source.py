@@ -21,7 +21,7 @@ from amp_datasets.model import Category, LabelSet
 from amp_datasets.storage.folder import Folder
 
 from .folders import LISTS, Place, are_classes, places
-from .table import ClassTable, class_tables
+from .table import ClassTable, class_tables, forms
 
 
 class ImageFolderSource(Source[Options]):
@@ -36,7 +36,7 @@ class ImageFolderSource(Source[Options]):
         images = ImageLookup(folder)
         table = next(class_tables(folder, images), None)
         if table is not None:
-            return Detection(f"{table[0]} gives images a class", 40, table[0])
+            return Detection(f"{table[0]} gives images a class", 40, table[0], by_images=True)
         if not images.names or not are_classes(folder, images.names):
             return None
         classes = sorted({place.category for place in places(images.names).values() if place.category is not None})
@@ -48,6 +48,9 @@ class ImageFolderSource(Source[Options]):
         """The set; images in no class are unlabelled."""
         self._names: dict[str, None] = {}
         tables = list(class_tables(self.folder, self.reading.images))
+        for form in forms(self.folder):
+            self.reading.use(form)
+            self.reading.drop(form, "label file of another task not read", "a form for predictions")
         listed = self._listed()
         for file, table in tables:
             self.reading.use(file)

@@ -40,13 +40,19 @@ class ClassTable:
 
 def class_tables(folder: Folder, images: ImageLookup) -> Iterator[tuple[str, ClassTable]]:
     """The tables of a folder that give classes to its images; what cannot be read is none of them."""
-    for file in folder.with_suffix(".csv", ".tsv"):
+    left = {*forms(folder)}
+    for file in (name for name in folder.with_suffix(".csv", ".tsv") if name not in left):
         try:
             table = _table(folder.read(file, 2**28), file, images)
         except AmpError:
             continue
         if table is not None:
             yield file, table
+
+
+def forms(folder: Folder) -> list[str]:
+    """The tables that competitions give as examples of what to hand in: the classes in them are no labels."""
+    return [name for name in folder.with_suffix(".csv") if "submission" in posixpath.basename(name).lower()]
 
 
 def _table(data: bytes, file: str, images: ImageLookup) -> ClassTable | None:
@@ -69,6 +75,8 @@ def _table(data: bytes, file: str, images: ImageLookup) -> ClassTable | None:
     category = _column([name if at in others else "" for at, name in enumerate(names)], _CLASS)
     if category is None and len(others) == 1:
         category = others[0]
+    if not others:
+        return None
     marks = {at: rows[0][1][at].strip() for at in others} if category is None else {}
     table = ClassTable(rows[1:], image, category, split, marks)
     return table if _names_images(table, file, images) and (not marks or _are_marks(table)) else None

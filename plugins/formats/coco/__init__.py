@@ -74,6 +74,7 @@ class CocoSource(Source[CocoOptions]):
             return files
         for file in files:
             if any(_is_named(file, pattern) for pattern in _OTHER_TASKS):
+                self.reading.use(file)
                 self.reading.drop(file, "label file of another task not read", "choose it by the option `files`")
         return [file for file in files if not any(_is_named(file, pattern) for pattern in _OTHER_TASKS)]
 
@@ -88,6 +89,7 @@ class CocoSource(Source[CocoOptions]):
                 fix="give the file of the objects, as `instances_*.json` is in COCO's own set",
             )
         for file, task in left.items():
+            self.reading.use(file)
             self.reading.drop(file, "label file of another task not read", f"it has {task}")
 
     def _read_file(self, file: str, *, images_only: bool = False) -> Task:

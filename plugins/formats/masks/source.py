@@ -67,7 +67,7 @@ class MaskSource(Source[MaskOptions]):
             except (ImageError, SourceError):
                 continue
         first = pairs[0]
-        return Detection(f"{first.name} is a mask of {first.image}", 60 if first.sure else 40, by_images=True)
+        return Detection(f"{first.name} is a mask of {first.image}", 50 if first.sure else 35, by_images=True)
 
     def read(self) -> LabelSet:
         """The set; images without a mask are unlabelled, those whose mask is background alone are empty."""

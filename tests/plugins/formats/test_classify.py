@@ -98,6 +98,14 @@ def test_tables_say_splits_and_numbers_mean_the_listed_classes(tmp_path: Path) -
     assert reasons(labels) == {"image is missing", "row names no image"}
 
 
+def test_forms_for_predictions_are_no_labels(tmp_path: Path) -> None:
+    """A competition's example of what to hand in has the same columns, and classes that say nothing."""
+    tables = {"train.csv": "id,label\na,cat\n", "sample_submission.csv": "id,label\nb,cat\n"}
+    labels = read_set(FOLDERS, write_files(tmp_path, {"a.jpg": "", "b.jpg": "", **tables}))
+    assert labels_of(labels) == {"a.jpg": ("cat",), "b.jpg": ()}
+    assert reasons(labels) == {"label file of another task not read"}
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -105,6 +113,7 @@ def test_tables_say_splits_and_numbers_mean_the_listed_classes(tmp_path: Path) -
         "filename,height_cm,age\na.jpg,3.5,7\n",
         "filename,label\nother.jpg,cat\n",
         "name,price\ncat,3\n",
+        "ImageID,Subset\na,train\n",
     ],
 )
 def test_other_tables_are_not_claimed(table: str, tmp_path: Path) -> None:

@@ -59,6 +59,17 @@ def test_splits_have_their_own_folders(tmp_path: Path) -> None:
     }
 
 
+def test_a_list_of_files_alone_says_a_split(tmp_path: Path) -> None:
+    """The test set has no labels; its images are in no other split, and not empty."""
+    files = {
+        "WIDER_test/images/0--Parade/t.jpg": "",
+        "wider_face_split/wider_face_test_filelist.txt": "0--Parade/t.jpg\n",
+    }
+    labels = read_set(WIDER, write_files(one(tmp_path, "0--Parade/a.jpg\n1\n3 4 9 9 0 0 0 0 0 0\n"), files))
+    assert [(s.split, s.labelled) for s in labels.samples] == [("test", False), ("train", True)]
+    assert not labels.dropped
+
+
 def test_wrong_numbers_and_rows_are_counted(tmp_path: Path) -> None:
     """The next path ends an image's rows, whatever its number says; a bad row is dropped alone."""
     text = "0--Parade/a.jpg\n3\n10 20 30 25\n1 x 8 8\n0--Parade/b.jpg\n1\n1 2 8 8\n"
