@@ -7,12 +7,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test lint bench pictures clean
+.PHONY: help demo test test-all lint bench pictures clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      draw a small labelled set and build 20 variants of each training image: $(DEMO)/build"
-	@echo "make test      run all tests"
+	@echo "make test      run the tests, but for those that take minutes"
+	@echo "make test-all  run all tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
 	@echo "make pictures  draw the documentation's images again"
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed $(DEMO)/.set
 	$(VENV)/bin/amp build manifests/quickstart.yaml -o $(DEMO)/build
 
 test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
 
 lint: $(VENV)/.installed-lint

@@ -80,8 +80,10 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
             _note(seen, places, event, arguments[0])
     elif event in _CHANGES:
         names = {"os.rename": arguments[:2], "os.link": arguments[1:2], "os.symlink": arguments[1:2]}
+        folder = arguments[1] if event in {"os.remove", "os.rmdir"} else -1
+        base = Path(f"/proc/self/fd/{folder}").resolve() if isinstance(folder, int) and folder >= 0 else Path()
         for name in names.get(event, arguments[:1]):
-            _note(seen, places, event, name)
+            _note(seen, places, event, base / os.fsdecode(name))
 
 
 def _note(seen: list[str], places: tuple[Path, ...], event: str, name: Any) -> None:

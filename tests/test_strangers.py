@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -12,11 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image as PillowImage
 from small_builds import copy_of, ledger, rebuild, small_build, tree
 from strangers import Rows, forge, watched
 
 import amp_datasets as amp
 from amp_datasets.building.api import build
+from amp_datasets.building.merge import merge
 from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError, BuildError, SourceError
 from amp_datasets.hub import publish
@@ -226,3 +230,70 @@ def test_a_build_over_a_strangers_build_takes_nothing_of_it(home: Path, tmp_path
     assert verify(spoilt / "build").findings == []
     rebuild(spoilt)
     assert tree(spoilt / "build" / "images") == tree(home / "build" / "images")
+
+
+def hostile_sets(folder: Path) -> dict[str, Path]:
+    """Sets as a stranger would make them, each a folder of its own."""
+    stream = io.BytesIO()
+    PillowImage.new("RGB", (64, 48), "red").save(stream, "JPEG")
+    image, found = stream.getvalue(), {}
+    for name in ("coco", "yolo", "script", "links"):
+        found[name] = folder / name
+        (found[name] / "images" / "train").mkdir(parents=True)
+        (found[name] / "images" / "train" / "a.jpg").write_bytes(image)
+    names = [
+        "a.jpg",
+        "../../../victim.jpg",
+        "/etc/hostname",
+        "file:///etc/hostname",
+        "http://127.0.0.1:9/a.jpg",
+        "\x1b[2J",
+    ]
+    document = {
+        "images": [{"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(names)],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0}
+            for n in range(len(names))
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (found["coco"] / "annotations.json").write_text(json.dumps(document))
+    (found["yolo"] / "labels" / "train").mkdir(parents=True)
+    (found["yolo"] / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (found["yolo"] / "data.yaml").write_text("path: /etc\ntrain: ../../../../etc\nval: images/train\nnames: [cat]\n")
+    (found["script"] / "labels" / "train").mkdir(parents=True)
+    (found["script"] / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (found["script"] / "data.yaml").write_text("train: images/train\nnames: [cat]\n")
+    (found["script"] / "images" / "train" / "a.jpg").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 48\n(%pipe%touch /tmp/amp-victim) (w) file\n"
+    )
+    os.mkfifo(found["links"] / "labels.csv")
+    (found["links"] / "images" / "train" / "b.jpg").symlink_to("/etc/hostname")
+    (found["links"] / "loop").symlink_to("loop")
+    (found["links"] / "labels").symlink_to("/etc")
+    return found
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "script", "links"])
+def test_commands_over_hostile_folders_write_and_start_nothing(tmp_path: Path, name: str) -> None:
+    """Checked, exported, merged, built and drawn: nothing is written outside the target, and no program is started."""
+    source = hostile_sets(tmp_path / "sets")[name]
+    before = sorted((path.relative_to(source), path.is_symlink()) for path in source.rglob("*"))
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "amp.yaml").write_text(f"sources: [{source}]\nsplits: keep\nfilters: {{flip: {{}}}}\n")
+    commands: list[Callable[[], object]] = [
+        lambda: amp.check(source),
+        lambda: export(source, "coco", out / "exported", load_formats()),
+        lambda: merge([source], out / "merged"),
+        lambda: build(tmp_path / "amp.yaml", out=out / "built", jobs=1),
+        lambda: amp.preview(tmp_path / "amp.yaml").save(out / "preview.jpg"),
+    ]
+    with watched(out, Path(os.environ["HF_HOME"])) as seen:
+        for command in commands:
+            with contextlib.suppress(AmpError):
+                command()
+    assert seen == []
+    assert before == sorted((path.relative_to(source), path.is_symlink()) for path in source.rglob("*"))
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"root:" in path.read_bytes() or b"PS-Adobe" in path.read_bytes()]

@@ -18,6 +18,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP110": ("repeated polygon point removed", "polygon part without area removed"),
     "AMP112": ("keypoint outside the image removed",),
     "AMP113": ("label cannot be read", "keypoints cannot be read", "outline cannot be read",
+        "outline has too many points or crossings",
         "coordinates are not shares of the image", "keypoint visibility is not 0, 1 or 2",
         "row has a value that is not a number", "row has a wrong number of values"),
     "AMP211": ("class id is not a number", "class id is out of range"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,9 +13,11 @@ import fsspec
 from datasets import Features, Image, IterableDataset, Value
 from huggingface_hub import HfApi
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.rows.parquet_writer import ParquetFile
+from amp_datasets.storage.names import inside
+from amp_datasets.storage.target import GrowingFolder
 
 _URI = re.compile(r"hf://datasets/(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[\w./-]+))?/?")
 
@@ -36,7 +37,7 @@ def open_hub(uri: str, cache: Path | None = None) -> Path:
         target = root / hashlib.sha256(f"{repo}@{commit}".encode()).hexdigest()[:32]
         if not target.exists():
             _fetch(repo, commit, target)
-    except SourceError:
+    except AmpError:
         raise
     except Exception as error:  # the network, the hub and datasets each have error classes of their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -47,12 +48,11 @@ def open_hub(uri: str, cache: Path | None = None) -> Path:
 
 
 def _fetch(repo: str, commit: str, target: Path) -> None:
-    """Write everything beside the target, then rename: what is there is whole."""
-    part = target.with_name(f"{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    for split, rows in datasets.load_dataset(repo, revision=commit, streaming=True).items():
-        _fetch_split(rows, part / "images" / str(split), repo)
-    part.rename(target)
+    """Write everything beside the target, which it becomes in one step; one process at a time does it."""
+    with GrowingFolder(target) as work:
+        for split, rows in datasets.load_dataset(repo, revision=commit, streaming=True).items():
+            _fetch_split(rows, inside(work.tree, f"images/{split}"), repo)
+        work.publish()
 
 
 def _fetch_split(rows: IterableDataset, folder: Path, repo: str) -> None:

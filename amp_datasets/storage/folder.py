@@ -21,6 +21,11 @@ LEADS_OUT = "link leads out of the set"
 MAX_LABEL_BYTES = 2**30
 """Label files above this size are refused before they are read."""
 
+MAX_UNPACKED_BYTES = 64 * 2**20
+MAX_RATIO = 20
+"""A member of an archive may unpack to so many bytes, or so many times its packed size if that is more: label files
+pack to a fifth or a tenth, and a hundredth is a bomb."""
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -215,7 +220,9 @@ def _read_member(archive: Path, member: str, limit: int, *, whole: bool = True) 
     where = f"{archive}!{member}"
     try:
         opened = _open_zip(archive)
-        with opened.open(opened.getinfo(member)) as stream:
+        info = opened.getinfo(member)
+        limit = min(limit, max(MAX_UNPACKED_BYTES, MAX_RATIO * info.compress_size))
+        with opened.open(info) as stream:
             data = stream.read(limit + 1 if whole else limit)
     except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise SourceError(f"the archive's member cannot be read: {error}", where=where) from error

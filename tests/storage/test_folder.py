@@ -10,6 +10,7 @@ import pytest
 from builders import write_files
 
 from amp_datasets.errors import SourceError
+from amp_datasets.storage import folder as folders
 from amp_datasets.storage.folder import Folder, open_folder, with_archives
 
 
@@ -155,3 +156,15 @@ def test_archives_are_folders_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "data/other.zip").write_bytes(b"no archive")
     with pytest.raises(SourceError, match="neither a folder nor a zip archive"):
         with_archives(open_folder(tmp_path))
+
+
+def test_a_member_that_unpacks_to_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much more than it has packed, and more than a little: its beginning is read, and no more."""
+    monkeypatch.setattr(folders, "MAX_UNPACKED_BYTES", 10_000)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("set/bomb.json", b"[" + b" " * 1_000_000 + b"]")
+        file.writestr("set/small.json", b"[" + b" " * 9_000 + b"]")
+    folder = open_folder(tmp_path / "set.zip")
+    assert len(folder.read("small.json")) == 9_002
+    with pytest.raises(SourceError, match="unpacks to more than the limit"):
+        folder.read("bomb.json")

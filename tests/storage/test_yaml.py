@@ -130,3 +130,12 @@ def test_numbers_to_the_base_60_are_text(tmp_path: Path) -> None:
     assert isinstance(document.value["seed"], str)
     assert document.value["ratio"] == "16:9"
     assert document.value["n"] == [1, -2, 16, 1.5, 0.5, 1000.0, 1000, float("inf")]
+
+
+@pytest.mark.parametrize("text", [b"a: " + b"[" * 60_000, b"a: " + b"[b, " * 60_000, b"{a: " * 60_000])
+def test_brackets_without_end_are_refused_at_once(tmp_path: Path, text: bytes) -> None:
+    """The scanner's time grows with the square of their number."""
+    started = time.monotonic()
+    with pytest.raises(ManifestError, match="nested too deeply"):
+        parse_yaml(text, tmp_path)
+    assert time.monotonic() - started < 5

@@ -12,6 +12,7 @@ import numpy as np
 
 from amp_datasets.formats.kit.report import Report
 from amp_datasets.geometry import shapes as geometry
+from amp_datasets.geometry.crossing import TANGLED, is_tangled
 from amp_datasets.geometry.warp import Affine, Warp, resample_mask
 from amp_datasets.model import Annotation, Box, FloatArray, Mask, Polygon, Size
 
@@ -101,6 +102,8 @@ def _problem(annotation: Annotation, size: Size) -> str | None:
         return "box has a negative width or height"
     if geometry.box_area(annotation.xyxy) <= 0:
         return "box has no area"
+    if annotation.polygons and is_tangled(annotation.polygons):
+        return TANGLED
     if annotation.mask is not None and annotation.mask.size != size:
         return "mask has another size than the image"
     return None
