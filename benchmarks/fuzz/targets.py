@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fixtures import FIXTURES, sealed
+from seeds import SEEDS
 
 from amp_datasets.building.api import build
 from amp_datasets.demo.write import write_demo
@@ -100,6 +101,8 @@ def write_set(name: str, folder: Path) -> None:
         FIXTURES[name](folder)
     else:
         write_demo(folder, images=2, size=(64, 48), layout=_layout(name))
+    for path, text in SEEDS.get(name, {}).items():
+        (folder / path).write_text(text, encoding="utf-8")
 
 
 def _layout(name: str) -> str:

@@ -44,6 +44,8 @@ class Collected:
     group: str | None = None
     joiner: Joiner = field(default_factory=Joiner)
     shapes: int = 0
+    whole: list[str] = field(default_factory=list)
+    """The labels of the image as a whole, which CVAT calls tags."""
 
     @property
     def frame(self) -> Size:
@@ -58,13 +60,17 @@ class Collector:
     reading: Reading
     options: CvatOptions
     classes: MutableMapping[str, Category]
+    images: list[Collected] = field(default_factory=list)
 
     def add(self, image: Collected, node: ElementTree.Element, report: str) -> None:
         """Take in a shape or tag of an image; dropped and counted if it cannot be held or read."""
         label = node.get("label") or ""
+        if node.tag == "tag":
+            image.whole.append(label)
+            return
         if node.tag not in HELD:
             self.drop_kind(node.tag, label, report)
-            image.shapes += node.tag != "tag"  # which is of the image, and so none of its objects
+            image.shapes += 1
             return
         try:
             shape = read_shape(node, image.frame)
@@ -96,9 +102,14 @@ class Collector:
         reason = "shape has no area" if kind in WITHOUT_AREA else "kind of label is not read"
         self.reading.drop(report, reason, f"{kind} {label[:40]}")
 
-    def finish(self, image: Collected) -> None:
-        """Give the image and its objects to the reading."""
-        objects = image.joiner.objects()
+    def finish(self) -> None:
+        """Give all images and their objects to the reading; tags are labels where no image of the set has a shape."""
+        classifies = not any(image.shapes for image in self.images)
+        for image in self.images:
+            self._finish(image, classifies)
+
+    def _finish(self, image: Collected, classifies: bool) -> None:
+        objects, whole = image.joiner.objects(), self._whole(image, classifies)
         if image.joiner.joined:
             self.reading.repair(image.name, JOINED, f"{image.joiner.joined} shapes")
         if image.joiner.boxed:
@@ -107,8 +118,30 @@ class Collector:
             self.reading.drop(image.name, "no usable label", f"all {image.shapes} shapes were dropped")
             return
         self.reading.add(
-            image.name, objects, header=image.header, declared=image.declared, split=image.split, group=image.group
+            image.name,
+            objects,
+            header=image.header,
+            declared=image.declared,
+            split=image.split,
+            group=image.group,
+            labels=whole,
         )
+
+    def _whole(self, image: Collected, classifies: bool) -> list[str]:
+        """The classes of an image as a whole, counted as dropped in a set of objects."""
+        names = []
+        for label in image.whole:
+            try:
+                names.append(category_name(label))
+            except ValueError as error:
+                self.reading.drop(image.name, "label cannot be read", f"tag: {error}"[:100])
+        if not classifies:
+            for name in names:
+                self.drop_kind("tag", name, image.name)
+            return []
+        for name in names:
+            self.classes.setdefault(name, Category(name))
+        return names
 
     def _annotation(self, shape: Shape, label: str) -> Annotation:
         keypoints = self.classes[label].keypoints if label in self.classes else ()

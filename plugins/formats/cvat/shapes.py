@@ -51,6 +51,8 @@ def read_shape(node: ElementTree.Element, size: Size | None) -> Shape:
         numbers = _numbers(node, ("cx", "cy", "rx", "ry"))
     elif kind == "polygon":
         numbers = _pairs(node.get("points") or "").ravel()
+        if len(numbers) < 6:
+            raise ValueError(f"{len(numbers) // 2} points do not make a polygon")
     elif kind == "mask":
         numbers, mask = np.zeros(0), _mask(node, size)
     elif kind == "skeleton":
@@ -69,7 +71,9 @@ def to_annotation(label: str, shape: Shape, keypoints: Sequence[str]) -> Annotat
     if shape.mask is not None:
         return Annotation(category, geometry.mask_box(shape.mask), mask=shape.mask, attributes=attributes)
     if shape.kind == "skeleton":
-        rows = [shape.parts.get(name, (0.0, 0.0, 0.0)) for name in keypoints or shape.parts]
+        absent = (0.0, 0.0, 0.0)
+        parts = {name: part if part[2] else absent for name, part in shape.parts.items()}
+        rows = [parts.get(name, absent) for name in keypoints or parts]
         found = keypoints_only(category, np.array(rows, dtype=np.float64).reshape(-1, 3))
         return Annotation(category, found.xyxy, keypoints=found.keypoints, attributes=attributes)
     numbers = shape.numbers.tolist()
@@ -85,8 +89,6 @@ def to_annotation(label: str, shape: Shape, keypoints: Sequence[str]) -> Annotat
         ring = geometry.rotated(upright, shape.rotation, (cx, cy)) if shape.rotation % 360 else upright
     else:
         ring = shape.numbers.reshape(-1, 2)
-    if len(ring) < 3:
-        raise ValueError(f"{len(ring)} points do not make a polygon")
     return Annotation(category, geometry.bounds([ring]), polygons=(Polygon(ring),), attributes=attributes)
 
 
@@ -111,14 +113,17 @@ def _pairs(text: str) -> FloatArray:
 
 
 def _parts(node: ElementTree.Element) -> dict[str, tuple[float, float, float]]:
-    """The keypoints of a skeleton by their labels: `outside` is not labelled, `occluded` is hidden."""
+    """The keypoints of a skeleton by their labels: `outside` is not labelled, `occluded` is hidden.
+
+    Those that are not labelled have a place all the same, which others on their way to it are seen moving to.
+    """
     parts = {}
     for part in node.iterfind("points"):
         rows = _pairs(part.get("points") or "")
         if len(rows) != 1:
             raise ValueError(f"a keypoint of the skeleton has {len(rows)} points")
         visibility = 0.0 if part.get("outside") == "1" else 1.0 if part.get("occluded") == "1" else 2.0
-        x, y = rows[0].tolist() if visibility else (0.0, 0.0)
+        x, y = rows[0].tolist()
         parts[str(part.get("label"))] = (x, y, visibility)
     return parts
 

@@ -50,6 +50,7 @@ class CvatSource(Source[CvatOptions]):
                 self._read_image(file, node, collector)
             if root.find("track") is not None or _is_empty_video(root):
                 Video(file, root, collector, file if len(files) > 1 else None).read(root)
+        collector.finish()
         return self.reading.finish(classes.values())
 
     def _read_image(self, file: str, node: ElementTree.Element, collector: Collector) -> None:
@@ -62,7 +63,7 @@ class CvatSource(Source[CvatOptions]):
         image = Collected(name, header, declared_size(node), split)
         for number, shape in enumerate((child for child in node if child.tag in KINDS | {"tag"}), start=1):
             collector.add(image, shape, f"{name}#{number}")
-        collector.finish(image)
+        collector.images.append(image)
 
     def _find(self, file: str, stated: str, subset: str) -> str | None:
         """The image that an XML names: in the folders where CVAT puts it, else wherever it is; None, and counted."""

@@ -21,33 +21,42 @@ from .shapes import Shape
 
 @dataclass(frozen=True)
 class Place:
-    """A track's shape on a frame that the file lists; None as a shape where it could not be read."""
+    """A track's shape on a frame that the file lists; None as a shape where it could not be read.
+
+    Where the object is outside there is a shape too: until then it is seen moving there.
+    """
 
     frame: int
     outside: bool
     shape: Shape | None
 
 
-def on_frames(places: Sequence[Place], frames: Sequence[int], last: int | None) -> Iterator[tuple[int, Shape]]:
+def on_frames(places: Sequence[Place], frames: Sequence[int], last: int | None) -> Iterator[tuple[int, Shape | None]]:
     """The shape of a track on each of some frames, in order, where it is inside; `last` if it stays there that long.
 
-    `places` are in the order of their frames, and so are `frames`.
+    None stands for a shape on a frame that is not listed, where one of its keyframes could not be read: the object is
+    there, and nobody knows where. `places` are in the order of their frames, and so are `frames`.
     """
     number = 0
     for frame in frames:
         while number + 1 < len(places) and places[number + 1].frame <= frame:
             number += 1
         here = places[number] if places else None
-        if here is None or here.frame > frame or here.outside or here.shape is None:
+        if here is None or here.frame > frame or here.outside:
             continue
+        after = places[number + 1] if number + 1 < len(places) else None
         if here.frame == frame:
-            yield frame, here.shape
-        elif here.shape.kind != "mask":
-            after = places[number + 1] if number + 1 < len(places) else None
-            if after is not None and after.shape is not None and after.shape.kind == here.shape.kind:
-                yield frame, between(here.shape, after.shape, (frame - here.frame) / (after.frame - here.frame))
-            elif after is None and last is not None and frame <= last:
+            if here.shape is not None:
                 yield frame, here.shape
+        elif here.shape is not None and here.shape.kind == "mask":
+            continue
+        elif after is None:
+            if last is not None and frame <= last:
+                yield frame, here.shape
+        elif here.shape is None or after.shape is None or after.shape.kind != here.shape.kind:
+            yield frame, None
+        else:
+            yield frame, between(here.shape, after.shape, (frame - here.frame) / (after.frame - here.frame))
 
 
 def between(left: Shape, right: Shape, share: float) -> Shape:
@@ -65,9 +74,7 @@ def between(left: Shape, right: Shape, share: float) -> Shape:
 def _between_points(left: Shape, right: Shape, name: str, share: float) -> tuple[float, float, float]:
     """A keypoint between two frames; its visibility is that on the left one."""
     x, y, visibility = left.parts[name]
-    x1, y1, there = right.parts.get(name, left.parts[name])
-    if not visibility or not there:
-        return x, y, visibility
+    x1, y1, _ = right.parts.get(name, left.parts[name])
     return x + (x1 - x) * share, y + (y1 - y) * share, visibility
 
 

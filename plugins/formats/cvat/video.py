@@ -40,8 +40,7 @@ class Video:
             self._read_track(track, f"{self._file}: track {track.get('id') or number}")
         for frame, labels in sorted(self._missing.items()):
             self._reading.drop(f"{self._file}: frame {frame}", "image is missing", f"{labels} labels")
-        for image in self._images.values():
-            self._collector.finish(image)
+        self._collector.images += self._images.values()
 
     def _collected(self, root: ElementTree.Element, group: str | None) -> dict[int, Collected]:
         """The images of the frames that the task has and that are wanted."""
@@ -72,7 +71,10 @@ class Video:
         stays = None if self._dense or alone else self._last
         for frame, shape in on_frames(places, sorted(self._images), stays):
             image = self._images[frame]
-            self._collector.take(image, shape, label, track.get("group_id"), f"{image.name} ({report})")
+            if shape is None:
+                image.shapes += 1
+            else:
+                self._collector.take(image, shape, label, track.get("group_id"), f"{image.name} ({report})")
 
     def _place(self, node: ElementTree.Element, label: str, report: str) -> Place | None:
         """A shape of a track with its frame; without a shape, and counted, if it cannot be held or read."""
@@ -82,21 +84,21 @@ class Video:
             self._reading.drop(report, "label cannot be read", f"frame: {error}")
             return None
         image, where = self._images.get(frame), f"{report} on frame {frame}"
-        if _is_outside(node):
-            return Place(frame, True, None)
+        outside = _is_outside(node)
         if node.tag not in HELD:
-            self._collector.drop_kind(node.tag, label, where)
-            if image is not None:
-                image.shapes += 1
-            return Place(frame, False, None)
-        if node.tag == "mask" and image is None:
-            return Place(frame, False, None)
+            if not outside:
+                self._collector.drop_kind(node.tag, label, where)
+                if image is not None:
+                    image.shapes += 1
+            return Place(frame, outside, None)
+        if node.tag == "mask" and (image is None or outside):
+            return Place(frame, outside, None)
         try:
-            return Place(frame, False, read_shape(node, image.frame if image is not None else None))
+            return Place(frame, outside, read_shape(node, image.frame if image is not None else None))
         except ValueError as error:
-            if image is not None:
+            if image is not None and not outside:
                 self._collector.drop(image, where, error)
-            return Place(frame, False, None)
+            return Place(frame, outside, None)
 
 
 def _is_outside(node: ElementTree.Element) -> bool:

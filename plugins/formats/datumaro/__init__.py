@@ -15,6 +15,7 @@ parts of an outline, or a box and its points. The file's name is its subset. An 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
@@ -31,9 +32,22 @@ from amp_datasets.storage.folder import Folder
 from .annotations import to_annotation
 from .export import DatumaroExporter
 
-_OF_IMAGE = frozenset({"label", "caption"})
+_OF_IMAGE = frozenset({"label"})
 _WITHOUT_AREA = frozenset({"polyline"})
-_NOT_READ = frozenset({"cuboid_2d", "cuboid_3d", "feature_vector", "hash_key"})
+_NOT_READ = frozenset({"caption", "cuboid_2d", "cuboid_3d", "feature_vector", "hash_key"})
+
+
+@dataclass
+class _Item:
+    """What is collected of one image; `whole` are its classes as a whole."""
+
+    image: str
+    header: Header
+    declared: Size | None
+    split: str | None
+    joiner: Joiner = field(default_factory=Joiner)
+    shapes: int = 0
+    whole: list[str] = field(default_factory=list)
 
 
 class DatumaroSource(Source[Options]):
@@ -51,6 +65,7 @@ class DatumaroSource(Source[Options]):
     def read(self) -> LabelSet:
         """The set; classes of several files are joined by name, in the order of their first appearance."""
         self._classes: dict[str, Category] = {}
+        self._items: list[_Item] = []
         for file in _label_files(self.folder):
             self.reading.use(file)
             document = parse_json(self.folder.read(file), self.folder.path(file))
@@ -59,6 +74,9 @@ class DatumaroSource(Source[Options]):
             names = self._read_categories(file, document.get("categories"), _part_labels(document["items"]))
             for entry in document["items"]:
                 self._read_item(file, entry, names)
+        classifies = not any(item.shapes for item in self._items)
+        for item in self._items:
+            self._finish(item, classifies)
         return self.reading.finish(self._classes.values())
 
     def _read_categories(self, file: str, categories: Any, parts: set[int]) -> list[str]:
@@ -94,24 +112,27 @@ class DatumaroSource(Source[Options]):
         if image is None or header is None:
             return
         declared = _declared(described.get("size"))
-        joiner, shapes = Joiner(), 0
+        item = _Item(image, header, declared, split_name(stem) or split_of(image) or split_of(file))
         for number, raw in enumerate(entry.get("annotations", []), start=1):
-            shapes += self._read_annotation(raw, names, declared or header.size, joiner, f"{image}#{number}")
-        split = split_name(stem) or split_of(image) or split_of(file)
-        self._finish(image, header, declared, split, joiner, shapes)
+            self._read_annotation(raw, names, item, f"{image}#{number}")
+        self._items.append(item)
 
-    def _finish(
-        self, image: str, header: Header, declared: Size | None, split: str | None, joiner: Joiner, shapes: int
-    ) -> None:
-        objects = joiner.objects()
-        if joiner.joined:
-            self.reading.repair(image, JOINED, f"{joiner.joined} shapes")
-        if joiner.boxed:
-            self.reading.repair(image, KEYPOINTS_BOX, f"{joiner.boxed} objects")
-        if shapes and not objects:
-            self.reading.drop(image, "no usable label", f"all {shapes} labels were dropped")
+    def _finish(self, item: _Item, classifies: bool) -> None:
+        """Give an item to the reading; classes of whole images are labels where no image of the set has a shape."""
+        objects = item.joiner.objects()
+        for what in () if classifies else item.whole:
+            self.reading.drop(item.image, "kind of label is not read", f"label {what}"[:60])
+        if item.joiner.joined:
+            self.reading.repair(item.image, JOINED, f"{item.joiner.joined} shapes")
+        if item.joiner.boxed:
+            self.reading.repair(item.image, KEYPOINTS_BOX, f"{item.joiner.boxed} objects")
+        if item.shapes and not objects:
+            self.reading.drop(item.image, "no usable label", f"all {item.shapes} labels were dropped")
             return
-        self.reading.add(image, objects, header=header, declared=declared, split=split)
+        whole = item.whole if classifies else ()
+        self.reading.add(
+            item.image, objects, header=item.header, declared=item.declared, split=item.split, labels=whole
+        )
 
     def _find(self, file: str, subset: str, stated: object) -> str | None:
         """The image of an item: where Datumaro puts it, else wherever it is; None, and counted."""
@@ -125,29 +146,33 @@ class DatumaroSource(Source[Options]):
                 return place
         return self.reading.image_of(stated, file, split=split_name(subset))
 
-    def _read_annotation(self, raw: Any, names: list[str], size: Size, joiner: Joiner, report: str) -> bool:
-        """Take in one annotation, or count why not; whether it is of an object, rather than of the image."""
+    def _read_annotation(self, raw: Any, names: list[str], item: _Item, report: str) -> None:
+        """Take in one annotation of an item, or count why not."""
         kind = str(raw.get("type")) if isinstance(raw, dict) else ""
-        if kind in _OF_IMAGE | _NOT_READ:
+        item.shapes += kind not in _OF_IMAGE | {"caption"}
+        if kind in _NOT_READ:
             self.reading.drop(report, "kind of label is not read", kind)
-            return kind not in _OF_IMAGE
+            return
         if kind in _WITHOUT_AREA:
             self.reading.drop(report, "shape has no area", kind)
-            return True
+            return
         try:
             label = raw["label_id"]
             if type(label) is not int or not 0 <= label < len(names) or not names[label]:
                 raise ValueError(f"label_id {brief(label)} is not in `categories`")
+            if kind in _OF_IMAGE:
+                item.whole.append(names[label])
+                return
             known = self._classes.get(names[label])
-            annotation = to_annotation(kind, raw, names[label], names, known.keypoints if known else (), size)
+            keypoints = known.keypoints if known else ()
+            annotation = to_annotation(kind, raw, names[label], names, keypoints, item.declared or item.header.size)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.reading.drop(report, "label cannot be read", f"{type(error).__name__}: {error}"[:100])
-            return True
+            return
         if kind == "ellipse":
             self.reading.repair(report, "ellipse read as a polygon", annotation.category)
         group = raw.get("group")
-        joiner.add(annotation, group if type(group) is int and group else None)
-        return True
+        item.joiner.add(annotation, group if type(group) is int and group else None)
 
 
 def _label_files(folder: Folder) -> Iterator[str]:

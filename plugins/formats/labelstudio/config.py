@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from amp_datasets.errors import SourceError
-from amp_datasets.formats.kit.reading import parse_xml
+from amp_datasets.formats.kit.reading import Reading, parse_xml
 from amp_datasets.formats.kit.structure import xml_elements
-from amp_datasets.storage.folder import Folder
 
 _MAX_BYTES = 2**22
 
@@ -27,9 +26,9 @@ class Config:
     classes: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_config(folder: Folder) -> Config:
+def read_config(reading: Reading) -> Config:
     """What the configurations of a set say together; nothing if there are none."""
-    found = Config()
+    found, folder = Config(), reading.folder
     for file in folder.with_suffix(".xml"):
         if xml_elements(folder, file)[0] != "View":
             continue
@@ -37,6 +36,7 @@ def read_config(folder: Folder) -> Config:
             root = parse_xml(folder.read(file, _MAX_BYTES), folder.path(file))
         except SourceError:  # it is no label file: what it would tell is the order alone
             continue
+        reading.use(file)
         for control in root.iter():
             labels = [label.get("value") or "" for label in control.findall("Label")]
             if labels and control.get("name"):

@@ -59,10 +59,11 @@ class LabelStudioSource(Source[LabelStudioOptions]):
 
     def read(self) -> LabelSet:
         """The set; a task that cannot be read is dropped with its image."""
-        self._config = read_config(self.folder)
+        self._config = read_config(self.reading)
         self._uploaded: dict[str, list[str]] | None = None
         images: list[_Image] = []
         for file in _label_files(self.folder):
+            self.reading.use(file)
             for task in read_tasks(parse_json(self.folder.read(file), self.folder.path(file))):
                 if isinstance(task, str) or not task.names:
                     what = task if isinstance(task, str) else "task without an image"

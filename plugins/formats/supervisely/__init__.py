@@ -67,7 +67,9 @@ class SuperviselySource(Source[SuperviselyOptions]):
                 if category.keypoints and not known.keypoints:
                     self._classes[name] = category
         documents: dict[str, dict[str, Any]] = {}
+        self.reading.use(*self._metas)
         for file in _label_files(self.folder):
+            self.reading.use(file)
             try:
                 document = parse_json(self.folder.read(file), self.folder.path(file))
             except SourceError as error:

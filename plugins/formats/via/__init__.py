@@ -63,6 +63,7 @@ class ViaSource(Source[ViaOptions]):
         for document in documents.values():
             names.update(dict.fromkeys(filter(None, map(str.strip, document.choices.get(classes.attribute or "", ())))))
         for file, document in documents.items():
+            self.reading.use(file)
             for what in document.unread:
                 self.reading.drop(f"{file}: {what}", "entry has no image or no list of annotations")
             for entry in document.entries:

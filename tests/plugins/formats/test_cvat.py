@@ -235,3 +235,10 @@ def test_four_corners_that_are_no_rectangle_stay_what_they_are(tmp_path: Path) -
     exporter = load_registry().exporter("cvat")
     exporter(tmp_path, exporter.options_type(), place_image).write(make_set([sample]))
     np.testing.assert_array_equal(only(read_set(CVAT, tmp_path)).polygons[0].exterior, corners)
+
+
+def test_tags_are_classes_of_images_where_there_are_no_shapes(tmp_path: Path) -> None:
+    """A set for classification: no image of it is an empty one."""
+    labels = read_set(CVAT, one(tmp_path, '<tag label="sunny"/><tag label="dog"/>'))
+    assert [sample.labels for sample in labels.samples] == [("sunny", "dog")]
+    assert [category.name for category in labels.categories] == ["cat", "dog", "sunny"]

@@ -45,6 +45,12 @@ def test_between_keyframes_boxes_move_in_straight_lines(tmp_path: Path) -> None:
     assert not labels.dropped
 
 
+def test_until_it_is_outside_an_object_moves_on(tmp_path: Path) -> None:
+    """The last keyframe tells where to, as in CVAT; the object is not on that frame itself."""
+    labels = read_set(CVAT, video(tmp_path, box(0, 3) + box(3, 9, outside=1)))
+    assert lefts(labels) == {0: [3], 1: [5], 2: [7], 3: [], 4: [], 5: []}
+
+
 def test_frames_that_are_listed_are_read_as_they_are(tmp_path: Path) -> None:
     """CVAT lists every frame, and rounds to two decimals; nothing goes on after the last one then."""
     labels = read_set(CVAT, video(tmp_path, box(0, 1) + box(1, 2.33, keyframe=0) + box(2, 4) + box(3, 4, keyframe=0)))
@@ -79,11 +85,19 @@ def test_polygons_are_matched_by_their_share_of_the_outline(tmp_path: Path) -> N
     np.testing.assert_allclose(found, EXPECTED, atol=1e-9)
 
 
+def test_a_shape_that_cannot_be_read_leaves_the_rest_of_its_track(tmp_path: Path) -> None:
+    """Nothing is made up on the way to it, and no image there is taken for an empty one."""
+    shape = '<polygon frame="{}" keyframe="1" outside="0" occluded="0" points="{}"/>'
+    labels = read_set(CVAT, video(tmp_path, shape.format(0, "1,1;9,1;9,9") + shape.format(2, "") + box(4, 5)))
+    assert lefts(labels) == {0: [1], 4: [5], 5: [5]}
+    assert reasons(labels) == {"label cannot be read", "no usable label"}
+
+
 EXPECTED = [(12.5, 10.5), (47.5, 10.5), (52.5, 15.0), (47.5, 41.75), (12.5, 41.25)]
 
 
 def test_keypoints_of_a_skeleton_move_one_by_one(tmp_path: Path) -> None:
-    """A point that is outside on one side stays outside until its keyframe."""
+    """One that is outside stays so until its keyframe; one that goes outside moves on until then."""
     part = '<points label="{}" keyframe="1" outside="{}" occluded="0" points="{},10"/>'
     frame = '<skeleton frame="{}" keyframe="1">{}</skeleton>'
     track = frame.format(

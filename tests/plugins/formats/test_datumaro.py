@@ -176,3 +176,10 @@ def test_detection_is_by_the_paths_of_the_json(tmp_path: Path) -> None:
     assert DATUMARO.detect(open_folder(folder)) is None
     with pytest.raises(SourceError, match="list `items`"):
         read_set(DATUMARO, write_files(tmp_path, {"c.json": '{"dm_format_version": "1.0", "categories": {}}'}))
+
+
+def test_labels_are_classes_of_images_where_there_are_no_shapes(tmp_path: Path) -> None:
+    """A set for classification."""
+    labels = read_set(DATUMARO, one(tmp_path, shape("label", 1), shape("caption", caption="a dog")))
+    assert [sample.labels for sample in labels.samples] == [("dog",)]
+    assert reasons(labels) == {"kind of label is not read"}
