@@ -72,6 +72,8 @@ class Source(ABC, Generic[O_co]):
     name: ClassVar[str]
     title: ClassVar[str]
     options_type: ClassVar[type[Options]] = Options
+    last: ClassVar[bool] = False
+    """Whether it is only looked for where no other format is found: images and folders prove it, not label files."""
 
     def __init__(self, folder: Folder, options: O_co, reading: Reading) -> None:
         self.folder = folder

@@ -16,11 +16,12 @@ from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Options
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
+from amp_datasets.formats.kit.meaning.resolver import MISSING
 from amp_datasets.formats.kit.reading import Reading
 from amp_datasets.images.codec import Limits
 from amp_datasets.model import Dropped, LabelSet, Repair, Sample
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.sources.unread import UNREAD, Unread, unread_files
+from amp_datasets.sources.unread import UNREAD, Unread, may_hold_labels, unread_files
 from amp_datasets.storage.folder import Folder
 
 _SHOWN = 3
@@ -36,6 +37,7 @@ class Part:
     used: tuple[str, ...]
     lists: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
+    loose: frozenset[str] = frozenset()
 
     def where(self) -> str:
         """The format, why, and the folders of its label files."""
@@ -60,19 +62,28 @@ def read_parts(
         reading = Reading(left, limits, alone=given is not None)
         labels = plugin(left, _options(plugin, options, folder), reading).read()
         lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
-        parts.append(Part(name, detection, labels, tuple(reading.used), lists, left_out))
+        parts.append(Part(name, detection, labels, tuple(reading.used), lists, left_out, reading.loose))
         done.add(name)
         if given is not None or not reading.used:
             break
         left = left.only(file for file in left.files if file not in reading.used)
+        if not may_hold_labels(left, reading.lists):
+            break
     _check_options(parts, registry, options, folder)
     return parts
 
 
 def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tuple[str, Detection] | None:
     """The format that is surest of a folder, other than those that are done; None if there is none."""
-    found = [(name, plugin.detect(folder)) for name, plugin in sorted(registry.sources.items()) if name not in done]
-    sure = sorted(((d.certainty, name, d) for name, d in found if d is not None), key=lambda f: (-f[0], f[1]))
+    sure: list[tuple[int, str, Detection]] = []
+    for last in (False, True):
+        plugins = (
+            (n, plugin) for n, plugin in sorted(registry.sources.items()) if plugin.last is last and n not in done
+        )
+        found = ((name, plugin.detect(folder)) for name, plugin in plugins)
+        sure = sorted(((d.certainty, name, d) for name, d in found if d is not None), key=lambda f: (-f[0], f[1]))
+        if sure:
+            break
     if not sure:
         return None
     first, *others = sure
@@ -126,12 +137,22 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
     formats: dict[str, str] = {}
     dropped = [item for part in parts for item in part.labels.dropped]
     repairs = [item for part in parts for item in part.labels.repairs]
+    loosely = set[str]()
     torn = {item.id for item in dropped if item.reason in (CONTRADICTION, LISTED_TWICE)}
     for part in parts:
         for sample in part.labels.samples:
             known = samples.get(sample.source_id)
             if sample.source_id in torn:
                 continue
+            loose = sample.source_id in part.loose
+            if known is not None and loose != (sample.source_id in loosely):
+                stray = part.format if loose else formats[sample.source_id]
+                detail = f"that of a {stray} file: this one is named by files of another format"
+                dropped.append(Dropped(sample.source_id, MISSING, detail))
+                if loose:
+                    continue
+                known = None
+            loosely.update([sample.source_id] if loose else [])
             if known is None:
                 samples[sample.source_id], formats[sample.source_id] = sample, part.format
             else:

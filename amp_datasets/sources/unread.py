@@ -16,6 +16,7 @@ from amp_datasets.storage.folder import Folder
 
 UNREAD = "label file is not read"
 _SUFFIXES = (".json", ".xml", ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".tfrecord", ".record")
+_FOLDERS = (".yaml", ".yml", ".data", ".lst", ".npy", ".mat")
 _MAX_BYTES = 2**28
 _HEAD_BYTES = 2**16
 _NO_LABELS = frozenset({"dataset_info.json", "state.json", "dataset_dict.json", "license.txt", "requirements.txt"})
@@ -32,6 +33,12 @@ class Unread:
     file: str
     what: str
     image: str | None
+
+
+def may_hold_labels(folder: Folder, lists: Collection[str]) -> bool:
+    """Whether a folder has files, other than some lists and texts for people, that could be label files."""
+    others = (file for file in folder.with_suffix(*_SUFFIXES, *_FOLDERS) if file not in lists)
+    return any(not is_readme(file) and not is_class_list(file) for file in others)
 
 
 def unread_files(folder: Folder, used: Collection[str], images: ImageLookup) -> Iterator[Unread]:

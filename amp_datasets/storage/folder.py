@@ -74,6 +74,14 @@ class Folder:
     def _known(self) -> frozenset[str]:
         return frozenset(self.files)
 
+    @functools.cached_property
+    def _by_suffix(self) -> Mapping[str, list[str]]:
+        """Files by what follows their last dot, in order: every format asks for some of them."""
+        found: dict[str, list[str]] = {}
+        for name in self.files:
+            found.setdefault(f".{name.rpartition('.')[2].lower()}", []).append(name)
+        return found
+
     def __contains__(self, name: object) -> bool:
         return name in self._known
 
@@ -100,12 +108,16 @@ class Folder:
 
     def with_suffix(self, *suffixes: str) -> list[str]:
         """The files with one of these endings (lower case, with dot), in order."""
-        return [name for name in self.files if name.lower().endswith(suffixes)]
+        if any("." in suffix[1:] for suffix in suffixes):
+            return [name for name in self.files if name.lower().endswith(suffixes)]
+        found = [self._by_suffix[suffix] for suffix in dict.fromkeys(suffixes) if suffix in self._by_suffix]
+        return list(found[0]) if len(found) == 1 else sorted(name for names in found for name in names)
 
     def only(self, files: Iterable[str]) -> Folder:
         """The same folder as if it held only these of its files."""
         view = copy.copy(self)
-        view.__dict__.pop("_known", None)
+        for derived in ("_known", "_by_suffix"):
+            view.__dict__.pop(derived, None)
         object.__setattr__(view, "files", tuple(sorted(set(files) & self._known)))
         return view
 

@@ -67,7 +67,8 @@ _SUPERVISELY = [
 
 SEEDS: dict[str, dict[str, str]] = {
     "cvat": {
-        "shapes.xml": f'<annotations>{_META}<image name="{_IMAGE}" width="64" height="48">{_SHAPES}</image></annotations>',
+        "shapes.xml": f'<annotations>{_META}<image name="{_IMAGE}" width="64" height="48">{_SHAPES}</image>'
+        "</annotations>",
         "video.xml": f"<annotations>{_META}{_TRACKS}</annotations>",
     },
     "labelstudio": {

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
 _ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+_MANY = 100
 _MAX_BYTES = 2**28
 
 Entry = tuple[str, list[tuple[int, list[str]]]]
@@ -61,15 +63,14 @@ class WiderFaceSource(Source[WiderFaceOptions]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """A text file of an image's path, a number, and as many rows that begin with a box."""
-        files = (name for name in folder.with_suffix(".txt") if not is_readme(name))
-        file = next((name for name in files if _is_list(first_lines(folder, name))), None)
+        file = next((name for name in _texts(folder) if _is_list(first_lines(folder, name))), None)
         return Detection(f"{file} lists images, numbers of boxes, and boxes (WIDER FACE)", 84, file) if file else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name)
         found = False
-        for file in (name for name in self.folder.with_suffix(".txt") if not is_readme(name)):
+        for file in _texts(self.folder):
             head = first_lines(self.folder, file)
             if not _is_list(head) and not (_is_list_of_files(head) and _split(file)):
                 continue
@@ -154,6 +155,13 @@ def _flag(text: str) -> int:
     if text in ("-", "False", "false"):
         return 0
     return 1 if text in ("True", "true") else int(finite(text))
+
+
+def _texts(folder: Folder) -> list[str]:
+    """The text files that may be lists: where there are very many in a folder, each is for an image of its own."""
+    files = [name for name in folder.with_suffix(".txt") if not is_readme(name)]
+    many = Counter(name.rpartition("/")[0] for name in files)
+    return [name for name in files if many[name.rpartition("/")[0]] <= _MANY]
 
 
 def _is_list(lines: list[str]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from amp_datasets.formats.kit.meaning.folder_words import is_aside
-from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver, comparable, without_suffix
+from amp_datasets.formats.kit.meaning.references import comparable, without_suffix
+from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.storage.folder import Folder
 
@@ -22,7 +23,7 @@ class ImageLookup:
         self.unusable = [name for name in found if not _is_text(name)]
         self.names = [name for name in found if _is_text(name)] if self.unusable else found
         self._known = frozenset(self.names)
-        self.resolver = Resolver(self.names, folder.root.name, folder)
+        self.resolver = Resolver(self.names, folder.root.name, folder.files)
 
     def __contains__(self, name: str) -> bool:
         return name in self._known

@@ -8,7 +8,6 @@ import math
 import re
 import reprlib
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
@@ -104,7 +103,7 @@ def is_prose(name: str) -> bool:
 
 def is_readme(name: str) -> bool:
     """Whether a file is a README: never a label file, never a list of classes."""
-    return PurePosixPath(name).name.lower().startswith("readme")
+    return name.rpartition("/")[2].lower().startswith("readme")
 
 
 def parse_text(data: bytes, where: object) -> str:

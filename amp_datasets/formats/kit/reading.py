@@ -13,7 +13,8 @@ from amp_datasets.formats.kit.cleaning import clean, transform
 from amp_datasets.formats.kit.image_lookup import ImageLookup, roboflow_group
 from amp_datasets.formats.kit.meaning.claims import Claims
 from amp_datasets.formats.kit.meaning.class_lists import ClassLists, checked_names
-from amp_datasets.formats.kit.meaning.resolver import BY_MIRROR, without_suffix
+from amp_datasets.formats.kit.meaning.references import without_suffix
+from amp_datasets.formats.kit.meaning.resolver import BY_MIRROR
 from amp_datasets.formats.kit.meaning.split_lists import SplitLists
 from amp_datasets.formats.kit.parsing import (
     brief,
@@ -104,6 +105,15 @@ class Reading:
         """Note label files as read, as asking for their images does: what no reader uses is reported as left."""
         self.used.update(dict.fromkeys(files))
 
+    def name_loosely(self, label_file: str, image: str, reference: str) -> None:
+        """Note that a label file may mean another image, which is not there: files that name this one go first."""
+        self._claims.name_loosely(label_file, image, reference)
+
+    @property
+    def loose(self) -> frozenset[str]:
+        """The images that are only named so."""
+        return self._claims.loose()
+
     @property
     def lists(self) -> list[str]:
         """The files that were taken for lists of classes and of splits."""
@@ -119,10 +129,11 @@ class Reading:
         found = self.images.resolve(reference, label_file, split=split)
         if found.image is None:
             self.drop(reference, found.reason, "; ".join(filter(None, (f"named in {label_file}", found.detail))))
-        elif found.reason:
+            return None
+        if found.reason:
             self._found.setdefault((label_file, found.reason), []).append(found.image)
-            if found.loose:
-                self._claims.name_loosely(label_file, found.image, reference)
+        if found.loose:
+            self.name_loosely(label_file, found.image, reference)
         return found.image
 
     def image_for(self, label_file: str, stated: str = "", *, or_inside: bool = False) -> str | None:
@@ -134,7 +145,7 @@ class Reading:
         self.use(label_file)
         own = self.images.of_label_file(label_file)
         stem = label_file.rpartition("/")[2].rpartition(".")[0]
-        if own.image is not None and stated in ("", own.image.rpartition("/")[2], stem):
+        if own.image is not None and not own.loose and stated in ("", own.image.rpartition("/")[2], stem):
             return own.image
         named = self.images.resolve(stated, label_file, own=True) if stated else own
         best = own if own.image is not None and (named.image is None or not _is_called(named.image, stem)) else named
@@ -147,6 +158,8 @@ class Reading:
             self.repair(label_file, "label file names another image", f"{stated[:60]}, read for {own.image}")
         elif best.reason:
             self._found.setdefault((label_file, best.reason), []).append(best.image)
+        if best.image is not None and best.loose:
+            self.name_loosely(label_file, best.image, stem)
         return best.image
 
     def header(self, image: str) -> Header | None:

@@ -29,6 +29,7 @@ class ImageFolderSource(Source[Options]):
 
     name: ClassVar[str] = "imagefolder"
     title: ClassVar[str] = "Classification: a folder for each class, or a table of files and classes"
+    last: ClassVar[bool] = True
 
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:

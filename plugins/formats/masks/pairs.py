@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from amp_datasets.formats.kit.image_lookup import comparable
-from amp_datasets.formats.kit.meaning.resolver import Resolver, without_suffix
+from amp_datasets.formats.kit.meaning.references import without_suffix
+from amp_datasets.formats.kit.meaning.resolver import Resolver
 from amp_datasets.formats.kit.reading import split_name
 
 Kind = Literal["classes", "objects", "each"]

@@ -52,6 +52,7 @@ class MaskSource(Source[MaskOptions]):
 
     name: ClassVar[str] = "masks"
     title: ClassVar[str] = "Images and masks, of classes or objects (also Pascal VOC's segmentation)"
+    last: ClassVar[bool] = True
     options_type: ClassVar[type[Options]] = MaskOptions
 
     @classmethod

@@ -25,6 +25,8 @@ class LabelFiles:
 
     images: dict[str, tuple[str, ...]] = field(default_factory=dict)
     orphans: dict[str, Resolution] = field(default_factory=dict)
+    loose: frozenset[str] = frozenset()
+    """Those whose own image may be another, which is not there."""
 
 
 def find_label_files(
@@ -35,14 +37,16 @@ def find_label_files(
     A folder of text files holds labels if one of them begins with a row; with a data.yaml (`described`) also if its
     files are called as images are, whatever is in them.
     """
-    found, orphans = dict[str, tuple[str, ...]](), dict[str, Resolution]()
+    found, orphans, loose = dict[str, tuple[str, ...]](), dict[str, Resolution](), set[str]()
     for file in folder.with_suffix(".txt"):
-        bare = posixpath.basename(file)
+        bare = file.rpartition("/")[2]
         if file in lists or is_readme(bare) or is_class_list(bare):
             continue
         meant = images.of_label_file(file)
         if meant.image is not None:
             found[file] = (meant.image,)
+            if meant.loose:
+                loose.add(file)
         elif meant.candidates and len({posixpath.splitext(name)[0] for name in meant.candidates}) == 1:
             found[file] = meant.candidates
         else:
@@ -51,12 +55,13 @@ def find_label_files(
     if with_rows or described:
         with_rows.update(place for place, files in _by_folder(found) if described or _are_empty(folder, files))
     return LabelFiles(
-        {file: meant for file, meant in found.items() if posixpath.dirname(file) in with_rows},
+        {file: meant for file, meant in found.items() if file.rpartition("/")[0] in with_rows},
         {
             file: meant
             for file, meant in orphans.items()
-            if (posixpath.dirname(file) in with_rows or "labels" in file.split("/")) and has_rows(folder, file)
+            if (file.rpartition("/")[0] in with_rows or "labels" in file.split("/")) and has_rows(folder, file)
         },
+        frozenset(loose),
     )
 
 
@@ -83,7 +88,7 @@ def class_number(text: str) -> int | None:
 def _by_folder(files: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     places: dict[str, list[str]] = {}
     for file in files:
-        places.setdefault(posixpath.dirname(file), []).append(file)
+        places.setdefault(file.rpartition("/")[0], []).append(file)
     yield from places.items()
 
 

@@ -60,6 +60,8 @@ class YoloSource(Source[YoloOptions]):
         lists = reading.splits.files()
         found = find_label_files(self.folder, reading.images, lists, described=yamls.there)
         reading.use(*found.images, *found.orphans)
+        for label in found.loose & found.images.keys():
+            reading.name_loosely(label, found.images[label][0], label.rpartition("/")[2])
         pairs = [(image, label) for label, images in found.images.items() for image in images]
         categories: list[Category] = []
         for scope in scopes(reading, self.options, yamls, pairs):

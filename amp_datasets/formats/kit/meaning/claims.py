@@ -27,6 +27,10 @@ class Claims:
         if known != reference:
             self._loose[label_file, image] = f"{known} and {reference}"
 
+    def loose(self) -> frozenset[str]:
+        """The images that are only named by folders that are not there."""
+        return frozenset(image for image, said in self._said.items() if said.loosely)
+
     def take(self, sample: Sample, label_file: str, known: Collection[str] | None) -> None:
         """An image with its cleaned labels, as a file says that knows certain classes (None: those that it uses)."""
         image = sample.source_id
@@ -63,4 +67,6 @@ class Claims:
         self._report.repair(image, "image is listed twice" if twice else "labels of several files joined", files)
         whole = tuple(dict.fromkeys((*old.labels, *new.labels)))
         self.samples[image] = replace(old, annotations=tuple(labels), labelled=True, labels=whole)
-        self._said[image] = Said(files, first.classes(old.annotations) | said.classes(new.annotations), old.split)
+        self._said[image] = Said(
+            files, first.classes(old.annotations) | said.classes(new.annotations), old.split, first.loosely
+        )

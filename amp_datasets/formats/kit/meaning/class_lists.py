@@ -126,7 +126,7 @@ def checked_names(report: Report, where: str, names: Iterable[object]) -> list[s
 
 def is_class_list(file: str) -> bool:
     """Whether a file is called as lists of classes are."""
-    bare = posixpath.basename(file).lower()
+    bare = file.rpartition("/")[2].lower()
     return bare in CLASS_FILES or bare.endswith(".names")
 
 
@@ -147,7 +147,7 @@ def ordered_names(names: object) -> list[str] | None:
 
 def _rank(file: str) -> int | None:
     """Which kind of list a file may be, the one that is believed first having the lowest number; None for others."""
-    bare = posixpath.basename(file).lower()
+    bare = file.rpartition("/")[2].lower()
     if bare == "notes.json":
         return 0
     if bare.endswith((".yaml", ".yml")):

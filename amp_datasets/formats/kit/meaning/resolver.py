@@ -12,13 +12,11 @@ contradicts the only candidate, the image is missing; where several are left, no
 from __future__ import annotations
 
 import posixpath
-import re
-import unicodedata
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from amp_datasets.formats.kit.meaning.folder_words import is_aside, is_for_labels, split_of, telling_parts
+from amp_datasets.formats.kit.meaning.references import Stated, comparable, readings, suffix_of, without_suffix
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 
 MISSING = "image is missing"
@@ -30,7 +28,7 @@ BY_BARE_NAME = "image found by its name, without the stated folder"
 BY_STEM = "image found under another suffix"
 BY_DECODING = "image found by its decoded name"
 
-_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/]*/|^[a-z]:[\\/]|^/|^\\\\", re.IGNORECASE)
+_LABEL_SUFFIXES = (".json", ".xml", ".txt", ".csv", ".jsonl")
 _SHOWN = 4
 
 
@@ -48,20 +46,10 @@ class Resolution:
     loose: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    """A reference as it is understood: its folders, its name, whether it is a path of another machine, or decoded."""
-
-    folder: str
-    name: str
-    foreign: bool
-    decoded: bool
-
-
 class Resolver:
     """Finds images among the names of a set; `root` is what its top folder is called, `files` are all its files."""
 
-    def __init__(self, names: Sequence[str], root: str = "", files: Container[str] = ()) -> None:
+    def __init__(self, names: Sequence[str], root: str = "", files: Iterable[str] = ()) -> None:
         self._names, self._files = names, files
         self._known = frozenset(names)
         self._root = root.lower()
@@ -69,6 +57,7 @@ class Resolver:
         self._folders: set[str] = set()
         self._telling: set[str] = set()
         self._splits: dict[str, set[str]] = {}
+        self._labelled: set[str] = set()
 
     def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
         """The image that `reference` means in `label_file` (a path in the set).
@@ -82,9 +71,9 @@ class Resolver:
             return Resolution(direct)
         self._index()
         home = self._home(near)
-        best, owner = Resolution(None, MISSING), label_file if own else None
-        for stated in _readings(reference):
-            found = self._exact(stated, near, home) or self._search(stated, near, home, split, owner)
+        best = Resolution(None, MISSING)
+        for stated in readings(reference):
+            found = self._exact(stated, near, home) or self._search(stated, near, home, split, own)
             if found.image is not None:
                 return found
             if best.reason == MISSING and found.detail:
@@ -104,13 +93,13 @@ class Resolver:
                 return Resolution(None, SEVERAL, f"it may be {' or '.join(found)}", tuple(found))
         return self.resolve(beside.rpartition("/")[2], label_file, own=True)
 
-    def _exact(self, stated: _Stated, near: str, home: str) -> Resolution | None:
+    def _exact(self, stated: Stated, near: str, home: str) -> Resolution | None:
         """The image at the stated path, from the label file's folder, its home, or the top."""
         path = posixpath.join(stated.folder, stated.name)
         for base in dict.fromkeys((near, home, "")):
             place = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
             if place in self._known and (base or place.startswith(f"{home}/") or not self._is_own(path, home)):
-                return Resolution(place)
+                return Resolution(place, loose=base != near and bool(_telling_of_labels(near[len(base) :])))
         return None
 
     def _is_own(self, path: str, home: str) -> bool:
@@ -118,7 +107,7 @@ class Resolver:
         first, slash, _ = path.partition("/")
         return bool(home) and (not slash or f"{home}/{first}" in self._folders)
 
-    def _search(self, stated: _Stated, near: str, home: str, split: str | None, own: str | None) -> Resolution:
+    def _search(self, stated: Stated, near: str, home: str, split: str | None, own: bool) -> Resolution:
         found = self._candidates(stated.name, home)
         if not found:
             return Resolution(None, MISSING)
@@ -133,14 +122,14 @@ class Resolver:
         ):
             if len(left) > 1:
                 left = [name for name in left if keep(name)] or left
-        agreeing = [name for name in left if not self._contradicts(stated, name, home, split, own)]
+        agreeing = [name for name in left if not self._contradicts(stated, name, most, near, home, split, own)]
         if not agreeing:
             return Resolution(None, MISSING, f"the only one of its name is {', '.join(left[:_SHOWN])}")
         if len(agreeing) > 1:
             return Resolution(None, SEVERAL, f"it may be {' or '.join(agreeing[:_SHOWN])}", tuple(agreeing))
         image = agreeing[0]
-        loose = bool(telling_parts(stated.folder)) and not _below(image.rpartition("/")[0], home)
-        if loose and not most and not stated.foreign:
+        loose = not _accounts_for(_below(image.rpartition("/")[0], home), stated, near, home, split, own)
+        if telling_parts(stated.folder) and loose and not most and not stated.foreign:
             return Resolution(image, BY_BARE_NAME, loose=True)
         return Resolution(image, _how(stated, image, most, near, split), loose=loose)
 
@@ -156,29 +145,45 @@ class Resolver:
             found = [each for each in found if not is_aside(each.rpartition("/")[0])] or found
         return found
 
-    def _contradicts(self, stated: _Stated, image: str, home: str, split: str | None, own: str | None) -> bool:
+    def _contradicts(
+        self, stated: Stated, image: str, matched: int, near: str, home: str, split: str | None, own: bool
+    ) -> bool:
         """Whether an image's folders are others than those that are stated, or than those of its own label file."""
         there = _below(image.rpartition("/")[0], home)
         said = tuple(part for part in telling_parts(stated.folder) if part != self._root)
         if split is not None and f"<{split}>" not in there and self._other_split(there, split, home):
             return True
-        if said and not stated.foreign:
-            return not (_ends_with(there, said) or _ends_with(said, there))
-        if said:
-            return not _ends_with(said, there) if there else said[-1] in self._telling
-        return own is not None and self._is_of_another(own, image, home)
+        if said and stated.foreign:
+            elsewhere = self._telling.difference(telling_parts(home))
+            if not _ends_with(said, there) if there else said[-1] in elsewhere:
+                return True
+        elif said and not (_ends_with(there, said) or _ends_with(said, there)):
+            return True
+        return self._is_of_another(near, image, matched, home, own)
 
-    def _is_of_another(self, label_file: str, image: str, home: str) -> bool:
-        """Whether a label file of one image lies in a folder that is not the one for this image's."""
-        folder, _, bare = label_file.rpartition("/")
+    def _is_of_another(self, near: str, image: str, matched: int, home: str, own: bool) -> bool:
+        """Whether a label file lies in the folder of one part of the set, and an image in that of another.
+
+        `matched` folders of the image are stated, so they tell nothing more. Folders for labels or images tell no parts
+        apart, nor do two beside each other, one of which holds the label files.
+        """
         there = image.rpartition("/")[0]
-        mine, its = (each[len(home) :].strip("/").split("/") for each in (folder, there))
-        shared = _common_end(mine, its)
-        mine, its = mine[: len(mine) - shared], its[: len(its) - shared]
-        if len(mine) == len(its) == 1:  # a folder for label files and one for images, whatever they are called
-            return folder != there and f"{there}/{bare}" in self._files
-        ours, theirs = telling_parts("/".join(mine)), telling_parts("/".join(its))
-        return bool(ours) and bool(theirs) and not (_ends_with(ours, theirs) or _ends_with(theirs, ours))
+        ours, theirs = (folder[len(home) :].strip("/").split("/") for folder in (near, there))
+        theirs = theirs[: len(theirs) - matched]
+        shared = _common_end(ours, theirs)
+        ours, theirs = ours[: len(ours) - shared], theirs[: len(theirs) - shared]
+        start = _common_end(ours[::-1], theirs[::-1])
+        place = "/".join(filter(None, (home, *theirs[: start + 1])))
+        ours, theirs = ours[start:], theirs[start:]
+        mine, its = _telling_of_labels("/".join(ours)), telling_parts("/".join(theirs))
+        if not mine or not its:
+            return False
+        is_part = bool(telling_parts(theirs[0]))
+        if is_part and place in self._labelled:
+            return True
+        if len(ours) == len(theirs) == 1 or not (own or is_part):
+            return False
+        return not (_ends_with(mine, its) or _ends_with(its, mine))
 
     def _other_split(self, there: tuple[str, ...], split: str, home: str) -> bool:
         """Whether an image lies in a split's folder while the one that is wanted has a folder of its own."""
@@ -193,6 +198,10 @@ class Resolver:
             self._by_stem.setdefault(comparable(without_suffix(bare)), []).append(name)
             if folder not in self._folders and not is_aside(folder):
                 self._add_folder(folder)
+        for file in self._files:
+            folder = file.rpartition("/")[0]
+            if folder not in self._labelled and file.lower().endswith(_LABEL_SUFFIXES):
+                self._labelled.update(_with_parents(folder))
 
     def _add_folder(self, folder: str) -> None:
         """Note a folder with images, all those above it, and the splits that are found below each."""
@@ -213,40 +222,6 @@ class Resolver:
         return near
 
 
-def comparable(name: str) -> str:
-    """A file name as it is compared: in any case, accents in one or two characters (macOS writes two)."""
-    lowered = name.lower()
-    return lowered if lowered.isascii() else unicodedata.normalize("NFC", lowered)
-
-
-def without_suffix(name: str) -> str:
-    """A file name without the ending of an image; other dots belong to the name."""
-    return name[: -len(suffix)] if (suffix := suffix_of(name)) else name
-
-
-def suffix_of(name: str) -> str:
-    """The ending of an image in lower case, empty where a name has none."""
-    lowered = name.lower()
-    return next((suffix for suffix in IMAGE_SUFFIXES if lowered.endswith(suffix)), "")
-
-
-def _readings(reference: str) -> Iterator[_Stated]:
-    """The ways in which a reference can be understood, the plainest first."""
-    plain = reference.replace("\\", "/")
-    spelled = [plain]
-    head, mark, query = plain.partition("?")
-    if mark:
-        values = [part.rpartition("=")[2] for part in query.split("&")]
-        spelled += [head, *(value for value in values if suffix_of(unquote(value)))]
-    spelled += [unquote(each) for each in spelled if "%" in each]
-    foreign = _ADDRESS.match(reference) is not None
-    for each in dict.fromkeys(spelled):
-        folder, _, name = each.rpartition("/")
-        if name:
-            folder = _ADDRESS.sub("", f"{folder}/", count=1) if foreign else folder
-            yield _Stated(folder.strip("/"), name, foreign or ".." in folder.split("/"), each != plain)
-
-
 def _parts(folder: str) -> list[str]:
     return [part.lower() for part in folder.split("/") if part not in ("", ".", "..")]
 
@@ -259,6 +234,26 @@ def _common_end(some: Sequence[str], others: Sequence[str]) -> int:
     return number
 
 
+def _accounts_for(there: tuple[str, ...], stated: Stated, near: str, home: str, split: str | None, own: bool) -> bool:
+    """Whether all that tells an image's folder from others is stated, or told by its label file's folder or split."""
+    said, mine = telling_parts(stated.folder), _telling_of_labels(near[len(home) :])
+    if not said:
+        return there == mine or (not own and not mine and there == (f"<{split}>",))
+    return there[: len(mine)] == mine and (there == said or (bool(there) and _ends_with(said, there)))
+
+
+def _with_parents(folder: str) -> Iterator[str]:
+    """A folder and all those above it, up to the top."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+
+
+def _telling_of_labels(folder: str) -> tuple[str, ...]:
+    """What tells a label file's folder from others, without the parts that say that labels are inside."""
+    return telling_parts("/".join(part for part in folder.split("/") if not is_for_labels(part)))
+
+
 def _ends_with(parts: tuple[str, ...], end: tuple[str, ...]) -> bool:
     return parts[len(parts) - len(end) :] == end if len(end) <= len(parts) else False
 
@@ -269,7 +264,7 @@ def _below(folder: str, home: str) -> tuple[str, ...]:
     return telling_parts(folder[len(home) :]) if home and inside else telling_parts(folder)
 
 
-def _how(stated: _Stated, image: str, matched: int, near: str, split: str | None) -> str:
+def _how(stated: Stated, image: str, matched: int, near: str, split: str | None) -> str:
     """Why an image is the one that is meant; the bare name in the folder that belongs to the label file's is exact."""
     folder, _, bare = image.rpartition("/")
     if suffix_of(stated.name) and suffix_of(stated.name) != suffix_of(bare):

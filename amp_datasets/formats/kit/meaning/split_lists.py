@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator
 
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
-from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver, suffix_of
+from amp_datasets.formats.kit.meaning.references import suffix_of
+from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver
 from amp_datasets.formats.kit.parsing import parse_text
 from amp_datasets.formats.kit.report import Report
 from amp_datasets.storage.folder import Folder
@@ -21,6 +22,7 @@ from amp_datasets.storage.folder import Folder
 _MAX_BYTES = 2**28
 _PROBED = 20
 """So many lines of a file are tried to see whether they name images."""
+_MAY_BE_SPLIT = re.compile(r"train|val|test|dev", re.IGNORECASE).search
 _ASSIGNMENT = re.compile(r"^\s*(train|valid|val|validation|test)\s*=\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -107,6 +109,8 @@ class SplitLists:
         for file in self._folder.with_suffix(".txt"):
             folder, _, bare = file.rpartition("/")
             stem = bare[:-4]
+            if not _MAY_BE_SPLIT(stem):  # most text files are labels of an image
+                continue
             split = split_name(stem)
             if split is None and "ImageSets" not in folder.split("/"):
                 words = re.split(r"[^A-Za-z0-9]+", stem)
