@@ -157,7 +157,7 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
                 samples[sample.source_id], formats[sample.source_id] = sample, part.format
             else:
                 both = f"{formats[sample.source_id]} and {part.format}"
-                joint = _both(known, sample)
+                joint = _both(known, sample, surely=not loose)
                 if joint is None:
                     del samples[sample.source_id]
                     torn.add(sample.source_id)
@@ -174,12 +174,15 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
     return LabelSet(kept, tuple(samples[name] for name in sorted(samples)), *lost, parts[0].labels.name)
 
 
-def _both(one: Sample, other: Sample) -> Sample | None:
-    """An image as two formats label it; None where they contradict each other."""
+def _both(one: Sample, other: Sample, *, surely: bool) -> Sample | None:
+    """An image as two formats label it; None where they contradict each other.
+
+    Where neither is sure that it means this image, they must say the same.
+    """
     if not (one.labelled and other.labelled):
         return one if one.labelled else other
     labels = joined(one.annotations, other.annotations)
-    if labels is None:
+    if labels is None or not (surely or len(labels) == len(one.annotations) == len(other.annotations)):
         return None
     whole = tuple(dict.fromkeys((*one.labels, *other.labels)))
     split, group = one.split or other.split, one.group or other.group

@@ -239,6 +239,8 @@ def _accounts_for(there: tuple[str, ...], stated: Stated, near: str, home: str, 
     said, mine = telling_parts(stated.folder), _telling_of_labels(near[len(home) :])
     if not said:
         return there == mine or (not own and not mine and there == (f"<{split}>",))
+    if stated.foreign and not there:  # a set that was made on another machine, in a folder of any name
+        return not mine
     return there[: len(mine)] == mine and (there == said or (bool(there) and _ends_with(said, there)))
 
 
