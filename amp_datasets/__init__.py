@@ -26,28 +26,6 @@ from typing import Any as _Any
 _os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
 
 if TYPE_CHECKING:
-    from amp_datasets.building.api import build as build
-    from amp_datasets.building.merge import merge as merge
-    from amp_datasets.errors import AmpError as AmpError
-    from amp_datasets.hub import publish as publish
-    from amp_datasets.ledger.diff import diff as diff
-    from amp_datasets.ledger.replay import replay as replay
-    from amp_datasets.ledger.verify import verify as verify
-    from amp_datasets.loading.augment import augment as augment
-    from amp_datasets.loading.epochs import EpochDataset as EpochDataset
-    from amp_datasets.loading.load import load as load
-    from amp_datasets.loading.torchvision import TvTensors as TvTensors
-    from amp_datasets.model import LabelSet as LabelSet
-    from amp_datasets.recipe import Encode as Encode
-    from amp_datasets.recipe import Labels as Labels
-    from amp_datasets.recipe import Mix as Mix
-    from amp_datasets.recipe import Recipe as Recipe
-    from amp_datasets.recipe import Source as Source
-    from amp_datasets.training import DetrTransform as DetrTransform
-    from amp_datasets.training import collate as collate
-    from amp_datasets.view.preview import preview as preview
-    from amp_datasets.view.report import report as report
-    from amp_datasets.view.show import show as show
     from amp_plugins.filters.affine import Affine as Affine
     from amp_plugins.filters.auto_contrast import AutoContrast as AutoContrast
     from amp_plugins.filters.blur import Blur as Blur
@@ -84,6 +62,29 @@ if TYPE_CHECKING:
     from amp_plugins.filters.tile import Tile as Tile
     from amp_plugins.filters.translate import Translate as Translate
     from amp_plugins.filters.zoom import Zoom as Zoom
+
+    from amp_datasets.building.api import build as build
+    from amp_datasets.building.merge import merge as merge
+    from amp_datasets.errors import AmpError as AmpError
+    from amp_datasets.hub import publish as publish
+    from amp_datasets.ledger.diff import diff as diff
+    from amp_datasets.ledger.replay import replay as replay
+    from amp_datasets.ledger.verify import verify as verify
+    from amp_datasets.loading.augment import augment as augment
+    from amp_datasets.loading.epochs import EpochDataset as EpochDataset
+    from amp_datasets.loading.load import load as load
+    from amp_datasets.loading.torchvision import TvTensors as TvTensors
+    from amp_datasets.model import LabelSet as LabelSet
+    from amp_datasets.recipe import Encode as Encode
+    from amp_datasets.recipe import Labels as Labels
+    from amp_datasets.recipe import Mix as Mix
+    from amp_datasets.recipe import Recipe as Recipe
+    from amp_datasets.recipe import Source as Source
+    from amp_datasets.training import DetrTransform as DetrTransform
+    from amp_datasets.training import collate as collate
+    from amp_datasets.view.preview import preview as preview
+    from amp_datasets.view.report import report as report
+    from amp_datasets.view.show import show as show
 
 __version__ = "0.1.0"
 

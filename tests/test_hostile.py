@@ -279,9 +279,10 @@ def test_class_names_are_never_markup_or_syntax(tmp_path: Path) -> None:
     rebuild(tmp_path)
     build = tmp_path / "build"
     names = yaml.safe_load((build / "data.yaml").read_text())["names"]
-    assert list(names.values())[kept:] == list(NASTY)
+    shown = [name for name in NASTY if name.isprintable()]  # those that are not are refused where they come in
+    assert list(names.values())[kept:] == shown
     coco = json.loads((build / "annotations" / "train.json").read_text())
-    assert [c["name"] for c in coco["categories"]][kept:] == list(NASTY)
+    assert [c["name"] for c in coco["categories"]][kept:] == shown
     card = (build / "README.md").read_text()
     assert "<script>" not in card
     assert yaml.safe_load(card.split("---\n")[1])["configs"]

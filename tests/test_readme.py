@@ -154,7 +154,7 @@ def test_every_filter_is_in_the_table_once_under_its_kind() -> None:
     rows = re.findall(r"^\| ([a-z0-9_, ]+) \| [^|]+ \| ([a-z, ]+) \|$", README, re.MULTILINE)
     listed = [(name, labels) for names, labels in rows for name in names.split(", ") if name != "filter"]
     assert sorted(name for name, _ in listed) == sorted(REGISTRY.filters)
-    words = {"pixels": "stay", "geometry": "move", "hides": "keep what is visible"}
+    words = {"pixels": "stay", "geometry": "move", "hides": "keep what is visible", "joins": "join"}
     for name, labels in listed:
         assert labels.startswith(words[kind_of(REGISTRY.filters[name])]), name
 

@@ -16,15 +16,10 @@ from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
 
 _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-LEADS_OUT = "link leads out of the set"
-"""The reason to leave out what a link leads to, outside of a set's folder."""
-MAX_LABEL_BYTES = 2**30
-"""Label files above this size are refused before they are read."""
-
-MAX_UNPACKED_BYTES = 64 * 2**20
-MAX_RATIO = 20
-"""A member of an archive may unpack to so many bytes, or so many times its packed size if that is more: label files
-pack to a fifth or a tenth, and a hundredth is a bomb."""
+LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
+MAX_LABEL_BYTES = 2**30  # label files above this size are refused before they are read
+MAX_UNPACKED_BYTES, MAX_RATIO = 64 * 2**20, 20
+"""A member of an archive may unpack to so many bytes, or so many times its packed size: a hundredth is a bomb."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +82,10 @@ class Folder:
 
     def image(self, name: str) -> ImageFile:
         """Where the bytes of one file are."""
-        found = self._images.get(name)
-        if found is None:
+        if name not in self._images:
             inside = self._members.get(self.base + name, self.base + name) if self.is_zip else None
-            found = ImageFile(self.root if self.is_zip else self.root / name, inside)
-            self._images[name] = found
-        return found
+            self._images[name] = ImageFile(self.root if self.is_zip else self.root / name, inside)
+        return self._images[name]
 
     def path(self, name: str) -> str:
         """A file's name for messages."""
@@ -123,10 +116,7 @@ class Folder:
 
 
 def open_folder(location: Path, *, follow_links: bool = False) -> Folder:
-    """A directory, a zip archive, or by a pattern like `data/*` several folders as one.
-
-    An archive that holds only one directory is entered.
-    """
+    """A directory, a zip archive (one directory in it is entered), or by a pattern like `data/*` several as one."""
     if is_pattern(location):
         return _open_pattern(location, follow_links)
     folder = Folder(location, follow_links=follow_links)

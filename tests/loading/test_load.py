@@ -200,7 +200,7 @@ def test_a_manifest_that_gives_no_image_is_told(tmp_path: Path) -> None:
     """Instead of a dataset without splits."""
     for image in write_set(tmp_path / "set", 2).rglob("*.jpg"):
         image.write_bytes(image.read_bytes()[:-500])
-    with pytest.raises(BuildError, match="not one image can be made"):
+    with pytest.raises(AmpError, match="no usable image is left"):
         amp.load(write_manifest(tmp_path / "amp.yaml", ["set"]))
 
 

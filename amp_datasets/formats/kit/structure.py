@@ -15,7 +15,7 @@ from amp_datasets.storage.folder import Folder
 _HEAD_BYTES = 65536
 _DEPTH = 6
 _DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{}\[\]:,])|[^\s{}\[\]:,"]+')
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|"[\s\S]*|([{}\[\]:,])|[^\s{}\[\]:,"]+')
 
 Path = tuple[str, ...]
 """The keys from the top of a JSON document down to a value; `[]` stands for any place in a list."""

@@ -12,7 +12,6 @@ from amp_datasets.formats.kit.box_form import BoxEvidence, BoxForm, GivenForm
 from amp_datasets.formats.kit.meaning.split_lists import split_of_file
 from amp_datasets.formats.kit.reading import category_name, is_readme
 from amp_datasets.model import Annotation, Category, LabelSet, Size
-from amp_datasets.shown import from_cell
 from amp_datasets.storage.folder import Folder
 
 from .columns import Columns, class_columns, splits_in
@@ -191,7 +190,7 @@ class CsvSource(Source[CsvOptions]):
     def _category(self, table: Table, row: Row, numbered: Mapping[int, str]) -> str:
         if table.columns.name is None:
             return category_name(self.options.category or "object")
-        name = from_cell(table.cell(row, table.columns.name))
+        name = table.cell(row, table.columns.name)
         if name in self._coded:
             return category_name(self._coded[name])
         if name not in self._names and name.removesuffix(".0").isdecimal() and len(name) < 9:

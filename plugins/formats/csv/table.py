@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from amp_datasets.errors import SourceError
 from amp_datasets.formats.kit.parsing import finite, parse_text, split_name
 from amp_datasets.model import Size
+from amp_datasets.shown import from_cell
 from amp_datasets.storage.folder import Folder
 
 from .columns import Columns, columns_of, headerless
@@ -27,8 +28,8 @@ class Table:
     header: Row
 
     def cell(self, row: Row, at: int | None) -> str:
-        """A cell without spaces around it; empty if there is none."""
-        return row[at].strip() if at is not None and at < len(row) else ""
+        """A cell without spaces around it or an apostrophe before a formula; empty if there is none."""
+        return from_cell(row[at].strip()) if at is not None and at < len(row) else ""
 
     def image(self, row: Row) -> str:
         """What a row calls its image."""
