@@ -23,6 +23,7 @@ from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.messages import complaints
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.rows.detection import BoxForm
+from amp_datasets.storage.files import write_file
 from amp_datasets.storage.yaml import YamlFile
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Recipe(_Checked, model.Manifest):
         base = Path.cwd() if path is None else Path(path).parent
         text = manifest_text(manifest_document(self, base))
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            write_file(Path(path), text.encode())
         return text
 
 

@@ -27,7 +27,7 @@ from amp_datasets.model import LabelSet, Sample
 from amp_datasets.plugin.discovery import load_formats
 from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.open import read_source
-from amp_datasets.storage.files import write_failed
+from amp_datasets.storage.files import write_file
 from amp_datasets.variants.recipe import ORIGINAL
 from amp_datasets.view import statistics
 from amp_datasets.view.gallery import Gallery, Tile
@@ -54,14 +54,7 @@ class Report:
     def save(self, path: str | Path) -> Path:
         """Write the page; an existing file is replaced when the new one is whole. Raises BuildError."""
         target = Path(path)
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(self.html, encoding="utf-8")
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise write_failed(error, target) from error
+        write_file(target, self.html.encode())
         return target
 
     def to_json(self) -> dict[str, Any]:
