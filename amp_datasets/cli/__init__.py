@@ -10,7 +10,8 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -38,6 +39,9 @@ _COMMANDS = (
     (sets.schema, "amp schema -o amp.schema.json"),
     (sets.env, "amp env --json"),
 )
+
+_EXIT_BROKEN_PIPE = 141
+"""As a shell tells a program that was ended by SIGPIPE."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """What typer raises for a wrong command line; where the class lives changes between its versions."""
@@ -76,10 +80,26 @@ def main() -> None:
     # Albumentations imports torch where there is one, for a transform that is no filter: a second and 140 MB a process.
     sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type] # None is how an import is refused
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
     for stream in (sys.stdout, sys.stderr):  # a file name that is no text must not end a command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(_piped(sys.argv[1:]))
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _piped(arguments: Sequence[str]) -> int:
+    """Run a command line; whoever reads it may stop reading at any time, which is no fault of anybody's."""
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
+        return _EXIT_BROKEN_PIPE
+    return code
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -49,6 +49,9 @@ def _told(error: Exception) -> AmpError:
     """Any error as what, where and fix."""
     if isinstance(error, AmpError):
         return error
+    if isinstance(error, UnicodeEncodeError):
+        what = f"a name has letters that this system's encoding ({error.encoding}) has not"
+        return AmpError(what, fix="set PYTHONUTF8=1, or a locale in UTF-8")
     if isinstance(error, OSError) and error.strerror:
         return AmpError(error.strerror, where=error.filename, fix="check the path and its permissions")
     if isinstance(error, MemoryError):

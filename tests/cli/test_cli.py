@@ -492,3 +492,31 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
         show("making variants", step, 25)
     assert capsys.readouterr() == ("", "making variants: 10 of 25\nmaking variants: 20 of 25\n")
     assert _PLAIN_INTERVAL_S == 10
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "-1", "1e3", "9" * 30, ""])
+def test_replay_takes_plain_numbers(amp: Amp, number: str) -> None:
+    """What only looks like one is told."""
+    said = amp("verify", "set", "--replay", number)
+    assert said.code == 2
+    assert "takes a number or `all`" in said.err
+
+
+def test_an_output_that_is_closed_is_no_fault(tmp_path: Path) -> None:
+    """Closed from the start, or after a line: no traceback."""
+    start = f"{sys.executable} -m amp_datasets schema"
+    for command in (f"{start} >&-", f"{start} 2>&-", f"{start} | true", f"{start} | head -n 1"):
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert "Traceback" not in done.stderr
+        assert "should not have happened" not in done.stderr
+
+
+def test_a_system_without_the_letters_of_a_name_is_told(tmp_path: Path) -> None:
+    """An ASCII system, forced to stay one."""
+    (tmp_path / "a.yaml").write_text("sources: [s\u00e9t]\nfilters: {flip: {}}\n", encoding="utf-8")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "amp_datasets", "build", "a.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "should not have happened" not in done.stderr

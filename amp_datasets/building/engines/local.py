@@ -148,7 +148,11 @@ def _maker(setup: _Setup) -> Maker:
 def _pool(workers: int) -> ProcessPoolExecutor:
     method = "fork" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+    try:
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+    except OSError as error:  # locks of several processes lie in memory that is a disk to the system
+        what = f"workers cannot be started: {error.strerror or error}"
+        raise BuildError(what, where="/dev/shm", fix="free it, or build with one worker (-j 1)") from error  # noqa: S108
 
 
 def _start_worker(parent: int) -> None:

@@ -90,6 +90,6 @@ def publish(
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise AmpError(f"--replay takes a number or `all` (got {text!r})")
     return int(text)
