@@ -115,7 +115,9 @@ def _names_classes(feature: Any) -> bool:
 def saved_files(folder: Folder) -> list[str]:
     """The Arrow files of every dataset that `save_to_disk` left in a folder."""
     files = []
-    for state in (name for name in folder.files if PurePosixPath(name).name == "state.json"):
+    for state in (
+        name for name in folder.files if name.endswith("state.json") and PurePosixPath(name).name == "state.json"
+    ):
         document = parse_json(folder.read(state), folder.path(state))
         entries = document.get("_data_files") if isinstance(document, dict) else None
         for entry in entries if isinstance(entries, list) else ():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amp_datasets.formats.kit.parsing import finite
-from amp_datasets.geometry.shapes import cxcywh_to_xyxy, xywh_to_xyxy
+from amp_datasets.geometry.shapes import cxcywh_to_xyxy
 from amp_datasets.model import Box, FloatArray, Size
 
 Form = Literal["xywh", "xyxy", "cxcywh"]
@@ -63,11 +63,11 @@ class BoxForm:
         """The box that a list of four numbers means, in pixels; ValueError if it is none."""
         if not isinstance(value, list | tuple) or len(value) != 4:
             raise ValueError("missing" if value is None else f"{str(value)[:40]} is not four numbers")
-        numbers = [finite(number) for number in value]
-        if self.form == "xyxy":
-            box: Box = (numbers[0], numbers[1], numbers[2], numbers[3])
+        x, y, third, fourth = map(finite, value)
+        if self.form == "xywh":  # nearly always
+            box: Box = (x, y, x + third, y + fourth)
         else:
-            box = xywh_to_xyxy(numbers) if self.form == "xywh" else cxcywh_to_xyxy(numbers)
+            box = (x, y, third, fourth) if self.form == "xyxy" else cxcywh_to_xyxy((x, y, third, fourth))
         if not self.shares:
             return box
         if size is None:

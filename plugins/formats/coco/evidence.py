@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -21,8 +21,8 @@ ALL_CROWDS = "every label is a crowd"
 _IMAGE_INFO = re.compile(r"^image[_-]?info", re.IGNORECASE)
 _PLACES = ("bbox", "segmentation", "keypoints")
 _FEWEST_CROWDS = 2
-_STEP = 2000
-"""About how many labels are looked at to judge what boxes are."""
+_IMAGES = 500
+"""About how many images are looked at to judge what boxes are."""
 
 
 class CocoOptions(Options):
@@ -78,13 +78,14 @@ def all_are_crowds(labels: Iterable[Sequence[Mapping[str, Any]]]) -> bool:
 def box_form(
     images: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Sequence[Mapping[str, Any]]], given: GivenForm
 ) -> BoxForm:
-    """What the boxes of a file are, from some thousand of them."""
-    total = sum(map(len, labels.values()))
+    """What the boxes of a file are, from those of some hundred images."""
     evidence = BoxEvidence()
-    for size, entry in islice(_sized(images, labels), 0, None, max(1, total // _STEP)):
-        extent = _extent(entry.get("segmentation"))
-        area = None if entry.get("segmentation") else entry.get("area")
-        evidence.see(entry.get("bbox"), size, area, extent)
+    for key, entries in islice(labels.items(), 0, None, max(1, len(labels) // _IMAGES)):
+        size = stated_size(images.get(key, {}))
+        for entry in entries:
+            extent = _extent(entry.get("segmentation"))
+            area = None if entry.get("segmentation") else entry.get("area")
+            evidence.see(entry.get("bbox"), size, area, extent)
     return evidence.judge(given)
 
 
@@ -129,15 +130,6 @@ def names_by_number(labels: Iterable[Sequence[Mapping[str, Any]]]) -> dict[str, 
             continue
     ordered = sorted(keys, key=lambda key: (not key.isdecimal(), int(key) if key.isdecimal() else 0, key))
     return {key: f"class_{key}" if key.isdecimal() else key for key in ordered}
-
-
-def _sized(
-    images: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> Iterator[tuple[Size | None, Mapping[str, Any]]]:
-    """Every label with the size of its image as the file states it."""
-    for key, entries in labels.items():
-        size = stated_size(images.get(key, {}))
-        yield from ((size, entry) for entry in entries)
 
 
 def stated_size(entry: Mapping[str, Any]) -> Size | None:

@@ -222,7 +222,7 @@ class _Columns:
 
 
 def _files(folder: Folder) -> list[str]:
-    return [name for name in folder.files if _FILE.fullmatch(PurePosixPath(name).name)]
+    return [name for name in folder.files if _FILE.fullmatch(name.rpartition("/")[2])]
 
 
 def _is_labelled_image(example: Example) -> bool:
