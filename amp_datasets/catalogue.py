@@ -51,6 +51,8 @@ class FilterDescription:
     about: str
     settings: dict[str, Any]
     example: dict[str, Any]
+    roboflow: str = ""
+    caution: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -60,6 +62,9 @@ class FilterDescription:
         """What `amp filters NAME` prints."""
         lines = [f"{self.name} ({self.kind})", "", *self.about.splitlines(), "", "settings:"]
         lines += [f"  {name} = {s.get('default')!r}  {_type_text(s)}" for name, s in self.settings.items()]
+        more = [f"Roboflow calls it: {self.roboflow}"] if self.roboflow else []
+        more += [f"not for: {self.caution}"] if self.caution else []
+        lines += ["", *more] if more else []
         inner = ", ".join(f"{k}: {list(v) if isinstance(v, tuple) else v}" for k, v in self.example.items())
         return [*lines, "", "example:", "  filters:", f"    {self.name}: {{{inner}}}"]
 
@@ -92,7 +97,8 @@ def describe_filter(registry: Registry, name: str) -> FilterDescription | Filter
         return FilterFamily(name, tuple(sorted(registry.families[name].names())))
     plugin = registry.filter(name)
     settings = settings_schema(plugin)["properties"]
-    return FilterDescription(name, kind_of(plugin), inspect.getdoc(plugin) or "", settings, dict(plugin.examples[0]))
+    about, example = inspect.getdoc(plugin) or "", dict(plugin.examples[0])
+    return FilterDescription(name, kind_of(plugin), about, settings, example, plugin.roboflow, plugin.caution)
 
 
 def kind_of(plugin: type[Filter]) -> str:

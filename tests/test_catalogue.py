@@ -72,3 +72,19 @@ def test_filters_are_transforms_to_import() -> None:
     assert compose(image=image)["image"].shape == image.shape
     with pytest.raises(AttributeError, match=r"there is no filter 'Rotato'; there are: .*Rotate"):
         amp.Rotato  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.filters))
+def test_every_filter_says_when_not_to_use_it(name: str) -> None:
+    """A filter that suits every set does not exist; the description ends in full sentences."""
+    found = describe_filter(REGISTRY, name)
+    assert found.caution.endswith(".")
+    assert f"not for: {found.caution}" in found.as_text()
+
+
+def test_what_roboflow_offers_on_its_page_is_named_in_its_words() -> None:
+    """So that who comes from there finds the same by the name known from there."""
+    named = {describe_filter(REGISTRY, name).roboflow for name in REGISTRY.filters}
+    assert named >= {"Flip", "90 degree rotate", "Crop", "Rotation", "Shear", "Grayscale", "Hue", "Saturation"}
+    assert named >= {"Brightness", "Exposure", "Blur", "Noise", "Cutout", "Mosaic", "Motion blur", "Camera gain"}
+    assert named >= {"Resize", "Auto-Adjust Contrast", "Isolate Objects", "Static Crop", "Tile"}

@@ -38,6 +38,10 @@ class NamedFilter:
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]]
     """Settings that the contract tests run; the first is the one in the documentation's image."""
+    roboflow: ClassVar[str] = ""
+    """What Roboflow's page for generating a version calls it, where it has the like."""
+    caution: ClassVar[str] = ""
+    """When not to use it: sets and classes that it harms, in one or two sentences."""
     severity: ClassVar[int] = 1
     """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
     any_depth: ClassVar[bool] = False

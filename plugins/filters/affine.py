@@ -39,6 +39,10 @@ class Affine(GeometricFilter):
     """
 
     name: ClassVar[str] = "affine"
+    roboflow: ClassVar[str] = "Rotation and Shear in one"
+    caution: ClassVar[str] = (
+        "Turned or sheared boxes without polygons are estimates; keep `degrees` small for box-only sets."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"degrees": 10, "scale": 0.9, "shear": 5, "translate": 5},
         {"degrees": (-20, 20), "scale": (0.7, 1.4), "shear": (0, 10), "translate": 10, "fill": "reflect"},

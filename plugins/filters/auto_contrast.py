@@ -27,6 +27,8 @@ class AutoContrast(PixelFilter):
     """
 
     name: ClassVar[str] = "auto_contrast"
+    roboflow: ClassVar[str] = "Auto-Adjust Contrast"
+    caution: ClassVar[str] = "Brightness that is itself the information (X-ray, thermal) is changed."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"how": "stretch"}, {"how": "equalize"}, {"how": "adaptive"})
 
     class InitSchema(Settings):

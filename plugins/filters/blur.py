@@ -19,6 +19,8 @@ class Blur(PixelFilter):
     """Blur with a Gaussian of `sigma` pixels; the kernel reaches 3 sigma to each side."""
 
     name: ClassVar[str] = "blur"
+    roboflow: ClassVar[str] = "Blur"
+    caution: ClassVar[str] = "Objects of a few pixels vanish: keep `sigma` below a tenth of the smallest object."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"sigma": 2.5}, {"sigma": (1.0, 4.0)})
 
     any_depth: ClassVar[bool] = True

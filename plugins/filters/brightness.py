@@ -25,6 +25,8 @@ class Brightness(TableFilter):
     """Make the image `percent` brighter (mode positive), darker (negative), or one of the two at random (both)."""
 
     name: ClassVar[str] = "brightness"
+    roboflow: ClassVar[str] = "Brightness"
+    caution: ClassVar[str] = "Classes told apart by how bright they are (lamp on, lamp off)."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 50},
         {"percent": (10, 40), "mode": "both"},

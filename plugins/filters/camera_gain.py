@@ -29,6 +29,8 @@ class CameraGain(PixelFilter):
     """
 
     name: ClassVar[str] = "camera_gain"
+    roboflow: ClassVar[str] = "Camera gain"
+    caution: ClassVar[str] = "Images that are noisy already, and objects of a few pixels."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 50}, {"percent": (10, 40)})
 
     class InitSchema(Settings):

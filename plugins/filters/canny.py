@@ -22,6 +22,9 @@ class Canny(PixelFilter):
     """
 
     name: ClassVar[str] = "canny"
+    caution: ClassVar[str] = (
+        "All colour and shading goes; a detector for photographs learns little from it: use a few copies at most."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"low": 50, "high": 75}, {"low": (30, 60), "high": (80, 160)})
     severity: ClassVar[int] = 3
 

@@ -31,6 +31,7 @@ class ColorMatrix(PixelFilter):
     """Multiply every colour (red, green, blue) by `matrix`, given row by row; without one the image turns sepia."""
 
     name: ClassVar[str] = "color_matrix"
+    caution: ClassVar[str] = "Classes told apart by colour (ripe, unripe; red cell, white cell)."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"matrix": ((0, 1, 0), (0, 0, 1), (1, 0, 0))})
     spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 

@@ -25,6 +25,7 @@ class Contrast(TableFilter):
     """Raise the contrast by `percent` (mode positive), lower it (negative), or one of the two at random (both)."""
 
     name: ClassVar[str] = "contrast"
+    caution: ClassVar[str] = "Images of low contrast whose objects would disappear at negative `percent`."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 40},
         {"percent": (10, 40), "mode": "both"},

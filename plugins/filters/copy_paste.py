@@ -31,6 +31,9 @@ class CopyPaste(JoiningFilter):
     """
 
     name: ClassVar[str] = "copy_paste"
+    caution: ClassVar[str] = (
+        "Places that tell the class (a car on a road), and sets without polygons or masks: their objects are not taken."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"count": 2, "scale": 1.0},
         {"count": (1, 3), "scale": (0.6, 1.4), "blend": 0},

@@ -32,6 +32,9 @@ class Crop(GeometricFilter):
     """
 
     name: ClassVar[str] = "crop"
+    caution: ClassVar[str] = (
+        "Detectors that must know how large objects are in the frame: this one makes all of them large."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"margin": 0.5},
         {"margin": (0.1, 0.4), "around": "one"},

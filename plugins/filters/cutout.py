@@ -20,6 +20,8 @@ class Cutout(HidingFilter):
     """Hide `count` squares whose side is `percent` of the image's shorter one; each lies wholly inside it."""
 
     name: ClassVar[str] = "cutout"
+    roboflow: ClassVar[str] = "Cutout"
+    caution: ClassVar[str] = "Many small objects: a square hides them whole, and their labels go."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"count": 5, "percent": 15},
         {"count": (2, 8), "percent": (5, 20), "fill": (114, 114, 114)},

@@ -47,6 +47,7 @@ class Elastic(GeometricFilter):
     """
 
     name: ClassVar[str] = "elastic"
+    caution: ClassVar[str] = "Rigid things with straight edges (documents, buildings)."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"alpha": 100, "sigma": 10},
         {"alpha": (20, 40), "sigma": (6, 9)},

@@ -26,6 +26,8 @@ class Exposure(TableFilter):
     """
 
     name: ClassVar[str] = "exposure"
+    roboflow: ClassVar[str] = "Exposure"
+    caution: ClassVar[str] = "Images that are cut off at black or white already."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 50},
         {"percent": (20, 60), "mode": "both"},

@@ -22,6 +22,11 @@ class Flip(GeometricFilter):
     """
 
     name: ClassVar[str] = "flip"
+    roboflow: ClassVar[str] = "Flip"
+    caution: ClassVar[str] = (
+        "Text, left and right hands, traffic signs: what has a side. Vertical flips of scenes that are never "
+        "seen upside down."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"how": "horizontal"},
         {"how": "vertical"},

@@ -26,6 +26,7 @@ class Fog(PixelFilter):
     """
 
     name: ClassVar[str] = "fog"
+    caution: ClassVar[str] = "Scenes indoors, microscopy, documents."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 50}, {"percent": (20, 60)})
     severity: ClassVar[int] = 2
 

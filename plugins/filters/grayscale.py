@@ -21,6 +21,8 @@ class Grayscale(PixelFilter):
     """Take `percent` of the colour away; 100 leaves three equal channels of luma (BT.601)."""
 
     name: ClassVar[str] = "grayscale"
+    roboflow: ClassVar[str] = "Grayscale"
+    caution: ClassVar[str] = "Classes told apart by colour."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 100}, {"percent": (30, 90)})
     spoils: ClassVar[frozenset[Meaning]] = frozenset({"colour"})
 

@@ -24,6 +24,8 @@ class Hue(PixelFilter):
     """
 
     name: ClassVar[str] = "hue"
+    roboflow: ClassVar[str] = "Hue"
+    caution: ClassVar[str] = "Classes told apart by colour; skin and food look wrong beyond some 20 degrees."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"degrees": 150},
         {"degrees": (10, 40), "mode": "both"},

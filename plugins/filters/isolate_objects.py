@@ -25,6 +25,8 @@ class IsolateObjects(SplittingFilter):
     """
 
     name: ClassVar[str] = "isolate_objects"
+    roboflow: ClassVar[str] = "Isolate Objects"
+    caution: ClassVar[str] = "Detectors, which need to see what is around an object; this is for classification."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"margin": 0}, {"margin": 0.2})
 
     class InitSchema(Settings):

@@ -25,6 +25,7 @@ class Jpeg(PixelFilter):
     """
 
     name: ClassVar[str] = "jpeg"
+    caution: ClassVar[str] = "Images that will never be compressed in use, and fine texture that is the information."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"quality": 15}, {"quality": (10, 40), "subsampling": "444"})
 
     class InitSchema(Settings):

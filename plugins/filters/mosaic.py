@@ -29,6 +29,10 @@ class Mosaic(JoiningFilter):
     """
 
     name: ClassVar[str] = "mosaic"
+    roboflow: ClassVar[str] = "Mosaic"
+    caution: ClassVar[str] = (
+        "Objects of a few pixels, which become half as large, and trainers that make mosaics themselves."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"spread": 0.1}, {"spread": 0})
     severity: ClassVar[int] = 2
 

@@ -32,6 +32,8 @@ class MotionBlur(PixelFilter):
     """
 
     name: ClassVar[str] = "motion_blur"
+    roboflow: ClassVar[str] = "Motion blur"
+    caution: ClassVar[str] = "Objects narrower than `length`."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"length": 15, "degrees": 30},
         {"length": (5, 20), "degrees": (0, 180)},

@@ -30,6 +30,8 @@ class Noise(PixelFilter):
     """Set each channel value to 0 with probability amount/2, to 255 with amount/2, each on its own."""
 
     name: ClassVar[str] = "noise"
+    roboflow: ClassVar[str] = "Noise"
+    caution: ClassVar[str] = "Objects of a few pixels; amounts above 0.1 leave little of fine texture."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"amount": 0.25}, {"amount": (0.02, 0.1)})
     severity: ClassVar[int] = 2
 

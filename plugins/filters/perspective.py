@@ -26,6 +26,7 @@ class Perspective(GeometricFilter):
     """
 
     name: ClassVar[str] = "perspective"
+    caution: ClassVar[str] = "Box-only labels at large `percent`: their boxes are estimates."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 15},
         {"percent": (5, 20), "fill": (114, 114, 114)},

@@ -28,6 +28,7 @@ class Rain(PixelFilter):
     """
 
     name: ClassVar[str] = "rain"
+    caution: ClassVar[str] = "Scenes indoors, microscopy, documents."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 60}, {"percent": (20, 80), "slant": 40})
     severity: ClassVar[int] = 2
 

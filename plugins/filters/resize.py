@@ -27,6 +27,8 @@ class Resize(GeometricFilter):
     """
 
     name: ClassVar[str] = "resize"
+    roboflow: ClassVar[str] = "Resize"
+    caution: ClassVar[str] = "As a filter among others: trainers resize on their own. It is meant for `preprocess`."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"size": (80, 80)},
         {"size": (100, 60), "how": "letterbox"},

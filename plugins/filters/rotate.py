@@ -31,6 +31,11 @@ class Rotate(GeometricFilter):
     """
 
     name: ClassVar[str] = "rotate"
+    roboflow: ClassVar[str] = "Rotation"
+    caution: ClassVar[str] = (
+        "Box-only labels at large angles: their boxes are estimates. Classes told apart by direction (arrow "
+        "left, arrow up)."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"degrees": 15},
         {"degrees": (5, 15), "direction": "clockwise", "fill": "crop"},

@@ -23,6 +23,8 @@ class Rotate90(GeometricFilter):
     """
 
     name: ClassVar[str] = "rotate90"
+    roboflow: ClassVar[str] = "90 degree rotate"
+    caution: ClassVar[str] = "Scenes with an upright that is always the same; classes told apart by direction."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"degrees": 90},
         {"degrees": 180},

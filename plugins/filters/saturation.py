@@ -22,6 +22,8 @@ class Saturation(PixelFilter):
     """
 
     name: ClassVar[str] = "saturation"
+    roboflow: ClassVar[str] = "Saturation"
+    caution: ClassVar[str] = "Classes told apart by colour; grey images, which it cannot change."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 80},
         {"percent": (30, 80), "mode": "both"},

@@ -21,6 +21,7 @@ class SelectiveBlur(PixelFilter):
     """
 
     name: ClassVar[str] = "selective_blur"
+    caution: ClassVar[str] = "Texture that is the information (fabric, tissue)."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"threshold": 90}, {"threshold": (40, 120)})
 
     class InitSchema(Settings):

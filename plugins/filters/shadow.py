@@ -24,6 +24,9 @@ class Shadow(PixelFilter):
     """Darken `count` shapes with soft edges by `percent`; each covers a fifth to a half of the image's width."""
 
     name: ClassVar[str] = "shadow"
+    caution: ClassVar[str] = (
+        "Microscopy and scans, which have no shadows, and classes told apart by how bright they are."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"percent": 50}, {"percent": (30, 70), "count": (1, 4)})
 
     class InitSchema(Settings):

@@ -35,6 +35,8 @@ class Shear(GeometricFilter):
     """
 
     name: ClassVar[str] = "shear"
+    roboflow: ClassVar[str] = "Shear"
+    caution: ClassVar[str] = "Box-only labels at large angles: their boxes are estimates."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"degrees": 15, "fill": "replicate"},
         {"degrees": (5, 20), "axis": "vertical"},

@@ -15,6 +15,9 @@ class Sobel(PixelFilter):
     """Show the magnitude of the 3x3 Sobel gradient of each channel."""
 
     name: ClassVar[str] = "sobel"
+    caution: ClassVar[str] = (
+        "All colour and shading goes; a detector for photographs learns little from it: use a few copies at most."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     severity: ClassVar[int] = 3
 

@@ -28,6 +28,8 @@ class StaticCrop(GeometricFilter):
     """Keep what lies between two percentages of the width (`x`) and two of the height (`y`), in whole pixels."""
 
     name: ClassVar[str] = "static_crop"
+    roboflow: ClassVar[str] = "Static Crop"
+    caution: ClassVar[str] = "As a filter among others: each variant has the same window. It is meant for `preprocess`."
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"x": (10, 90), "y": (0, 95)}, {"x": (0, 85)})
 
     class InitSchema(Settings):

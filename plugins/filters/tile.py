@@ -26,6 +26,8 @@ class Tile(SplittingFilter):
     """
 
     name: ClassVar[str] = "tile"
+    roboflow: ClassVar[str] = "Tile"
+    caution: ClassVar[str] = "Objects larger than a tile: they are cut, and what is seen too little of loses its label."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"rows": 2, "columns": 2},
         {"size": (50, 40), "overlap": 0.25},

@@ -24,6 +24,9 @@ class Translate(GeometricFilter):
     """
 
     name: ClassVar[str] = "translate"
+    caution: ClassVar[str] = (
+        "Objects at the edge of the frame: they are cut, and what is seen too little of loses its label."
+    )
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 15},
         {"percent": (5, 20), "axis": "horizontal", "fill": (114, 114, 114)},

@@ -25,6 +25,8 @@ class Zoom(GeometricFilter):
     """
 
     name: ClassVar[str] = "zoom"
+    roboflow: ClassVar[str] = "Crop"
+    caution: ClassVar[str] = "Objects of a few pixels when zooming out, objects that fill the frame when zooming in."
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"percent": 20},
         {"percent": (10, 40), "direction": "out", "fill": (114, 114, 114)},
