@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.building.choosing.images import keeps_original, kinds_of, selected
+from amp_datasets.building.choosing.balance import class_counts
+from amp_datasets.building.choosing.images import balanced, copies_of, keeps_original, kinds_of, selected
 from amp_datasets.building.choosing.partners import Partners, as_json, key_of
 from amp_datasets.building.inputs import GivenManifest, GivenSource, open_manifest, take_in
 from amp_datasets.building.report import BuildReport, is_label
@@ -23,7 +24,7 @@ from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.notes import pose_notes, rotation_notes
 from amp_datasets.manifest.resolve import recipe_for, with_splits
-from amp_datasets.model import LabelSet, Repair
+from amp_datasets.model import SPLITS, LabelSet, Repair
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
@@ -31,7 +32,7 @@ from amp_datasets.sources.consolidate import consolidate, unique_names
 from amp_datasets.sources.joining import Consolidated, Item
 from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.variants.maker import VariantMaker
-from amp_datasets.variants.recipe import ORIGINAL, Recipe
+from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def prepare_manifest(
             "no usable image is left", where=", ".join(s.path for s in manifest.sources), fix=_why_empty(joined)
         )
     recipe = recipe_for(manifest, joined.categories, plugin_dirs)
-    joined = selected(joined, manifest, VariantMaker(recipe, registry))
+    joined = balanced(selected(joined, manifest, VariantMaker(recipe, registry)), manifest, recipe)
     if not joined.items:
         raise SourceError("preprocessing leaves no image", where=where, fix=_why_empty(joined))
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read, strict=True)}
@@ -119,18 +120,31 @@ def _task(
     values = "" if item.values is None else json.dumps(item.values)
     wanted: dict[str, str] = {}
     beside: dict[str, Any] = {}
+    counts: dict[str, int] = {}
     piece = [f"piece {item.piece}"] if item.piece else []
     if keeps_original(item, manifest):
         wanted[ORIGINAL] = keys.original_key(item.sha256, labels, values, piece)
     for spec in kinds_of(item, manifest, prepared.recipe):
-        groups = partners.of(item, spec)
+        copies = copies_of(item, spec)
+        if not copies:
+            continue
+        more = [*piece, *_count_key(copies, spec)]
+        if copies != spec.copies:
+            counts[spec.name] = copies
+        groups = partners.of(item, spec, copies)
         if groups:
             beside[spec.name] = as_json(groups)
-        wanted[spec.name] = keys.key(item.sha256, labels, spec, item.one_sided, values, [*piece, *key_of(groups)])
+            more += key_of(groups)
+        wanted[spec.name] = keys.key(item.sha256, labels, spec, item.one_sided, values, more)
     reused = {name: ready[key] for name, key in wanted.items() if key in ready}
     split, group = str(sample.split), str(sample.group)
     known = (item.sha256, labels, split, item.stem, wanted, reused, group, item.one_sided, values, item.piece)
-    return Task(sample.source_id, sample.image, *known, beside)
+    return Task(sample.source_id, sample.image, *known, beside, counts)
+
+
+def _count_key(copies: int, spec: VariantSpec) -> list[str]:
+    """What belongs to the key of rows that are not as many as the kind of variant says."""
+    return [f"copies {copies}"] if copies != spec.copies else []
 
 
 def new_report(prepared: Prepared, out: Path) -> BuildReport:
@@ -169,10 +183,22 @@ def _meaning_warnings(prepared: Prepared) -> list[str]:
 
 
 def expect(report: BuildReport, prepared: Prepared) -> None:
-    """What a build would make if no variant is refused."""
+    """What a build would make if no variant is refused, and how many of each class."""
+    times = [
+        keeps_original(item, prepared.manifest)
+        + sum(copies_of(item, spec) for spec in kinds_of(item, prepared.manifest, prepared.recipe))
+        for item in prepared.joined.items
+    ]
+    for split in SPLITS:
+        found = [(i, n) for i, n in zip(prepared.joined.items, times, strict=True) if i.sample.split == split]
+        names = [[*(a.category for a in item.seen), *item.sample.labels] for item, _ in found]
+        counts = [n for _, n in found]
+        labels, images = (class_counts(names, counts, by) for by in ("labels", "images"))
+        if found:
+            report.classes[split] = {name: {"labels": n, "images": images[name]} for name, n in sorted(labels.items())}
     for item in prepared.joined.items:
         original = int(keeps_original(item, prepared.manifest))
-        variants = sum(spec.copies for spec in kinds_of(item, prepared.manifest, prepared.recipe))
+        variants = sum(copies_of(item, spec) for spec in kinds_of(item, prepared.manifest, prepared.recipe))
         report.originals += original
         report.variants += variants
         split = str(item.sample.split)

@@ -49,6 +49,8 @@ class BuildReport:
     lost_in_exports: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     formats: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    """Of a build that was only planned: split -> class -> how many labels, and images that show it."""
 
     def to_json(self) -> dict[str, Any]:
         """All numbers as one JSON document."""
@@ -62,6 +64,9 @@ class BuildReport:
             f"{self.originals + self.variants} images ({split_text}), {self.labels} labels"
             f" from {self.sources} source images in {self.seconds:.1f} s{rate}",
         ]
+        for split, counts in self.classes.items():
+            listed = ", ".join(f"{name} {n['labels']} ({n['images']} images)" for name, n in counts.items())
+            lines.append(f"labels in {split}: {listed}")
         if self.reused:
             lines.append(f"{self.reused} of them were there already and are reused")
         lines += _section("images set aside", self.dropped)

@@ -45,6 +45,8 @@ class Task:
     piece: str = ""
     beside: dict[str, list[list[list[dict[str, Any]]]]] = field(default_factory=dict)
     """By kind of variant, copy and joining step: the other images, each as the ledger names it and where it is."""
+    copies: dict[str, int] = field(default_factory=dict)
+    """How many copies to make of a kind, where that is not what the recipe says."""
 
     def partners(self, spec: str, copy: int) -> str:
         """The other images of a copy, as the ledger holds them."""
@@ -140,7 +142,7 @@ class Maker:
 
     def _rendered(self, source: Loaded, spec: VariantSpec, task: Task) -> Iterator[tuple[Planned | Refused, bytes]]:
         """All copies of a kind of variant with their files' bytes; one that breaks is set aside, the rest goes on."""
-        for planned in self.variants.plan_copies(source.original, spec):
+        for planned in self.variants.plan_copies(source.original, spec, task.copies.get(spec.name)):
             if isinstance(planned, Refused) or self.plan_only:
                 yield planned, b""
                 continue

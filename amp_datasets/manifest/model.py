@@ -109,11 +109,27 @@ class Hub(_Model):
     license: str | None = None
 
 
+class Balance(_Model):
+    """Rare classes get more copies of the mixes, until each has as many labels, or images, as the target says.
+
+    `to` is the median or the maximum of what the classes would have without it, or a number; no image gets more
+    variants than `limit`.
+    """
+
+    to: Literal["median", "max"] | Annotated[int, Field(ge=1)] = "median"
+    by: Literal["labels", "images"] = "labels"
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
 class Mix(_Model):
-    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`."""
+    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`.
+
+    `versions` counts as Roboflow does, the untouched image included: with `originals` it is one more than `copies`.
+    """
 
     steps: Annotated[tuple[StepSetting, ...], Field(min_length=1)]
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
+    versions: Annotated[int, Field(ge=1, le=1000)] | None = None
     pick: Annotated[int, Field(ge=1)] | None = None
     max_severity: Annotated[int, Field(ge=1)] = 4
     only: Only | None = Field(default=None, description="made only of images that show one of these classes")
@@ -125,6 +141,8 @@ class Mix(_Model):
             value = {"steps": value}
         if isinstance(value, dict) and isinstance(value.get("steps"), str):
             value = {**value, "steps": [value["steps"]]}
+        if isinstance(value, dict) and value.get("versions") is not None and value.get("copies", 1) != 1:
+            raise ValueError("say `copies`, or `versions`, which counts the untouched image too; not both")
         return value
 
     @model_validator(mode="after")
@@ -158,6 +176,7 @@ class Manifest(_Model):
     )
     filters: dict[str, StepSetting] = Field(default_factory=dict)
     mixes: dict[Name, Mix] = Field(default_factory=dict)
+    balance: Balance | None = None
     labels: Labels = Labels()
     encode: Encode = Encode()
     limits: LimitSettings = LimitSettings()
@@ -232,11 +251,24 @@ class Manifest(_Model):
     def variants(self) -> tuple[VariantSpec, ...]:
         """Every kind of variant, in the manifest's order."""
         plain = [VariantSpec(name, (step,), only=step.only) for name, step in self.filters.items()]
+        most = 0 if self.balance is None else self.balance.limit
         mixed = [
-            VariantSpec(name, m.steps, m.copies, m.pick, m.max_severity, m.only.classes if m.only else ())
+            VariantSpec(name, m.steps, copies, m.pick, m.max_severity, m.only.classes if m.only else ())
             for name, m in self.mixes.items()
+            if (copies := max(self.copies_of_mix(name), most)) > 0
         ]
         return (*plain, *mixed)
+
+    def copies_of_mix(self, name: str) -> int:
+        """How many copies of a mix each image gets, before any balance."""
+        mix = self.mixes[name]
+        return mix.copies if mix.versions is None else mix.versions - self.originals
+
+    @model_validator(mode="after")
+    def _something_to_balance(self) -> Manifest:
+        if self.balance is not None and not self.mixes:
+            raise ValueError("`balance` makes more copies of mixes, and there is none: add `mixes:`")
+        return self
 
     @property
     def tag_filter(self) -> FilterTag | None:

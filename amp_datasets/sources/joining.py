@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -32,6 +32,8 @@ class Item:
     """Which part of its image it is, where preprocessing makes several of one."""
     shown: tuple[Annotation, ...] | None = None
     """The labels after preprocessing, if there is any."""
+    copies: Mapping[str, int] = field(default_factory=dict)
+    """How many copies it gets of a kind of variant, where that is not what the kind says."""
 
     @property
     def seen(self) -> tuple[Annotation, ...]:

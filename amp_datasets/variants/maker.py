@@ -88,10 +88,12 @@ class VariantMaker:
         for spec in (s for s in self.recipe.variants if s.concerns(shown)):
             yield from self.plan_copies(original, spec)
 
-    def plan_copies(self, original: Original, spec: VariantSpec) -> Iterator[Planned | Refused]:
-        """All copies of one kind of variant; each differs from those before it."""
+    def plan_copies(
+        self, original: Original, spec: VariantSpec, copies: int | None = None
+    ) -> Iterator[Planned | Refused]:
+        """All copies of one kind of variant, or so many; each differs from those before it."""
         siblings = [original.signature]
-        for copy in range(spec.copies):
+        for copy in range(spec.copies if copies is None else copies):
             yield self._plan_or_why_not(original, spec, copy, siblings)
 
     def plan_one(self, original: Original, spec: VariantSpec, copy: int) -> Planned | Refused:

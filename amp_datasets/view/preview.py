@@ -153,7 +153,7 @@ def item_tiles(
     for spec in (spec for spec in maker.recipe.variants if spec.concerns(shown.union(original.labels))):
         if filters and spec.name not in filters:
             continue
-        for planned in maker.plan_copies(original, spec):
+        for planned in maker.plan_copies(original, spec, item.copies.get(spec.name)):
             title = planned.spec.label(planned.copy)
             if isinstance(planned, Planned):
                 pixels, judged = render(image, planned), planned.judged

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from amp_datasets.building.choosing.balance import Candidate, extra_copies
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Dropped
 from amp_datasets.sources.joining import Consolidated, Item
@@ -24,6 +26,39 @@ def kinds_of(item: Item, manifest: Manifest, recipe: Recipe) -> list[VariantSpec
         return []
     shown = {annotation.category for annotation in item.seen}.union(item.sample.labels)
     return [spec for spec in recipe.variants if spec.concerns(shown)]
+
+
+def copies_of(item: Item, spec: VariantSpec) -> int:
+    """How many copies an image gets of a kind of variant."""
+    return item.copies.get(spec.name, spec.copies)
+
+
+def balanced(joined: Consolidated, manifest: Manifest, recipe: Recipe) -> Consolidated:
+    """The images with so many copies of each mix that rare classes come up to the others, as `balance` says."""
+    wanted = manifest.balance
+    if wanted is None:
+        return joined
+    candidates, mixes = [], []
+    for item in joined.items:
+        kinds = kinds_of(item, manifest, recipe)
+        mixed = [spec.name for spec in kinds if spec.name in manifest.mixes]
+        base = {name: manifest.copies_of_mix(name) for name in mixed}
+        plain = len(kinds) - len(mixed) + sum(base.values())
+        names = [*(a.category for a in item.seen), *item.sample.labels]
+        adds = Counter(names) if wanted.by == "labels" else Counter(set(names))
+        room = max(0, wanted.limit - plain) if mixed else 0
+        name = f"{item.sha256} {item.piece}"
+        candidates.append(Candidate(name, adds, plain + keeps_original(item, manifest), room))
+        mixes.append(base)
+    in_reach = [n for n, item in enumerate(joined.items) if item.sample.split in manifest.augment]
+    extra = extra_copies([candidates[n] for n in in_reach], wanted.to, manifest.seed)
+    items = list(joined.items)
+    for number, more in zip(in_reach, extra, strict=True):
+        names = list(mixes[number])
+        share = {name: more // len(names) + (i < more % len(names)) for i, name in enumerate(names)} if names else {}
+        copies = {name: mixes[number][name] + share[name] for name in names}
+        items[number] = replace(items[number], copies=copies)
+    return replace(joined, items=tuple(items))
 
 
 def selected(joined: Consolidated, manifest: Manifest, maker: VariantMaker) -> Consolidated:

@@ -41,7 +41,7 @@ class Partners:
                     names.setdefault((str(item.sample.split), True), []).append(_name(item))
         self._pools = {place: Pool(found) for place, found in names.items()}
 
-    def of(self, item: Item, spec: VariantSpec) -> Groups:
+    def of(self, item: Item, spec: VariantSpec, copies: int | None = None) -> Groups:
         """For each copy and each step that joins images, the others; nothing for a kind without such a step."""
         joining = self._joining[spec.name]
         if not joining:
@@ -49,7 +49,7 @@ class Partners:
         own, split = _name(item), str(item.sample.split)
         return [
             [self._chosen(f"{self._seed}|{own}|{spec.name}|{copy}|{number}", own, split, f) for number, f in joining]
-            for copy in range(spec.copies)
+            for copy in range(spec.copies if copies is None else copies)
         ]
 
     def _chosen(self, key: str, own: str, split: str, transform: JoiningFilter) -> list[Item]:
