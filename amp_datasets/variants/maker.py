@@ -20,6 +20,7 @@ from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
 from amp_datasets.variants.breaking import why_not
+from amp_datasets.variants.composing.picking import Before, Combinations
 from amp_datasets.variants.composing.pieces import Preprocessing
 from amp_datasets.variants.drawing import Drawn, Record, stage_of
 from amp_datasets.variants.labels import TURNED_TOO_FAR, Holes, Judged, LabelPolicy, judge, knows_its_mirror
@@ -79,6 +80,7 @@ class VariantMaker:
         self.policy = _policy(recipe)
         self._generators = Generators()
         self._transforms: dict[str, list[tuple[Step, Filter]]] = {}
+        self._combinations: dict[str, Combinations] = {}
         made = self._made(recipe.preprocess)
         self.preprocessing = Preprocessing(made, self._generators, recipe.seed, self.policy)
 
@@ -92,13 +94,13 @@ class VariantMaker:
         self, original: Original, spec: VariantSpec, copies: int | None = None
     ) -> Iterator[Planned | Refused]:
         """All copies of one kind of variant, or so many; each differs from those before it."""
-        siblings = [original.signature]
+        before = Before([original.signature])
         for copy in range(spec.copies if copies is None else copies):
-            yield self._plan_or_why_not(original, spec, copy, siblings)
+            yield self._plan_or_why_not(original, spec, copy, before)
 
     def plan_one(self, original: Original, spec: VariantSpec, copy: int) -> Planned | Refused:
         """The copy of any number of a kind of variant, whatever the others look like."""
-        return self._plan_or_why_not(original, spec, copy, [original.signature])
+        return self._plan_or_why_not(original, spec, copy, Before([original.signature]))
 
     def plan_attempt(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> Planned:
         """The variant at an attempt that is known to be the right one, from a ledger."""
@@ -120,34 +122,32 @@ class VariantMaker:
         sides = self.policy.sides if warp.mirrors else {}
         return tuple(sides.get(name, name) for name in original.labels)
 
-    def _plan_or_why_not(
-        self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]
-    ) -> Planned | Refused:
+    def _plan_or_why_not(self, original: Original, spec: VariantSpec, copy: int, before: Before) -> Planned | Refused:
         """As `_plan`; whatever a filter raises concerns this one variant. A BuildError if memory runs out."""
         try:
-            return self._plan(original, spec, copy, siblings)
+            return self._plan(original, spec, copy, before)
         except AmpError:
             raise
         except Exception as error:
             return Refused(spec, copy, 1, *why_not(error, f"{spec.label(copy)} of {original.sha256[:12]}"))
 
-    def _plan(self, original: Original, spec: VariantSpec, copy: int, siblings: list[Signature]) -> Planned | Refused:
-        """The first attempt without a problem; its signature joins those of its `siblings`."""
+    def _plan(self, original: Original, spec: VariantSpec, copy: int, before: Before) -> Planned | Refused:
+        """The first attempt without a problem; its signature joins those `before` it."""
         problem, drawn = ("", ""), list[str]()
         partial: tuple[Planned, Signature] | None = None
         if not self._comes_up(original, spec, copy):
             return Refused(spec, copy, 1, LEFT_OUT, f"p = {spec.steps[0].p:g}")
         attempts = self.recipe.labels.attempts
-        for attempt in range(attempts):
+        for attempt in before.attempts(spec, attempts):
             try:
                 planned = self.plan_attempt(original, spec, copy, attempt)
             except CannotApply as error:  # other draws may do: another object, other steps
                 problem = (error.what, "")
                 continue
             signature = signature_of(planned.base or original, planned.steps, planned.warp, planned.holes)
-            found = self._problem(planned, signature, original, siblings)
+            found = self._problem(planned, signature, original, before.signatures)
             if found is None:
-                siblings.append(signature)
+                before.signatures.append(signature)
                 return planned
             problem = found
             drawn.append(planned.places)
@@ -155,7 +155,7 @@ class VariantMaker:
                 partial = planned, signature
         if partial is not None and len(set(drawn)) < len(drawn):
             # Places repeat, so there is next to nothing to choose from: a partly visible object keeps its label.
-            siblings.append(partial[1])
+            before.signatures.append(partial[1])
             return partial[0]
         return Refused(spec, copy, attempts, *problem)
 
@@ -208,9 +208,7 @@ class VariantMaker:
         So no filter recolours a filled corner.
         """
         self._generators.reseed(self._key(original, spec, copy, attempt))
-        chosen = self._steps(spec)
-        if spec.pick is not None:
-            chosen = self._pick(chosen, spec)
+        chosen = self._steps(spec) if spec.pick is None else self._pick(original, spec, copy, attempt)
         alone = len(spec.steps) == 1
         joining = [transform for _, transform in self._steps(spec) if isinstance(transform, JoiningFilter)]
         drawn = Drawn(original, self.policy, self._generators.scalars)
@@ -223,17 +221,20 @@ class VariantMaker:
                 drawn.add(step, transform)
         return drawn
 
-    def _pick(self, steps: list[tuple[Step, Filter]], spec: VariantSpec) -> list[tuple[Step, Filter]]:
-        """As many steps as the mix says, drawn until they are not too severe together; in the manifest's order."""
-        for _ in range(1000):
-            indices = sorted(self._generators.scalars.sample(range(len(steps)), spec.pick or 0))
-            chosen = [steps[i] for i in indices]
-            if sum(transform.severity for _, transform in chosen) <= spec.max_severity:
-                return chosen
-        raise CannotApply(
-            f"no {spec.pick} steps of `{spec.name}` stay below a severity of {spec.max_severity}",
-            fix="raise `max_severity` of the mix",
-        )
+    def _pick(self, original: Original, spec: VariantSpec, copy: int, attempt: int) -> list[tuple[Step, Filter]]:
+        """As many steps as the mix says, not too severe together, in the manifest's order; each combination in turn."""
+        steps = self._steps(spec)
+        if spec.name not in self._combinations:
+            severities = [transform.severity for _, transform in steps]
+            self._combinations[spec.name] = Combinations(severities, spec.pick or 0, spec.max_severity)
+        try:
+            indices = self._combinations[spec.name].of(self._key(original, spec, 0, -1).digest(), copy, attempt)
+        except IndexError as error:
+            raise CannotApply(
+                f"no {spec.pick} steps of `{spec.name}` stay below a severity of {spec.max_severity}",
+                fix="raise `max_severity` of the mix",
+            ) from error
+        return [steps[index] for index in indices]
 
     def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
         """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
