@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-all lint bench pictures clean
+.PHONY: help demo test test-all lint bench pictures docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
 	@echo "make pictures  draw the documentation's images again"
+	@echo "make docs      write the reference again and build the documentation: site/index.html"
 	@echo "make clean     remove what these targets made"
 
 demo: $(VENV)/.installed $(DEMO)/.set
@@ -39,9 +40,14 @@ bench: $(VENV)/.installed-test
 
 pictures: $(VENV)/.installed
 	$(VENV)/bin/python docs/pictures.py
+	$(VENV)/bin/python docs/strips.py
+
+docs: $(VENV)/.installed $(VENV)/.installed-docs
+	$(VENV)/bin/python docs/reference.py
+	$(VENV)/bin/python -m mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(DEMO)/.set: amp_datasets/demo/write.py amp_datasets/demo/scene.py | $(VENV)/.installed
 	rm -rf $(DEMO)/set

@@ -61,7 +61,7 @@ class FilterDescription:
     def as_text(self) -> list[str]:
         """What `amp filters NAME` prints."""
         lines = [f"{self.name} ({self.kind})", "", *self.about.splitlines(), "", "settings:"]
-        lines += [f"  {name} = {s.get('default')!r}  {_type_text(s)}" for name, s in self.settings.items()]
+        lines += [f"  {name} = {s.get('default')!r}  {type_text(s)}" for name, s in self.settings.items()]
         more = [f"Roboflow calls it: {self.roboflow}"] if self.roboflow else []
         more += [f"not for: {self.caution}"] if self.caution else []
         lines += ["", *more] if more else []
@@ -126,17 +126,17 @@ def _first_line(plugin: type[Filter]) -> str:
     return (inspect.getdoc(plugin) or "").splitlines()[0]
 
 
-def _type_text(schema: dict[str, Any]) -> str:
+def type_text(schema: dict[str, Any]) -> str:
     """A setting's type in a few words."""
     if "anyOf" in schema:
-        return " or ".join(_type_text(option) for option in schema["anyOf"])
+        return " or ".join(type_text(option) for option in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "array":
         inner = schema.get("prefixItems")
-        return f"[{', '.join(_type_text(item) for item in inner)}]" if inner else "list"
+        return f"[{', '.join(type_text(item) for item in inner)}]" if inner else "list"
     bounds = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     limits = " and ".join(f"{sign} {schema[key]:g}" for key, sign in bounds.items() if key in schema)
     return f"{schema.get('type', 'any')} {limits}".strip()

@@ -14,6 +14,65 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _CLASS_MAP = {"type": "object", "additionalProperties": {"anyOf": [{"type": ["string", "null"]}, _TEXTS]}}
 _CLASSES = {"anyOf": [{"type": "array", "items": {"anyOf": [{"type": "string"}, _CLASS_MAP]}}, _CLASS_MAP]}
+_ABOUT: dict[str, dict[str, str]] = {
+    "": {
+        "name": "what the set is called; file names of exports and the card have it",
+        "seed": "another number makes other variants; the same one the same, bit for bit",
+        "sources": "folders, zips, `hf://datasets/owner/name`, patterns such as `data/*`; from this file's folder",
+        "unknown_classes": "a class that `classes` does not name: an error, kept at the end, or left out",
+        "unlabelled": "images that nobody labelled: left out, or taken for images without objects",
+        "duplicates": "images of the same content: all kept, or one, with the labels of all",
+        "splits": "the set's own (keep), shares such as {train: 0.8, validation: 0.2}, or auto: its own if it has some",
+        "augment": "the splits whose images get variants",
+        "originals": "whether the untouched images are in the build, too",
+        "preprocess": "what every image of every split goes through before any filter",
+        "filters": "each one alone makes one variant of every image",
+        "mixes": "each makes `copies` variants by several filters in a row",
+        "balance": "more copies of images that show rare classes",
+        "labels": "how labels are judged after a filter",
+        "encode": "how images are written",
+        "limits": "what one image may cost; larger ones are left out and counted",
+        "exports": "the label formats around the images of the build",
+        "hub": "where `amp publish` pushes to",
+    },
+    "Balance": {
+        "to": "how many labels (or images) each class is brought to: the median or most of the classes, or a number",
+        "by": "what is counted: labels, or images that show the class",
+        "limit": "no image gets more variants than this",
+    },
+    "Encode": {
+        "format": "one format for all, or that of each source",
+        "quality": "of JPEG and WebP; WebP of quality 100 is lossless",
+        "subsampling": "colour resolution of JPEG: 444 is full, 420 a quarter; keep takes the source's",
+    },
+    "Hub": {
+        "repo": "owner/name",
+        "private": "whether only you see it",
+        "license": "as the hub calls it, such as cc-by-4.0",
+    },
+    "Labels": {
+        "min_visibility": "a variant that leaves less of an object, but more than `drop_below`, is drawn again",
+        "drop_below": "an object of which less than this share is left loses its label; the variant is kept",
+        "min_side_px": "boxes with a shorter side than this lose their label",
+        "attempts": "how often a variant is drawn before it is given up and counted",
+        "min_difference": "grey levels by which a variant must differ from its source and from its other copies",
+    },
+    "LimitSettings": {"max_pixels": "width times height", "max_bytes": "of an image file"},
+    "Mix": {
+        "steps": "filters in their order, by name or with settings",
+        "copies": "how many variants of each image",
+        "versions": "the same, counted as Roboflow does: with the untouched image",
+        "pick": "how many of the steps each copy has, at random; all without it",
+        "max_severity": "bound on the sum of the steps' severities (1 natural, 2 distorted, 3 little left)",
+    },
+    "Only": {"classes": "by name"},
+    "SourceSettings": {
+        "path": "folder, zip or address",
+        "format": "found by itself if it is not said",
+        "options": "of the format: see the formats' reference",
+    },
+}
+"""What stands beside a key in editors and in the reference, where the model itself says nothing more special."""
 
 
 def manifest_schema(registry: Registry) -> dict[str, Any]:
@@ -31,6 +90,10 @@ def manifest_schema(registry: Registry) -> dict[str, Any]:
     properties["classes"] = {**_CLASSES, "description": "order = id; `name: [alias]` merges names"}
     properties["exports"]["items"] = {"enum": [*_exports(registry), "hf"]}
     definitions["SourceSettings"]["properties"]["format"] = {"enum": sorted(registry.sources)}
+    for name, texts in _ABOUT.items():
+        described = definitions[name]["properties"] if name else properties
+        for key, text in texts.items():
+            described[key].setdefault("description", text)
     return {"$schema": _DIALECT, **schema, "title": "amp manifest"}
 
 

@@ -109,3 +109,11 @@ def test_what_the_program_accepts_is_valid(text: str) -> None:
 def test_what_the_program_refuses_is_not_valid(text: str) -> None:
     """So that a mistake is seen while it is typed."""
     assert not valid(text)
+
+
+def test_every_key_says_what_it_is() -> None:
+    """Editors show it while one types, and the reference is written from it."""
+    told = {name: part for name, part in SCHEMA["$defs"].items() if name not in {"Filters", "Preprocess"}}
+    places = {"": SCHEMA, **{name: part for name, part in told.items() if "properties" in part}}
+    keys = {f"{name}.{key}": s for name, part in places.items() for key, s in part["properties"].items()}
+    assert [key for key, schema in keys.items() if not schema.get("description")] == []
