@@ -114,13 +114,12 @@ def check_recipe(recipe: Recipe) -> None:
         raise ValueError(f"its limits are not sensible (ours are {ours.max_pixels} pixels, {ours.max_bytes} bytes)")
 
 
-def checked_batch(batch: pa.RecordBatch, where: Path) -> list[dict[str, Any]]:
-    """The rows of a batch of a ledger, whose texts may be dictionaries; a BuildError if one is not as ours are."""
+def checked_batch(batch: pa.RecordBatch, where: Path) -> pa.RecordBatch:
+    """A batch of a ledger, whose texts may be dictionaries; a BuildError if a row is not as ours are."""
     problem = next(_problems(batch), None)
     if problem is not None:
         raise BuildError(f"the ledger is damaged: {problem}", where=where, fix=_AGAIN)
-    rows: list[dict[str, Any]] = batch.to_pylist()
-    return rows
+    return batch
 
 
 def _problems(batch: pa.RecordBatch) -> Iterator[str]:

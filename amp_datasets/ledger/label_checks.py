@@ -5,88 +5,51 @@ The parsing here is small and shares no code with the exporters, so that a mista
 
 from __future__ import annotations
 
+import functools
 import itertools
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger.label_reading import batches, coco_document, yaml_map, yolo_rows
+from amp_datasets.ledger.expected import (
+    Comparable,
+    Expected,
+    Finding,
+    Label,
+    brief,
+    clipped,
+    close,
+    comparable,
+    differences,
+    flat,
+    names_differ,
+)
+from amp_datasets.ledger.label_reading import CocoWalk, OutOfStep, batches, coco_document, yaml_map, yolo_rows
 
-TOLERANCE_PX = 0.01
-"""Label files round: YOLO to nine decimals of the image's size, the rows to float32."""
-
-Label = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something in a build that is not as it was made: the rule it breaks, where, what, and how to repair it."""
-
-    rule: str
-    file: str
-    what: str
-    fix: str = "build it again"
-
-
-class Comparable(NamedTuple):
-    """One label as two label files can be compared by it; `outline` is empty where it is not compared."""
-
-    category: str | None
-    bbox: object
-    crowd: object
-    outline: list[float]
+Images = Callable[[], Iterator[Expected]]
+"""What the ledger says of all images, read again at each call: of a large build nobody holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the ledger says of one image."""
-
-    split: str
-    file_name: str
-    width: int
-    height: int
-    source_id: str
-    variant: str
-    labels: str
-
-    def parsed(self) -> list[Label]:
-        """The labels of objects; a BuildError if the ledger's text is not what a build writes."""
-        return self._both()[0]
-
-    def of_the_image(self) -> list[str]:
-        """The labels of the whole image; a BuildError as with `parsed`."""
-        return self._both()[1]
-
-    def _both(self) -> tuple[list[Label], list[str]]:
-        try:
-            document = json.loads(self.labels)
-            labels: list[Label] = document["annotations"] if isinstance(document, dict) else document
-            whole: list[str] = document["labels"] if isinstance(document, dict) else []
-            if all("category" in label and len(label["xyxy"]) == 4 for label in labels) and isinstance(whole, list):
-                return labels, whole
-        except (ValueError, TypeError, KeyError, RecursionError):
-            pass
-        raise BuildError("the ledger's labels cannot be read", where=self.file_name, fix="build it again")
-
-
-def check_labels(build: Path, images: Sequence[Expected], names: Sequence[str]) -> Iterator[Finding]:
+def check_labels(build: Path, images: Images, splits: Iterable[str], names: Sequence[str]) -> Iterator[Finding]:
     """Everything in the label files of a build that is not what the ledger says; `names` are the classes in order."""
     try:
         if (build / "data.yaml").is_file():
-            yield from _check_yolo(build, images, names)
-        for split in dict.fromkeys(image.split for image in images):
-            expected = {image.file_name: image for image in images if image.split == split}
+            yield from _check_yolo(build, images(), names)
+        for split in splits:
+            own = functools.partial(_of_split, images, split)
             if (build / "annotations" / f"{split}.json").is_file():
-                yield from _check_coco(build, f"annotations/{split}.json", expected, names)
+                yield from _check_coco(build, f"annotations/{split}.json", own, names)
             if (build / "images" / split / "metadata.parquet").is_file():
-                yield from _check_rows(build, f"images/{split}/metadata.parquet", expected, names)
+                yield from _check_rows(build, f"images/{split}/metadata.parquet", own, names)
     except BuildError as error:
         yield Finding("labels", str(error.where), error.what)
+
+
+def _of_split(images: Images, split: str) -> Iterator[Expected]:
+    return (image for image in images() if image.split == split)
 
 
 def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -> Iterator[Finding]:
@@ -94,7 +57,7 @@ def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -
     listed = document.get("names")
     classes = list(listed.values()) if isinstance(listed, dict) else listed
     if classes != list(names):
-        yield Finding("yolo", "data.yaml", f"its classes are {_brief(classes)}, the build's are {_brief(list(names))}")
+        yield Finding("yolo", "data.yaml", f"its classes are {brief(classes)}, the build's are {brief(list(names))}")
         return
     task = str(document.get("task", "detect"))
     for image in images:
@@ -123,12 +86,12 @@ def _is_yolo_row(row: list[float], label: Label, image: Expected, names: Sequenc
         return False
     size = (image.width, image.height)
     if task in {"detect", "pose"}:
-        x0, y0, x1, y1 = _clipped(label["xyxy"], size)
+        x0, y0, x1, y1 = clipped(label["xyxy"], size)
         pixels = [value * size[i % 2] for i, value in enumerate(row[1:5])]
-        return _close(pixels, [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])
+        return close(pixels, [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])
     points = [value * size[i % 2] for i, value in enumerate(row[1:])]
     wanted = _outline(label, task)
-    return wanted is None or _close(points, _clipped(wanted, size))
+    return wanted is None or close(points, clipped(wanted, size))
 
 
 def _outline(label: Label, task: str) -> list[float] | None:
@@ -142,7 +105,32 @@ def _outline(label: Label, task: str) -> list[float] | None:
     return None
 
 
-def _check_coco(build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]) -> Iterator[Finding]:
+def _check_coco(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Finding]:
+    """By one walk through file and ledger, which a build writes in the same order; else by all that is in the file."""
+    try:
+        yield from list(_walk_coco(build, name, images(), names))
+    except OutOfStep:
+        yield from _check_whole_coco(build, name, {image.file_name: image for image in images()}, names)
+
+
+def _walk_coco(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Finding]:
+    with CocoWalk(build / name) as walk:
+        if list(walk.classes.values()) != list(names):
+            yield Finding("coco", name, f"its classes are {brief(list(walk.classes.values()))}")
+            return
+        for entry, labels in walk:
+            image = next(images, None)
+            if image is None or entry["file_name"] != image.file_name:
+                raise OutOfStep
+            there = [_coco_label(label, walk.classes) for label in labels]
+            yield from _coco_differences(name, image, (entry["width"], entry["height"]), there)
+        if next(images, None) is not None:
+            raise OutOfStep
+
+
+def _check_whole_coco(
+    build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]
+) -> Iterator[Finding]:
     try:
         document = coco_document(build / name)
         classes = {category["id"]: category["name"] for category in document["categories"]}
@@ -154,64 +142,81 @@ def _check_coco(build: Path, name: str, expected: Mapping[str, Expected], names:
         ids = {label["id"] for label in document["annotations"]}
         labels = {file: [_coco_label(label, classes) for label in listed] for file, listed in found.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        yield Finding("coco", name, f"it is not COCO JSON: {type(error).__name__}: {_brief(error)}")
+        yield Finding("coco", name, f"it is not COCO JSON: {type(error).__name__}: {brief(error)}")
         return
     if list(classes.values()) != list(names):
-        yield Finding("coco", name, f"its classes are {_brief(list(classes.values()))}")
+        yield Finding("coco", name, f"its classes are {brief(list(classes.values()))}")
         return
     if len(images) != len(document["images"]) or len(ids) != len(document["annotations"]):
         yield Finding("coco", name, "an id is used twice")
-    yield from _names_differ("coco", name, found, expected)
+    yield from names_differ("coco", name, found, expected)
     for file_name in found.keys() & expected.keys():
-        image = expected[file_name]
-        wanted = [_comparable(label, _flat(label)) for label in image.parsed()]
-        # Rings count only where the ledger's label has some that COCO keeps as such.
-        pairs = itertools.zip_longest(labels[file_name], wanted)
-        there = [one if other and other.outline else one._replace(outline=[]) for one, other in pairs if one]
-        yield from _differences("coco", name, image, sizes[file_name], there, wanted)
+        yield from _coco_differences(name, expected[file_name], sizes[file_name], labels[file_name])
+
+
+def _coco_differences(
+    name: str, image: Expected, size: tuple[int, int], labels: Sequence[Comparable]
+) -> Iterator[Finding]:
+    wanted = [comparable(label, flat(label)) for label in image.parsed()]
+    # Rings count only where the ledger's label has some that COCO keeps as such.
+    pairs = itertools.zip_longest(labels, wanted)
+    there = [one if other and other.outline else one._replace(outline=[]) for one, other in pairs if one]
+    yield from differences("coco", name, image, size, there, wanted)
 
 
 def _coco_label(label: Label, classes: Mapping[Any, str]) -> Comparable:
     """A COCO label as comparable values."""
     rings = label.get("segmentation")
-    flat = [value for ring in rings for value in ring] if isinstance(rings, list) else []
-    return Comparable(classes.get(label.get("category_id")), label.get("bbox"), label.get("iscrowd"), flat)
+    outline = [value for ring in rings for value in ring] if isinstance(rings, list) else []
+    return Comparable(classes.get(label.get("category_id")), label.get("bbox"), label.get("iscrowd"), outline)
 
 
-def _comparable(label: Label, outline: list[float]) -> Comparable:
-    return Comparable(label["category"], _xywh(label["xyxy"]), int(label.get("iscrowd", False)), outline)
-
-
-def _flat(label: Label) -> list[float]:
-    """The outline's coordinates, if COCO writes them as polygons: no mask, no holes."""
-    parts = label.get("polygons", [])
-    if "mask" in label or any(len(rings) > 1 for rings in parts):
-        return []
-    return [value for rings in parts for point in rings[0] for value in point]
-
-
-def _check_rows(build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]) -> Iterator[Finding]:
-    columns = ["file_name", "width", "height", "objects", "label", "labels", "source_id", "variant"]
-    found: set[str] = set()
+def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Finding]:
+    """As with COCO: by one walk, else by all that the ledger says."""
     try:
-        for batch in batches(build / name, columns):
-            for row in batch.to_pylist():
-                found.add(row["file_name"])
-                image = expected.get(row["file_name"])
-                if image is None:
-                    continue
-                if (row["source_id"], row["variant"]) != (image.source_id, image.variant):
-                    yield Finding("rows", name, f"{image.file_name} is said to be {row['source_id']} {row['variant']}")
-                whole = row.get("labels") or ([] if row.get("label") is None else [row["label"]])
-                if [names[number] if 0 <= number < len(names) else None for number in whole] != image.of_the_image():
-                    yield Finding("rows", name, f"the label of {image.file_name} is not the ledger's")
-                there = list(_row_labels(row.get("objects"), names))
-                wanted = [_comparable(label, []) for label in image.parsed()]
-                yield from _differences("rows", name, image, (row["width"], row["height"]), there, wanted)
+        try:
+            yield from list(_walk_rows(build, name, images(), names))
+        except OutOfStep:
+            yield from _check_all_rows(build, name, {image.file_name: image for image in images()}, names)
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        yield Finding("rows", name, f"it cannot be read: {_brief(error)}")
-        return
-    yield from _names_differ("rows", name, found, expected)
+        yield Finding("rows", name, f"it cannot be read: {brief(error)}")
+
+
+def _walk_rows(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Finding]:
+    for row in _rows(build / name):
+        image = next(images, None)
+        if image is None or image.file_name != row["file_name"]:
+            raise OutOfStep
+        yield from _row_findings(name, row, image, names)
+    if next(images, None) is not None:
+        raise OutOfStep
+
+
+def _check_all_rows(
+    build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]
+) -> Iterator[Finding]:
+    found: set[str] = set()
+    for row in _rows(build / name):
+        found.add(row["file_name"])
+        if row["file_name"] in expected:
+            yield from _row_findings(name, row, expected[row["file_name"]], names)
+    yield from names_differ("rows", name, found, expected)
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    columns = ["file_name", "width", "height", "objects", "label", "labels", "source_id", "variant"]
+    return (row for batch in batches(path, columns) for row in batch.to_pylist())
+
+
+def _row_findings(name: str, row: Mapping[str, Any], image: Expected, names: Sequence[str]) -> Iterator[Finding]:
+    if (row["source_id"], row["variant"]) != (image.source_id, image.variant):
+        yield Finding("rows", name, f"{image.file_name} is said to be {row['source_id']} {row['variant']}")
+    whole = row.get("labels") or ([] if row.get("label") is None else [row["label"]])
+    if [names[number] if 0 <= number < len(names) else None for number in whole] != image.of_the_image():
+        yield Finding("rows", name, f"the label of {image.file_name} is not the ledger's")
+    there = list(_row_labels(row.get("objects"), names))
+    wanted = [comparable(label, []) for label in image.parsed()]
+    yield from differences("rows", name, image, (row["width"], row["height"]), there, wanted)
 
 
 def _row_labels(objects: Label | None, names: Sequence[str]) -> Iterator[Comparable]:
@@ -219,54 +224,3 @@ def _row_labels(objects: Label | None, names: Sequence[str]) -> Iterator[Compara
         return
     for number, box, crowd in zip(objects["category"], objects["bbox"], objects["iscrowd"], strict=True):
         yield Comparable(names[number] if 0 <= number < len(names) else None, box, int(crowd), [])
-
-
-def _differences(
-    rule: str,
-    name: str,
-    image: Expected,
-    size: tuple[int, int],
-    there: Sequence[Comparable],
-    wanted: Sequence[Comparable],
-) -> Iterator[Finding]:
-    """What is different between the labels in a file and those of the ledger, for one image."""
-    if size != (image.width, image.height):
-        yield Finding(rule, name, f"{image.file_name} is said to be {size[0]}x{size[1]}")
-    if len(there) != len(wanted):
-        yield Finding(rule, name, f"{image.file_name} has {len(there)} labels, in the ledger {len(wanted)}")
-        return
-    for number, (one, other) in enumerate(zip(there, wanted, strict=True), start=1):
-        same = (one.category, one.crowd) == (other.category, other.crowd)
-        if not same or not _close(one.bbox, other.bbox) or not _close(one.outline, other.outline):
-            yield Finding(rule, name, f"label {number} of {image.file_name} is not the ledger's ({other.category})")
-
-
-def _names_differ(rule: str, name: str, found: Iterable[str], expected: Mapping[str, Expected]) -> Iterator[Finding]:
-    files = set(found)
-    for file_name in sorted(expected.keys() - files):
-        yield Finding(rule, name, f"{file_name} is not listed")
-    for file_name in sorted(files - expected.keys()):
-        yield Finding(rule, name, f"{file_name} is listed, but not in the ledger")
-
-
-def _xywh(xyxy: Sequence[float]) -> list[float]:
-    return [xyxy[0], xyxy[1], xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]]
-
-
-def _clipped(values: Sequence[float], size: tuple[int, int]) -> list[float]:
-    return [min(max(value, 0.0), float(size[i % 2])) for i, value in enumerate(values)]
-
-
-def _close(one: object, other: object) -> bool:
-    """Whether two lists of coordinates are the same but for rounding."""
-    if not isinstance(one, list) or not isinstance(other, list) or len(one) != len(other):
-        return False
-    try:
-        return all(abs(a - b) <= TOLERANCE_PX for a, b in zip(one, other, strict=True))
-    except TypeError:
-        return False
-
-
-def _brief(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -71,6 +71,14 @@ def read_ledger(build: Path, columns: Sequence[str] | None = None) -> Iterator[M
 
     With `columns` only those are read, which saves most of the time and memory.
     """
+    for batch in ledger_batches(build, columns):
+        yield from batch.to_pylist()
+
+
+def ledger_batches(
+    build: Path, columns: Sequence[str] | None = None, batch_rows: int = _BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """As `read_ledger`, but many rows at a time as Arrow has them; texts may be dictionaries."""
     path = build / LEDGER_FILE
     try:
         with open(open_regular(path, follow=True), "rb") as stream:  # noqa: PTH123 - of a descriptor
@@ -79,8 +87,8 @@ def read_ledger(build: Path, columns: Sequence[str] | None = None) -> Iterator[M
             texts = [name for name in _TEXTS if name in names]
             file = pq.ParquetFile(stream, metadata=metadata, read_dictionary=texts)
             wanted = [name for name in names if columns is None or name in columns]
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-                yield from checked_batch(batch, path)
+            for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
+                yield checked_batch(batch, path)
     except FileNotFoundError as error:
         fix = "give the folder that `amp build` wrote (-o)"
         raise BuildError("this folder is not a build", where=build, fix=fix) from error

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import collections
+import functools
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from amp_datasets.errors import AmpError, BuildError, ManifestError
-from amp_datasets.ledger.keys import text_sha256
-from amp_datasets.ledger.label_checks import Expected, Finding, check_labels
+from amp_datasets.ledger.expected import Expected, Finding
+from amp_datasets.ledger.file_checks import RowChecks, check_digests
+from amp_datasets.ledger.label_checks import check_labels
 from amp_datasets.ledger.lock import TRAINERS_READ, is_trainers_cache, read_lock
 from amp_datasets.ledger.replay import Replayer, image_difference
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
+from amp_datasets.model import SPLITS
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
 from amp_datasets.storage.carry import foreign_files
-from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.yaml import read_yaml
 from amp_datasets.variants.recipe import digest
 
@@ -26,7 +28,6 @@ _COLUMNS = (
     "source_id", "source_sha256", "group", "split", "variant", "status", "file_name", "width", "height", "sha256",
     "labels", "labels_sha256", "labels_out",
 )  # fmt: skip
-_HASHING_THREADS = 4
 _SHOWN = 20
 
 
@@ -65,7 +66,7 @@ class VerifyReport:
         if self.not_ours:
             named = ", ".join(self.not_ours[:5])
             lines.append(f"{len(self.not_ours)} files are not ours, and a rebuild keeps them: {named}")
-        shown: Counter[str] = Counter()
+        shown: collections.Counter[str] = collections.Counter()
         for finding in self.findings:
             shown[finding.rule] += 1
             if shown[finding.rule] <= _SHOWN:
@@ -94,20 +95,21 @@ def verify(
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote (-o)")
     report = VerifyReport(str(build))
     lock = _lock(folder, report)
-    rows = _ledger(folder, lock, report)
-    if rows is None:
+    if not _has_its_ledger(folder, lock, report):
         return report
-    made = [row for row in rows if row["status"] == MADE]
-    report.images, report.labels = len(made), sum(row["labels_out"] for row in made)
-    report.findings += _check_rows(made)
-    report.findings += _check_splits(made)
-    _check_files(folder, lock, made, report, progress)
+    checks = RowChecks()
+    try:
+        _check_files(folder, lock, checks, report, progress)
+    except BuildError as error:
+        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
+        return report
     if lock is not None:
         names = [category["name"] for category in lock["categories"]]
         report.findings += _check_manifest(folder, lock)
-        report.findings += check_labels(folder, [_expected(row) for row in made], names)
+        splits = [split for split in SPLITS if split in checks.splits]
+        report.findings += check_labels(folder, functools.partial(_expected, folder), splits, names)
     if replay:
-        _check_replays(folder, report, _chosen(len(made), replay), (sources, plugin_dirs), progress)
+        _check_replays(folder, report, _chosen(report.images, replay), (sources, plugin_dirs), progress)
     return report
 
 
@@ -124,75 +126,46 @@ def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
     return None
 
 
-def _ledger(build: Path, lock: Mapping[str, Any] | None, report: VerifyReport) -> list[Mapping[str, Any]] | None:
-    """The ledger's rows; None, and a finding, if they are not those that were written."""
-    path = build / LEDGER_FILE
-    if path.is_file() and lock is not None and _sha256(path) != lock["files"].get(LEDGER_FILE):
+def _has_its_ledger(build: Path, lock: Mapping[str, Any] | None, report: VerifyReport) -> bool:
+    """Whether the ledger is the one that was written, as far as the lock tells; a finding if not."""
+    wanted = None if lock is None else {LEDGER_FILE: lock["files"].get(LEDGER_FILE, "")}
+    changed = [] if wanted is None else [*check_digests(build, wanted.items(), lambda: None)]
+    if any(finding.rule == "changed" for finding in changed):
         what = "the ledger is not the one that was written, so nothing can be compared with it"
         report.findings.append(Finding("changed", LEDGER_FILE, what))
-        return None
-    try:
-        return list(read_ledger(build, _COLUMNS))
-    except BuildError as error:
-        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
-        return None
-
-
-def _check_rows(made: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Each row must agree with itself."""
-    seen: set[tuple[str, str]] = set()
-    for row in made:
-        name = f"images/{row['split']}/{row['file_name']}"
-        if (row["split"], row["file_name"]) in seen:
-            yield Finding("ledger", LEDGER_FILE, f"{name} has two lines")
-        seen.add((row["split"], row["file_name"]))
-        if text_sha256(row["labels"]) != row["labels_sha256"]:
-            yield Finding("ledger", LEDGER_FILE, f"the labels of {name} are not those that its digest is of")
-        elif _count(row["labels"]) != row["labels_out"]:
-            yield Finding("ledger", LEDGER_FILE, f"{name} is said to have {row['labels_out']} labels")
-
-
-def _count(labels: str) -> int:
-    try:
-        return count_labels(labels)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return -1
-
-
-def _check_splits(made: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    """A source, a copy of it, or one of its split group in two splits would make a test result worthless."""
-    first: dict[tuple[str, str], str] = {}
-    for row in made:
-        for kind in ("source_id", "group", "source_sha256"):
-            split = first.setdefault((kind, row[kind]), row["split"])
-            if split != row["split"]:
-                first[kind, row[kind]] = row["split"]
-                what = f"the {kind} {row[kind]} of {row['file_name']} is in {split} and in {row['split']}"
-                yield Finding("split leak", LEDGER_FILE, what)
+        return False
+    return True
 
 
 def _check_files(
-    build: Path,
-    lock: Mapping[str, Any] | None,
-    made: Iterable[Mapping[str, Any]],
-    report: VerifyReport,
-    progress: Progress,
+    build: Path, lock: Mapping[str, Any] | None, checks: RowChecks, report: VerifyReport, progress: Progress
 ) -> None:
-    """Every file must be there with its digest, and no other."""
+    """Every row must agree with itself, every file must be there with its digest, and no other."""
     lazy = lock is not None and lock.get("lazy") is True  # such a set has its sources in the place of its images
-    expected = {} if lazy else {f"images/{row['split']}/{row['file_name']}": row["sha256"] for row in made}
-    expected |= {} if lock is None else lock["files"]
-    found = {name for name in foreign_files(build, ()) if not name.endswith("/")}
-    there = sorted(found & expected.keys())
-    with ThreadPoolExecutor(_HASHING_THREADS) as pool:
-        for number, (name, sha256) in enumerate(zip(there, pool.map(_sha256, (build / n for n in there)), strict=True)):
-            progress("reading files", number, len(there))
-            if sha256 != expected[name]:
-                what = "it is not the file that was written" if len(sha256) == 64 else sha256
-                report.findings.append(Finding("changed", name, what))
-    report.files = len(there) + (lock is not None)
-    report.findings += [Finding("missing", name, "it is gone") for name in sorted(expected.keys() - found)]
-    for name in sorted(found - expected.keys() - {LOCK_FILE}):
+    others = {} if lock is None else lock["files"]
+    images = ((checks.look(row), row["sha256"]) for row in _made(build))
+    if lazy:
+        collections.deque(images, maxlen=0)
+    count = itertools.count(1)
+
+    def read() -> None:
+        number = next(count)
+        progress("reading files", number, max(number, len(checks.names) + len(others)))
+
+    further = ((name, sha256) for name, sha256 in others.items() if lazy or name not in checks.names)
+    found = check_digests(build, itertools.chain(images, further), read)
+    listed = sorted(found, key=lambda finding: (finding.rule, finding.file))
+    report.images, report.labels = len(checks.names), checks.labels
+    report.findings += [*checks.rows, *checks.leaks, *listed]
+    missing = sum(finding.rule == "missing" for finding in listed)
+    report.files = next(count) - 1 - missing + (lock is not None)
+    known: Collection[str] = () if lazy else checks.names
+    _name_others(lock, (name for name in foreign_files(build, known) if name not in others), report)
+
+
+def _name_others(lock: Mapping[str, Any] | None, names: Iterable[str], report: VerifyReport) -> None:
+    """What lies in a build and is not of it."""
+    for name in sorted(name for name in names if not name.endswith("/") and name != LOCK_FILE):
         if is_trainers_cache(name):
             report.ignored.append(name)
         elif lock is not None and name.startswith(TRAINERS_READ):
@@ -202,12 +175,8 @@ def _check_files(
             report.not_ours.append(name)
 
 
-def _sha256(path: Path) -> str:
-    """A file's digest, or why it has none."""
-    try:
-        return "a link, which a build never writes" if path.is_symlink() else file_sha256(path)
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
+def _made(build: Path) -> Iterator[Mapping[str, Any]]:
+    return (row for row in read_ledger(build, _COLUMNS) if row["status"] == MADE)
 
 
 def _check_manifest(build: Path, lock: Mapping[str, Any]) -> Iterator[Finding]:
@@ -221,8 +190,10 @@ def _check_manifest(build: Path, lock: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("manifest", MANIFEST_FILE, "its settings are not those that the lock names")
 
 
-def _expected(row: Mapping[str, Any]) -> Expected:
-    return Expected(**{name: row[name] for name in Expected.__slots__})
+def _expected(build: Path) -> Iterator[Expected]:
+    names = Expected.__slots__
+    rows = read_ledger(build, (*names, "status"))
+    return (Expected(**{name: row[name] for name in names}) for row in rows if row["status"] == MADE)
 
 
 def _chosen(count: int, replay: int | Literal["all"]) -> set[int]:

@@ -1,37 +1,65 @@
-"""The rows and images of a build as somebody may have shipped them: only what its lock and ledger list is read."""
+"""The rows and images of a build as somebody may have shipped them: only what its lock and ledger list is read.
+
+`datasets` would list every file of such a folder and ask for each by itself. Our own rows name their images, so they
+are copied once into Arrow files in its cache, and mapped from there: no image is touched before it is shown.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, NamedSplit, Value, config
 
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger.schema import MADE, read_ledger
-from amp_datasets.storage.carry import foreign_files
-from amp_datasets.storage.files import file_sha256
+from amp_datasets.ledger.schema import MADE, ledger_batches
+from amp_datasets.model import SPLITS
+from amp_datasets.storage.files import file_sha256, write_failed
 from amp_datasets.storage.names import inside
 
 _ROWS = "metadata.parquet"
+_BATCH_ROWS, _NAME_ROWS = 1000, 16_384
 _FIX = "build it again; if it came from elsewhere, do not use it"
 
 
-def check_rows(build: Path, lock: Mapping[str, Any]) -> None:
-    """Refuse a build whose rows name anything but its own images, or whose images lead elsewhere: a BuildError."""
-    made: dict[str, dict[str, str]] = {}
-    for row in read_ledger(build, ["split", "file_name", "sha256", "status"]):
-        if row["status"] == MADE:
-            made.setdefault(row["split"], {})[row["file_name"]] = row["sha256"]
-    for split in (split for split in made if (build / "images" / split / _ROWS).exists()):
-        _check_split(build, split, lock, made[split])
+def has_rows(build: Path) -> bool:
+    """Whether every split of a build has rows, as the export `hf` writes them."""
+    splits = _splits(build)
+    return bool(splits) and all((build / "images" / split / _ROWS).is_file() for split in splits)
 
 
-def _check_split(build: Path, split: str, lock: Mapping[str, Any], made: Mapping[str, str]) -> None:
-    """Refuse rows that are not those of the lock, that name other files, or images that lead elsewhere."""
+def built_rows(build: Path, lock: Mapping[str, Any]) -> DatasetDict:
+    """The rows of a build with its images, as `load_dataset` gives them: the same types, values and order.
+
+    A BuildError if they name anything but the build's own images, or if an image leads elsewhere.
+    """
+    made = _made(build)
+    return DatasetDict({split: _split_rows(build, split, lock, made) for split in _splits(build)})
+
+
+def _splits(build: Path) -> list[str]:
+    return [split for split in SPLITS if (build / "images" / split).is_dir()]
+
+
+def _made(build: Path) -> pa.Table:
+    """Split, name and digest of every image that the ledger says was made."""
+    names = ["split", "file_name", "sha256", "status"]
+    types = pa.schema([(name, pa.string()) for name in names])
+    batches = (batch.cast(types) for batch in (b.select(names) for b in ledger_batches(build, names, _NAME_ROWS)))
+    table = pa.Table.from_batches([batch.filter(pc.equal(batch["status"], MADE)) for batch in batches], types)
+    return table.drop_columns(["status"])
+
+
+def _split_rows(build: Path, split: str, lock: Mapping[str, Any], made: pa.Table) -> Dataset:
+    """The rows of a split, out of the cache or copied into it now."""
     name = f"images/{split}/{_ROWS}"
     rows = inside(build, name, follow=True)
     try:
@@ -41,17 +69,63 @@ def _check_split(build: Path, split: str, lock: Mapping[str, Any], made: Mapping
         odd = [column for column, kind in types.items() if not _is_plain(kind)]
         if odd or types.get("file_name") != Value("string"):
             raise BuildError(f"the column `{(odd or ['file_name'])[0]}` is of no type of ours", where=rows, fix=_FIX)
-        named = set(pq.read_table(rows, columns=["file_name"])["file_name"].to_pylist())
-        strange = [str(each) for each in named if each not in made]
-        if strange:
-            what = f"the rows name a file that the ledger does not: {strange[0][:80]!r}"
-            raise BuildError(what, where=rows, fix=_FIX)
-        for each in foreign_files(build / "images" / split, {_ROWS}):
-            path = build / "images" / split / each
-            if path.is_symlink() and file_sha256(path, follow=True) != made.get(each):
-                raise BuildError("a link leads to another file than the image that was made", where=path, fix=_FIX)
+        _check_images(rows, made.filter(pc.equal(made["split"], split)))
+        copy = _arrow_copy(rows, types, lock["files"][name])
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         raise BuildError(f"the rows cannot be read: {error}", where=rows, fix=_FIX) from error
+    return Dataset.from_file(str(copy), split=NamedSplit(split))
+
+
+def _check_images(rows: Path, made: pa.Table) -> None:
+    """Refuse rows that name other files than those that were made, and links to anything but these."""
+    named = pq.read_table(rows, columns=["file_name"])["file_name"]
+    strange = named.filter(pc.invert(pc.is_in(named, value_set=made["file_name"].combine_chunks())))
+    if len(strange):
+        what = f"the rows name a file that the ledger does not: {str(strange[0])[:80]!r}"
+        raise BuildError(what, where=rows, fix=_FIX)
+    links = [entry.name for entry in os.scandir(rows.parent) if entry.is_symlink() and entry.name != _ROWS]
+    if not links:
+        return
+    digests = dict(zip(made["file_name"].to_pylist(), made["sha256"].to_pylist(), strict=True))
+    for link in links:
+        if file_sha256(rows.parent / link, follow=True) != digests.get(link):
+            what = "a link leads to another file than the image that was made"
+            raise BuildError(what, where=rows.parent / link, fix=_FIX)
+
+
+def _arrow_copy(rows: Path, types: Features, sha256: str) -> Path:
+    """The rows of a parquet file with the paths of their images, as an Arrow file in the cache of `datasets`."""
+    folder = rows.parent.resolve()
+    key = hashlib.sha256(f"{folder}|{sha256}".encode()).hexdigest()[:32]
+    path = Path(config.HF_DATASETS_CACHE) / "amp" / "rows" / f"{key}.arrow"
+    if path.exists():
+        return path
+    shown = Features({"image" if name == "file_name" else name: kind for name, kind in types.items()})
+    shown["image"] = Image()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            _copy_rows(rows, file, shown)
+        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes come first
+    except OSError as error:
+        raise write_failed(error, path) from error
+    return path
+
+
+def _copy_rows(rows: Path, file: Any, shown: Features) -> None:
+    with pa.ipc.new_stream(file, shown.arrow_schema) as stream, pq.ParquetFile(rows) as source:
+        for batch in source.iter_batches(batch_size=_BATCH_ROWS):
+            stream.write_batch(_with_paths(batch, rows.parent.resolve(), shown))
+
+
+def _with_paths(batch: pa.RecordBatch, folder: Path, shown: Features) -> pa.RecordBatch:
+    """Rows whose image is the file of that name in a folder."""
+    batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
+    names = batch["file_name"]
+    paths = pc.binary_join_element_wise(f"{folder}{os.sep}", names, "")
+    images = pa.StructArray.from_arrays([pa.nulls(len(names), pa.binary()), paths], names=["bytes", "path"])
+    columns = [images if name == "image" else batch[name] for name in shown]
+    return pa.RecordBatch.from_arrays(columns, schema=shown.arrow_schema)
 
 
 def _is_plain(kind: Any) -> bool:

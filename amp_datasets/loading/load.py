@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from amp_datasets.errors import BuildError, nearest
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
-from amp_datasets.loading.built import check_rows
+from amp_datasets.loading.built import built_rows, has_rows
 from amp_datasets.loading.images import checked
-from amp_datasets.loading.lazy import categories_of, is_lazy, planned_sets, url_of
+from amp_datasets.loading.lazy import categories_of, planned_sets, url_of
 from amp_datasets.manifest.dump import manifest_document
 from amp_datasets.model import SPLITS, LabelSet
 from amp_datasets.rows.parquet_writer import labelled_rows
@@ -60,8 +60,9 @@ def load(
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
         place = _planned(prepare(place, sources=sources, settings=settings))
     if is_build(place):
-        if not is_lazy(place):
-            return _built_splits(place, streaming)
+        lock = read_lock(place)
+        if not lock["lazy"]:
+            return _built_splits(place, lock, streaming, shards)
         lazy = _lazy_splits(place, check)
         return lazy if not streaming else _iterable(lazy, shards)
     if place.exists():
@@ -69,19 +70,22 @@ def load(
     return _from_hub(str(path), streaming)
 
 
-def _built_splits(build: Path, streaming: bool) -> DatasetDict | IterableDatasetDict:
+def _built_splits(
+    build: Path, lock: Mapping[str, Any], streaming: bool, shards: int
+) -> DatasetDict | IterableDatasetDict:
     """The rows of a build: of its own files, whatever its card says, and no image outside of it is opened.
 
-    `datasets` alone would take any two folders of one name for the same set, so the content is named too.
+    A build without typed rows (exports without `hf`) gives its images alone, as `datasets` finds them. It alone would
+    take any two folders of one name for the same set, so the content is named too.
     """
-    lock = read_lock(build)
-    check_rows(build, lock)
+    if has_rows(build):
+        rows = checked(built_rows(build, lock), build)
+        return _iterable(rows, shards) if streaming else rows
     splits = [split for split in SPLITS if (build / "images" / split).is_dir()]
     folder = glob.escape(build.resolve().as_posix())
     files = {split: f"{folder}/images/{split}/**" for split in splits}
     content = f"{build.resolve()} {lock['lock_digest']}"
-    rows = load_dataset("imagefolder", data_files=files, streaming=streaming, description=content)
-    return checked(rows, build)
+    return checked(load_dataset("imagefolder", data_files=files, streaming=streaming, description=content), build)
 
 
 def _from_hub(name: str, streaming: bool) -> DatasetDict | IterableDatasetDict:

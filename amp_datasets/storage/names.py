@@ -18,11 +18,14 @@ _MAX_STEM_BYTES = 120
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4096
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069<>:\"/\\|?*%#]+")
+_ORDINARY_NAME = re.compile(r"(?:[A-Za-z0-9_][\w .-]{0,200}/){0,8}[A-Za-z0-9_][\w .-]{0,200}", re.ASCII)
 _ORDINARY_STEM = re.compile(r"[A-Za-z0-9](?:[\w .-]{0,100}[A-Za-z0-9])?", re.ASCII)
 
 
 def is_relative_name(name: object) -> bool:
     """Whether something is the name of a file below a folder, on every system: no root, no drive, no way up."""
+    if isinstance(name, str) and _ORDINARY_NAME.fullmatch(name):  # nearly all: ten times faster
+        return True
     if not isinstance(name, str) or not name or "\\" in name or not _is_text(name) or PureWindowsPath(name).drive:
         return False
     parts = name.split("/")

@@ -73,6 +73,36 @@ def test_a_build_is_typed(built: DatasetDict) -> None:
     assert len({len(values) for values in row["objects"].values()}) == 1
 
 
+def test_a_build_is_what_the_library_itself_reads(folder: Path, built: DatasetDict) -> None:
+    """Our own reading of the rows gives what `load_dataset` gives for the folder: types, order, every value."""
+    theirs = load_dataset(str(folder / "build"))
+    assert list(theirs) == list(built)
+    for split, rows in theirs.items():
+        assert built[split].features == rows.features
+        assert built[split].split == rows.split
+        undecoded = (each.cast_column("image", Image(decode=False)) for each in (built[split], rows))
+        ours, known = (list(each) for each in undecoded)
+        assert ours == known
+
+
+def test_a_build_streams_in_shards(folder: Path, built: DatasetDict) -> None:
+    """Every row once and in order, cut for as many workers as were asked for."""
+    stream = amp.load(folder / "build", streaming=True, shards=3)
+    assert stream["train"].num_shards == 3
+    assert list(stream["train"].remove_columns("image")) == plain(built["train"])
+
+
+def test_loading_looks_at_no_image(folder: Path) -> None:
+    """The rows of a build say where its images are: not one of a hundred thousand is opened to load them."""
+    opened: list[str] = []
+    watched = [True]  # an audit hook stays for ever
+    sys.addaudithook(lambda event, given: opened.append(str(given[0])) if watched and event == "open" else None)
+    amp.load(folder / "build")
+    watched.clear()
+    assert opened
+    assert not [name for name in opened if name.endswith((".jpg", ".jpeg", ".png"))]
+
+
 @pytest.mark.parametrize("kind", ["path", "text", "streaming"])
 def test_a_manifest_gives_what_its_build_holds(folder: Path, built: DatasetDict, kind: str) -> None:
     """Every row: image bytes and all label columns, types included."""
