@@ -108,7 +108,7 @@ def _read(report: AuditReport, source: SourceSettings, registry: Registry, limit
 
 def _audit_manifest(report: AuditReport, manifest: Manifest, registry: Registry) -> None:
     """Each source by itself, then what they are together; a source that cannot be read is a finding."""
-    limits = Limits(**manifest.limits.model_dump())
+    limits = manifest.limits.as_limits()
     sets: list[tuple[LabelSet, Mapping[str, str]]] = []
     for source in manifest.sources:
         try:

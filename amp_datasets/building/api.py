@@ -1,4 +1,4 @@
-"""The life of an image on one page: read the sources, join them, make the variants, lay the formats around them."""
+"""The life of an image on one page: read, join, plan, make, lay out, seal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from datasets import Dataset, concatenate_datasets
-
-from amp_datasets.building.assemble import finish, finish_lazy
-from amp_datasets.building.engines import local
-from amp_datasets.building.inputs import GivenManifest, GivenSource
-from amp_datasets.building.plan import Prepared, expect, new_report, prepare, tasks
-from amp_datasets.building.process import borrowed
-from amp_datasets.building.report import COUNTED_COLUMNS, BuildReport
-from amp_datasets.building.worker import Task
+from amp_datasets.building.assemble import Layout
+from amp_datasets.building.engines.make import make
+from amp_datasets.building.engines.process import borrowed
+from amp_datasets.building.forecast import expect, forecast
+from amp_datasets.building.inputs import GivenManifest, GivenSource, Order, Run
+from amp_datasets.building.plan import plan
+from amp_datasets.building.prepare import join, read
+from amp_datasets.building.report import BuildReport
 from amp_datasets.building.workspace import Workspace
 from amp_datasets.errors import BuildError
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.progress import Progress, silent
 from amp_datasets.storage.files import write_failed
-from amp_datasets.variants.recipe import Recipe
 
 
 def build(
@@ -49,34 +47,27 @@ def build(
     all cores by default) gives the same bytes. `out` appears, or changes, in one moment at the end. Raises AmpError on
     bad input and on a machine that is full or broken.
     """
-    prepared = prepare(manifest, sources=sources, settings=settings, limit=limit, plugin_dirs=plugin_dirs)
-    if dry_run:
-        report = new_report(prepared, Path(out))
-        expect(report, prepared)
-        return report
-    return build_prepared(prepared, Path(out), jobs=jobs, lazy=lazy, progress=progress)
+    order = Order(manifest, sources, settings, limit, plugin_dirs)
+    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress))
 
 
-def build_prepared(
-    prepared: Prepared, out: Path, *, jobs: int | None = None, lazy: bool = False, progress: Progress = silent
-) -> BuildReport:
-    """Build what `prepare` has read, as `build` does."""
+def carry_out(order: Order, run: Run) -> BuildReport:
+    """The life of an image: its set is read and joined with others, it is planned, made, laid out and sealed."""
     started = time.monotonic()
-    report = new_report(prepared, out)
-    _refuse_overlap(prepared.manifest, out)
-    with borrowed(), Workspace(out) as workspace, _writing(workspace.tree):
-        ready = workspace.reusable()
+    prepared = join(read(order))
+    report = forecast(prepared, run.out)
+    if run.dry_run:
+        return expect(report, prepared)
+    _refuse_overlap(prepared.manifest, run.out)
+    with borrowed(), Workspace(run.out) as workspace, _writing(workspace.tree):
+        todo = plan(prepared, workspace.reusable())
         workspace.start()
-        todo = tasks(prepared, ready)
-        report.reused = sum(len(rows) for task in todo for rows in task.ready.values())
-        images = None if lazy else workspace.tree / "images"
-        run_tasks(prepared.recipe, todo, workspace.shards, images, jobs, progress)
-        rows = ledger_of(workspace.shards)
-        report.count_rows(rows.select_columns(list(COUNTED_COLUMNS)))
-        if lazy:
-            finish_lazy(prepared, todo, rows, workspace.tree, report)
-        else:
-            finish(prepared, rows, workspace.tree, report, progress)
+        images = None if run.lazy else workspace.tree / "images"
+        rows = make(prepared.recipe, todo, workspace.shards, images, jobs=run.jobs, progress=run.progress)
+        report.count(todo, rows)
+        build = Layout(prepared, rows, workspace.tree, report)
+        labels = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
+        build.seal(labels, lazy=run.lazy)
         workspace.publish()
     report.seconds = time.monotonic() - started
     return report
@@ -89,33 +80,6 @@ def _writing(tree: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_failed(error, Path(error.filename or tree)) from error
-
-
-def run_tasks(
-    recipe: Recipe,
-    todo: Sequence[Task],
-    shards: Path,
-    images: Path | None,
-    jobs: int | None,
-    progress: Progress,
-    *,
-    plan_only: bool = False,
-) -> None:
-    """Make all tasks on this machine; their ledger rows are then in the folder `shards`."""
-    done = 0
-
-    def advance(sources: int) -> None:
-        nonlocal done
-        done += sources
-        progress("making variants", done, len(todo))
-
-    progress("making variants", 0, len(todo))
-    local.run(recipe, todo, shards, images, jobs or os.cpu_count() or 1, advance, plan_only=plan_only)
-
-
-def ledger_of(shards: Path) -> Dataset:
-    """All rows of all shards, in the order of the sources, without loading them."""
-    return concatenate_datasets([Dataset.from_file(str(file)) for file in local.shard_files(shards)])
 
 
 def _refuse_overlap(manifest: Manifest, out: Path) -> None:

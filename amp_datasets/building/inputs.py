@@ -1,8 +1,9 @@
-"""What callers may give as a manifest and as sources: paths, recipes, maps, label sets, datasets."""
+"""What a build is asked for: a manifest and sources in any form, how to read them, and where and how it is made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +13,7 @@ from amp_datasets.manifest.model import Manifest, SourceSettings, is_address
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import shipped_manifests
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.progress import Progress, silent
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -23,6 +25,35 @@ GivenManifest: TypeAlias = str | Path | Mapping[str, Any] | Manifest
 default recipe is used."""
 GivenSource: TypeAlias = "str | Path | SourceSettings | LabelSet | Dataset | DatasetDict"
 """A set: its path or address, one with options, in memory, or as a `datasets.Dataset` with boxes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be built, as callers give it: a manifest, and what is said beside it.
+
+    `sources` replace the manifest's own, `settings` are laid over it, `limit` takes only the first source images.
+    `first_classes` keep their places as ids, `options` say how to read each set, `title` is what messages call it.
+    """
+
+    manifest: GivenManifest
+    sources: Sequence[GivenSource] = ()
+    settings: Sequence[str] = ()
+    limit: int | None = None
+    plugin_dirs: Sequence[str | Path] = ()
+    first_classes: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    title: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a build goes and how it is made; nothing of it changes a byte of an image or label."""
+
+    out: Path
+    jobs: int | None = None
+    dry_run: bool = False
+    lazy: bool = False
+    progress: Progress = silent
 
 
 def open_manifest(

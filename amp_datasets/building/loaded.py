@@ -72,7 +72,7 @@ class OtherImages:
         data = None if raw["data"] is None else base64.b64decode(raw["data"])
         file = ImageFile(Path(raw["path"]), raw["member"], data)
         values: ValueRange | None = tuple(json.loads(raw["values"])) if raw["values"] else None
-        limits = Limits(recipe.max_bytes, recipe.max_pixels)
+        limits = recipe.limits
         try:
             original = _decoded(raw["source_sha256"], raw["source_labels"], (), file, recipe, limits, values)[2]
         except ImageError as error:
@@ -91,7 +91,7 @@ class Loaded:
 
     def __init__(self, task: Task, recipe: Recipe, others: OtherImages, last: LastDecoded) -> None:
         self.problem: dict[str, str] | None = None
-        limits = Limits(recipe.max_bytes, recipe.max_pixels)
+        limits = recipe.limits
         values: ValueRange | None = tuple(json.loads(task.values)) if task.values else None
         try:
             self.data, self.header, self.original = last.of(task) or _decoded(

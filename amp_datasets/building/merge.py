@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.building.api import build_prepared
-from amp_datasets.building.plan import prepare_manifest
+from amp_datasets.building.api import carry_out
+from amp_datasets.building.inputs import Order, Run
 from amp_datasets.building.report import BuildReport
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import read_lock
 from amp_datasets.manifest.dump import name_after
-from amp_datasets.manifest.load import manifest_of
-from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.progress import Progress, silent
 
 
@@ -32,15 +30,16 @@ def merge(
 
     `options` say how to read the sets, each by the format that it has.
     """
-    registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
-    own = {"name": name_after(Path(out)), "near_duplicates": "report"}
-    manifest = manifest_of(own, registry, [str(s) for s in sets], settings)
-    if options:
-        read = tuple(source.model_copy(update={"options": dict(options)}) for source in manifest.sources)
-        manifest = manifest.model_copy(update={"sources": read})
-    order = class_order(Path(like)) if like is not None else ()
-    prepared = prepare_manifest(manifest, registry, Path(out), plugin_dirs=plugin_dirs, order=order)
-    return build_prepared(prepared, Path(out), progress=progress)
+    order = Order(
+        {"name": name_after(Path(out)), "near_duplicates": "report"},
+        sources=[str(each) for each in sets],
+        settings=settings,
+        plugin_dirs=plugin_dirs,
+        first_classes=class_order(Path(like)) if like is not None else (),
+        options=options or {},
+        title=Path(out),
+    )
+    return carry_out(order, Run(Path(out), progress=progress))
 
 
 def class_order(build: Path) -> list[str]:

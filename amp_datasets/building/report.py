@@ -7,18 +7,22 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.ledger.schema import MADE
 from amp_datasets.model import SPLITS, Dropped
 from amp_datasets.variants.recipe import ORIGINAL
 
-COUNTED_COLUMNS = (
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from amp_datasets.building.worker import Task
+
+_COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
     "labels_estimated", "labels_dropped",
 )  # fmt: skip
-"""What of a ledger a report needs."""
 
 
 @dataclass(slots=True)
@@ -97,8 +101,10 @@ class BuildReport:
             " is not known"
         )
 
-    def count_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Count a ledger's rows; one without a variant is of a source that turned out to be no image."""
+    def count(self, todo: Iterable[Task], ledger: Dataset) -> None:
+        """Count what was reused, and a ledger's rows; one without a variant is of a source that is no image."""
+        self.reused = sum(len(rows) for task in todo for rows in task.ready.values())
+        rows: Iterable[Mapping[str, Any]] = ledger.select_columns(list(_COUNTED_COLUMNS))
         refused: list[Dropped] = []
         broken: list[Dropped] = []
         labels: Counter[str] = Counter()

@@ -128,7 +128,7 @@ class Replayer:
         try:
             self.categories = [str(category["name"]) for category in self.lock["categories"]]
             self.recipe = recipe_in(self.lock)
-            limits = Limits(self.recipe.max_bytes, self.recipe.max_pixels)
+            limits = self.recipe.limits
             self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build))
         except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error

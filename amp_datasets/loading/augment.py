@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from amp_datasets.errors import AmpError, ImageError, SourceError
-from amp_datasets.images.codec import Encoding, Limits, decode, encode, encoding_for, read_header
+from amp_datasets.images.codec import Encoding, decode, encode, encoding_for, read_header
 from amp_datasets.images.kinds import changes
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.manifest.model import Manifest
@@ -86,7 +86,7 @@ def find_dataset_columns(
     probe = find_columns(features, (), (), boxes or "xywh")
     raw = dataset.cast_column(probe.image, _stored_image())
     first = list(itertools.islice(iter(raw), _LOOKED_AT))
-    limits = Limits(recipe.limits.max_bytes, recipe.limits.max_pixels)
+    limits = recipe.limits.as_limits()
     seen = [(row, read_header(image_bytes(row[probe.image]), limits).size) for row in first]
     columns = find_columns(features, [row for row, _ in seen], [size for _, size in seen], boxes)
     found = columns.names or sorted({a.category for row, size in seen for a in columns.annotations(row, size)})
@@ -145,7 +145,7 @@ class OpenRow:
 
 def open_row(row: Mapping[str, Any], columns: Columns, maker: VariantMaker) -> OpenRow | None:
     """A row's image, decoded; None for one that is broken. Depth and transparency are kept by builds alone."""
-    limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
+    limits = maker.recipe.limits
     try:
         data = image_bytes(row[columns.image])
         header = read_header(data, limits)

@@ -72,7 +72,7 @@ class LazySet:
         What an image may cost is settled by us, unless the set was made by this user, from a manifest of their own.
         """
         if not hasattr(self._own, "remaker"):
-            own, ours = Limits(self._recipe.max_bytes, self._recipe.max_pixels), Limits()
+            own, ours = self._recipe.limits, Limits()
             least = Limits(min(own.max_bytes, ours.max_bytes), min(own.max_pixels, ours.max_pixels))
             self._own.remaker = Remaker(self._recipe, limits=own if self.is_ours else least)
         remaker: Remaker = self._own.remaker

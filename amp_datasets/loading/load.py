@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,13 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 
-from amp_datasets.building.api import ledger_of, run_tasks
 from amp_datasets.building.assemble import lock_of
-from amp_datasets.building.plan import Prepared, prepare, tasks
-from amp_datasets.building.process import borrowed
+from amp_datasets.building.choosing.prepared import Prepared
+from amp_datasets.building.engines.make import make
+from amp_datasets.building.engines.process import borrowed
+from amp_datasets.building.inputs import Order
+from amp_datasets.building.plan import plan
+from amp_datasets.building.prepare import prepare
 from amp_datasets.building.worker import Task
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError, nearest
@@ -58,7 +60,7 @@ def load(
     """
     place = Path(path)
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
-        place = _planned(prepare(place, sources=sources, settings=settings))
+        place = _planned(prepare(Order(place, sources, settings)))
     if is_build(place):
         lock = read_lock(place)
         if not lock["lazy"]:
@@ -133,7 +135,7 @@ def _lazy_splits(root: Path, check: bool) -> DatasetDict:
 
 def _planned(prepared: Prepared) -> Path:
     """A folder in the cache with the ledger of everything that a manifest gives, without pixels."""
-    todo = tasks(prepared, {})
+    todo = plan(prepared, {})
     wanted = [[t.source_id, str(t.file), t.sha256, t.labels, t.split, t.group, t.stem, t.keys] for t in todo]
     categories = [asdict(category) for category in prepared.joined.categories]
     root = planned_sets() / digest([wanted, categories, prepared.recipe.dump(), prepared.manifest.name])
@@ -144,8 +146,7 @@ def _planned(prepared: Prepared) -> Path:
         shards, tree = Path(work) / "shards", Path(work) / "set"
         shards.mkdir()
         tree.mkdir()
-        run_tasks(prepared.recipe, todo, shards, None, os.cpu_count(), lambda *_: None, plan_only=True)
-        rows = ledger_of(shards)
+        rows = make(prepared.recipe, todo, shards, None, plan_only=True)
         places = {task.source_id: _place(task, tree) for task in todo}
         located = rows.add_column("source_file", [places[source_id] for source_id in rows["source_id"]])
         located.to_parquet(str(tree / LEDGER_FILE))

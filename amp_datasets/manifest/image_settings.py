@@ -36,3 +36,7 @@ class LimitSettings(BaseModel):
 
     max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
     max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
+
+    def as_limits(self) -> Limits:
+        """The same as those who read images take it."""
+        return Limits(self.max_bytes, self.max_pixels)

@@ -12,7 +12,7 @@ import re2
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.geometry.learnt import with_shapes
 from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
-from amp_datasets.images.codec import Limits, ValueRange
+from amp_datasets.images.codec import ValueRange
 from amp_datasets.images.decoding import range_of
 from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_links, repeated
 from amp_datasets.manifest.model import Manifest
@@ -32,17 +32,16 @@ def consolidate(
     sets: Sequence[LabelSet], renames: Sequence[Mapping[str, str]], manifest: Manifest, order: Sequence[str] = ()
 ) -> Consolidated:
     """Join sets in their order; `renames` maps each set's class names, `order` are categories that keep their ids."""
-    joining = Joining(MergedCategories((*order, *(manifest.classes or ()))))
+    joining = Joining(manifest, MergedCategories((*order, *(manifest.classes or ()))))
     names = ClassNames(manifest.classes, manifest.unknown_classes)
     set_names = unique_names([s.name for s in sets])
     _check_tasks(sets)
-    limits = Limits(**manifest.limits.model_dump())
     for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
-        _take_in(joining, labels, names.mapping(labels, rename), set_name, manifest, limits)
+        _take_in(joining, labels, names.mapping(labels, rename), set_name)
     joining.categories.check(item.sample for item in joining.items)
     joining.notes += joining.categories.notes()
-    _handle_duplicates(joining, manifest, limits)
-    items = _with_stems(_with_splits(joining, manifest))
+    _handle_duplicates(joining)
+    items = _with_stems(_with_splits(joining))
     lost = (tuple(joining.dropped), tuple(joining.repairs), tuple(joining.notes))
     return Consolidated(joining.categories.categories(), tuple(items), *lost)
 
@@ -59,14 +58,8 @@ def _check_tasks(sets: Sequence[LabelSet]) -> None:
         )
 
 
-def _take_in(
-    joining: Joining,
-    labels: LabelSet,
-    mapping: Mapping[str, str | None],
-    set_name: str,
-    manifest: Manifest,
-    limits: Limits,
-) -> None:
+def _take_in(joining: Joining, labels: LabelSet, mapping: Mapping[str, str | None], set_name: str) -> None:
+    manifest = joining.manifest
     single = one_sided_among(manifest, [name for name in mapping.values() if name is not None])
     for category in labels.categories:
         name = mapping[category.name]
@@ -75,7 +68,7 @@ def _take_in(
     joining.dropped += [replace(item, id=f"{set_name}/{item.id}") for item in labels.dropped]
     joining.repairs += [replace(item, id=f"{set_name}/{item.id}") for item in labels.repairs]
     samples = with_shapes(labels.samples) if manifest.label_settings().assumed else list(labels.samples)
-    looked = list(fingerprints([s.image for s in samples], limits, near=False))
+    looked = list(fingerprints([s.image for s in samples], manifest.limits.as_limits(), near=False))
     ranges = _ranges(looked)
     for sample, found in zip(samples, looked, strict=True):
         source_id = f"{set_name}/{sample.source_id}"
@@ -135,25 +128,26 @@ def _of_one_convention(annotation: Annotation, label: str, joining: Joining) -> 
     return replace(annotation, xyxy=box, corners=corners)
 
 
-def _handle_duplicates(joining: Joining, manifest: Manifest, limits: Limits) -> None:
+def _handle_duplicates(joining: Joining) -> None:
     """Exact copies share a split group, or are dropped if the manifest says so; near copies share one or are told."""
-    handle_copies(joining, manifest)
+    handle_copies(joining)
     items = joining.items
-    pairs = _near_copies(joining, manifest, limits)
+    pairs = _near_copies(joining)
     same = [(i, j) for group in repeated([item.sha256 for item in items]).values() for i, j in pairwise(group)]
     tied = [f"{item.set_name}/{item.sample.group}" if item.sample.group else item.sample.source_id for item in items]
     copies = [(i, j) for group in repeated(tied).values() for i, j in pairwise(group)]
-    groups = join_groups(_group_names(joining, manifest, tied), [*pairs, *same, *copies])
+    groups = join_groups(_group_names(joining, tied), [*pairs, *same, *copies])
     joining.items = [replace(item, sample=replace(item.sample, group=groups[i])) for i, item in enumerate(items)]
 
 
-def _near_copies(joining: Joining, manifest: Manifest, limits: Limits) -> list[tuple[int, int]]:
+def _near_copies(joining: Joining) -> list[tuple[int, int]]:
     """Pairs of images that look the same and must not part; where splits are kept as they are, they are only told."""
+    manifest = joining.manifest
     anew = isinstance(manifest.splits, dict) and len(manifest.splits) > 1
     if manifest.near_duplicates == "off" or not (anew or manifest.near_duplicates == "report"):
         return []
     items = joining.items
-    found = fingerprints([item.sample.image for item in items], limits, near=True)
+    found = fingerprints([item.sample.image for item in items], manifest.limits.as_limits(), near=True)
     hashes = [0 if isinstance(f, SourceError) else f[1] for f in found]
     pairs = [(i, j) for i, j in near_links(hashes) if items[i].sha256 != items[j].sha256]
     if pairs:
@@ -163,11 +157,11 @@ def _near_copies(joining: Joining, manifest: Manifest, limits: Limits) -> list[t
     return pairs if anew else []
 
 
-def _group_names(joining: Joining, manifest: Manifest, otherwise: Sequence[str]) -> list[str]:
+def _group_names(joining: Joining, otherwise: Sequence[str]) -> list[str]:
     """What `group_by` finds in each image's name; a image where it finds nothing keeps to itself."""
-    if manifest.group_by is None:
+    if joining.manifest.group_by is None:
         return list(otherwise)
-    pattern = re2.compile(manifest.group_by)  # without backtracking: no name takes it long
+    pattern = re2.compile(joining.manifest.group_by)  # without backtracking: no name takes it long
     matches = [pattern.search(item.sample.source_id) for item in joining.items]
     found = [None if match is None else match.group(1) for match in matches]
     missed = [item.sample.source_id for item, name in zip(joining.items, found, strict=True) if name is None]
@@ -176,9 +170,9 @@ def _group_names(joining: Joining, manifest: Manifest, otherwise: Sequence[str])
     return [own if name is None else f"group_by {name}" for own, name in zip(otherwise, found, strict=True)]
 
 
-def _with_splits(joining: Joining, manifest: Manifest) -> list[Item]:
+def _with_splits(joining: Joining) -> list[Item]:
     """Every image with its split: made anew for each set by itself, so that adding one changes no other, or kept."""
-    items = joining.items
+    items, manifest = joining.items, joining.manifest
     if not isinstance(manifest.splits, dict):
         return _with_kept_splits(joining)
     result: dict[str, str] = {}

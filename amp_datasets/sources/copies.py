@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from amp_datasets.formats.kit.meaning.agreement import CONTRADICTION, joined
 from amp_datasets.images.fingerprints import repeated
-from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Annotation, Dropped, Repair, Sample
 from amp_datasets.sources.joining import Joining, examples
 
 
-def handle_copies(joining: Joining, manifest: Manifest) -> None:
+def handle_copies(joining: Joining) -> None:
     """Say which images are there twice, and take them out where that is wanted: their labels are kept."""
     groups = [group for group in repeated([item.sha256 for item in joining.items]).values() if len(group) > 1]
     _join_labels(joining, groups)
@@ -21,10 +20,10 @@ def handle_copies(joining: Joining, manifest: Manifest) -> None:
     if not copies:
         return
     names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
-    what = "dropped" if manifest.duplicates == "drop" else "kept in one split"
+    what = "dropped" if joining.manifest.duplicates == "drop" else "kept in one split"
     shown = examples(" is ".join(pair) for pair in names.values())
     joining.notes.append(f"{len(copies)} images are byte-for-byte copies of others ({what}): {shown}")
-    if manifest.duplicates == "drop":
+    if joining.manifest.duplicates == "drop":
         joining.dropped += [Dropped(name, "exact copy of another image", first) for name, first in names.values()]
         joining.items = [item for i, item in enumerate(items) if i not in copies]
 

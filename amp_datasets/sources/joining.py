@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from amp_datasets.images.kinds import Header, ValueRange
+from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Annotation, Category, Dropped, Repair, Sample
 from amp_datasets.sources.classes import MergedCategories
 
@@ -54,8 +55,9 @@ class Consolidated:
 
 @dataclass
 class Joining:
-    """What comes together while sets are joined."""
+    """What comes together while sets are joined as a manifest says."""
 
+    manifest: Manifest
     categories: MergedCategories
     items: list[Item] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from amp_datasets.images.codec import EncodeSettings
+from amp_datasets.images.codec import EncodeSettings, Limits
 
 ORIGINAL = "original"
 """Name of the variant that is the untouched source."""
@@ -95,6 +95,11 @@ class Recipe:
     max_bytes: int = 256 * 2**20
     plugin_dirs: tuple[str, ...] = ()
     preprocess: tuple[Step, ...] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """What a single image may cost."""
+        return Limits(self.max_bytes, self.max_pixels)
 
     @property
     def steps(self) -> tuple[Step, ...]:

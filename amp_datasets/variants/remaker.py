@@ -36,7 +36,7 @@ class Remaker:
 
     def __init__(self, recipe: Recipe, registry: Registry | None = None, limits: Limits | None = None) -> None:
         self.recipe = recipe
-        self.limits = limits or Limits(recipe.max_bytes, recipe.max_pixels)
+        self.limits = limits or recipe.limits
         self.specs = {spec.name: spec for spec in recipe.variants}
         self.maker = VariantMaker(recipe, registry)
         self._sources: dict[tuple[str, str, str, str], Original] = {}

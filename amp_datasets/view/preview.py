@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.building.choosing.partners import Partners
-from amp_datasets.building.inputs import is_set
-from amp_datasets.building.plan import Prepared, prepare
+from amp_datasets.building.choosing.prepared import Prepared
+from amp_datasets.building.inputs import Order, is_set
+from amp_datasets.building.prepare import prepare
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import AmpError, BuildError, ImageError, nearest
 from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
@@ -88,7 +89,7 @@ def preview(
         tiles = _set_tiles(labels, chosen, progress)
         return Gallery(tuple(tiles), labels.categories, size, columns)
     progress("reading the sources", 0, 1)
-    prepared = prepare(target, sources=sources, settings=settings, plugin_dirs=plugin_dirs)
+    prepared = prepare(Order(target, sources, settings, plugin_dirs=plugin_dirs))
     chosen = Choice(images or 1, seed, name, category, tuple(filters))
     return Gallery(tuple(_variant_tiles(prepared, chosen, progress)), prepared.joined.categories, size, columns)
 
@@ -129,7 +130,7 @@ def _variant_tiles(prepared: Prepared, chosen: Choice, progress: Progress) -> It
         raise BuildError("no source image gets variants", fix="look at `augment` and `splits` in the manifest")
     _check_filters(prepared, chosen.filters)
     maker = VariantMaker(prepared.recipe, prepared.registry)
-    partners = Partners(prepared.joined.items, prepared.manifest, prepared.recipe, prepared.registry)
+    partners = Partners(prepared)
     taken = chosen.take(wanted)
     for number, item in enumerate(taken):
         progress("making variants", number, len(taken))
@@ -164,7 +165,7 @@ def item_tiles(
 
 def _original(item: Item, maker: VariantMaker) -> Original:
     """An image as variants are made from it."""
-    limits = Limits(maker.recipe.max_bytes, maker.recipe.max_pixels)
+    limits = maker.recipe.limits
     data = read_bytes(item.sample.image, limits)
     image = decode(data, read_header(data, limits, item.sample.image), item.sample.image, item.values)
     labels = (item.sample.annotations, item.sample.labels)

@@ -202,7 +202,7 @@ def test_an_error_of_ours_is_told_too(amp: Amp, monkeypatch: pytest.MonkeyPatch,
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(amp_datasets.building.api, "prepare", broken)
+    monkeypatch.setattr(amp_datasets.building.api, "read", broken)
     said = amp("build")
     assert (said.code, said.out) == (2, "")
     assert "ZeroDivisionError: a bug" in said.err

@@ -207,7 +207,7 @@ def test_planning_is_done_once(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("planned again")
 
-    monkeypatch.setattr("amp_datasets.loading.load.run_tasks", never)
+    monkeypatch.setattr("amp_datasets.loading.load.make", never)
     assert plain(amp.load(folder / "amp.yaml")["train"]) == plain(first["train"])
 
 

@@ -1,5 +1,5 @@
-"""What a build is made of: images and their pieces, the kinds of variant of each, and other images they take parts of.
+"""What a build is made of: images and their pieces, and other images they take parts of.
 
-Offers `selected`, `kinds_of` and `Partners`.
+Offers `Prepared`, `selected`, `balanced` and `Partners`.
 May import: what building may.
 """

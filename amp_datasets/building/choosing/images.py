@@ -1,4 +1,4 @@
-"""Which images a build is made of, after preprocessing and selection, and which kinds of variant each of them gets."""
+"""Which images a build is made of, after preprocessing and selection."""
 
 from __future__ import annotations
 
@@ -8,39 +8,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from amp_datasets.building.choosing.balance import Candidate, extra_copies
+from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Dropped
 from amp_datasets.sources.joining import Consolidated, Item
 from amp_datasets.variants.maker import VariantMaker
-from amp_datasets.variants.recipe import Recipe, VariantSpec
 
 
-def keeps_original(item: Item, manifest: Manifest) -> bool:
-    """Whether the build has the image itself."""
-    return manifest.originals or item.sample.split not in manifest.augment
-
-
-def kinds_of(item: Item, manifest: Manifest, recipe: Recipe) -> list[VariantSpec]:
-    """The kinds of variant that are made of an image."""
-    if item.sample.split not in manifest.augment:
-        return []
-    shown = {annotation.category for annotation in item.seen}.union(item.sample.labels)
-    return [spec for spec in recipe.variants if spec.concerns(shown)]
-
-
-def copies_of(item: Item, spec: VariantSpec) -> int:
-    """How many copies an image gets of a kind of variant."""
-    return item.copies.get(spec.name, spec.copies)
-
-
-def balanced(joined: Consolidated, manifest: Manifest, recipe: Recipe) -> Consolidated:
-    """The images with so many copies of each mix that rare classes come up to the others, as `balance` says."""
+def balanced(prepared: Prepared) -> Prepared:
+    """The same images with so many copies of each mix that rare classes come up to the others, as `balance` says."""
+    joined, manifest = prepared.joined, prepared.manifest
     wanted = manifest.balance
     if wanted is None:
-        return joined
+        return prepared
     candidates, mixes = [], []
     for item in joined.items:
-        kinds = kinds_of(item, manifest, recipe)
+        kinds = prepared.kinds_of(item)
         mixed = [spec.name for spec in kinds if spec.name in manifest.mixes]
         base = {name: manifest.copies_of_mix(name) for name in mixed}
         plain = len(kinds) - len(mixed) + sum(base.values())
@@ -48,7 +31,7 @@ def balanced(joined: Consolidated, manifest: Manifest, recipe: Recipe) -> Consol
         adds = Counter(names) if wanted.by == "labels" else Counter(set(names))
         room = max(0, wanted.limit - plain) if mixed else 0
         name = f"{item.sha256} {item.piece}"
-        candidates.append(Candidate(name, adds, plain + keeps_original(item, manifest), room))
+        candidates.append(Candidate(name, adds, plain + prepared.keeps_original(item), room))
         mixes.append(base)
     in_reach = [n for n, item in enumerate(joined.items) if item.sample.split in manifest.augment]
     extra = extra_copies([candidates[n] for n in in_reach], wanted.to, manifest.seed)
@@ -58,7 +41,7 @@ def balanced(joined: Consolidated, manifest: Manifest, recipe: Recipe) -> Consol
         share = {name: more // len(names) + (i < more % len(names)) for i, name in enumerate(names)} if names else {}
         copies = {name: mixes[number][name] + share[name] for name in names}
         items[number] = replace(items[number], copies=copies)
-    return replace(joined, items=tuple(items))
+    return replace(prepared, joined=replace(joined, items=tuple(items)))
 
 
 def selected(joined: Consolidated, manifest: Manifest, maker: VariantMaker) -> Consolidated:

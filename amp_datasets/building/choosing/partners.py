@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from amp_datasets.building.choosing.images import keeps_original, kinds_of
 from amp_datasets.building.choosing.pool import Pool
+from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.filtering.base import JoiningFilter
 from amp_datasets.filtering.settings import create
-from amp_datasets.manifest.model import Manifest
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.joining import Item
 from amp_datasets.variants.composing.join import whole_outlines
-from amp_datasets.variants.recipe import Recipe, VariantSpec, digest
+from amp_datasets.variants.recipe import VariantSpec, digest
 
 Groups = list[list[list[Item]]]
 """By copy and joining step: other images."""
@@ -25,16 +23,16 @@ Groups = list[list[list[Item]]]
 class Partners:
     """Chooses the other images of every variant, from those of its split that are in the build."""
 
-    def __init__(self, items: Sequence[Item], manifest: Manifest, recipe: Recipe, registry: Registry) -> None:
-        self._seed = recipe.seed
-        self._joining = {spec.name: _joining(spec, registry) for spec in recipe.variants}
+    def __init__(self, prepared: Prepared) -> None:
+        self._seed = prepared.recipe.seed
+        self._joining = {spec.name: _joining(spec, prepared.registry) for spec in prepared.recipe.variants}
         self._items: dict[str, Item] = {}
         self._pools: dict[tuple[str, bool], Pool] = {}
         if not any(self._joining.values()):
             return
         names: dict[tuple[str, bool], list[str]] = {}
-        for item in items:
-            if keeps_original(item, manifest) or kinds_of(item, manifest, recipe):
+        for item in prepared.joined.items:
+            if prepared.keeps_original(item) or prepared.kinds_of(item):
                 self._items[_name(item)] = item
                 names.setdefault((str(item.sample.split), False), []).append(_name(item))
                 if any(whole_outlines(item.seen, item.sample.size)):

@@ -1,0 +1,41 @@
+"""Makes the tasks of a build, and says how far it is; which engine does it is settled here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets import Dataset, concatenate_datasets
+
+from amp_datasets.building.engines import local
+from amp_datasets.building.worker import Task
+from amp_datasets.progress import Progress, silent
+from amp_datasets.variants.recipe import Recipe
+
+
+def make(
+    recipe: Recipe,
+    todo: Sequence[Task],
+    shards: Path,
+    images: Path | None,
+    *,
+    jobs: int | None = None,
+    plan_only: bool = False,
+    progress: Progress = silent,
+) -> Dataset:
+    """The ledger rows of all tasks, in the order of the sources; their images are then below `images`.
+
+    Without `images` rows are made alone, with `plan_only` not even the images' digests. The rows lie in the folder
+    `shards` and are not loaded.
+    """
+    done = 0
+
+    def advance(sources: int) -> None:
+        nonlocal done
+        done += sources
+        progress("making variants", done, len(todo))
+
+    progress("making variants", 0, len(todo))
+    local.run(recipe, todo, shards, images, jobs or os.cpu_count() or 1, advance, plan_only=plan_only)
+    return concatenate_datasets([Dataset.from_file(str(file)) for file in local.shard_files(shards)])
