@@ -33,6 +33,9 @@ __all__ = [
 _TOO_SMALL = "too small"
 _SAME_SHARE = 1e-6
 _TURNED_DEG = 0.01
+_MOST_UNCOVERED = 0.25
+"""How much of what is visible an oriented box may leave out; there is no other that covers no fill."""
+UNFIT = "no oriented box holds most of it and nothing of the fill beside it: `fill: crop` leaves no fill"
 TURNED_TOO_FAR = "a box would be turned too far for an object of unknown shape"
 
 
@@ -119,6 +122,9 @@ def judge(
             if before is None or seen.visibility < before.given - _SAME_SHARE:
                 unclear = unclear or f"{annotation.category} is {seen.visibility:.0%} visible"
                 in_between += 1
+        if seen.uncovered > _MOST_UNCOVERED:
+            unclear = unclear or f"{annotation.category} is cut slantwise, and {UNFIT}"
+            in_between += 1
         kept.append(seen.annotation if not warp.mirrors else mirrored(seen.annotation, policy.sides, policy.categories))
         left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given))
     if opening is None:  # what is laid over another image has no border of its own

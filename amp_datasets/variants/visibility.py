@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from amp_datasets.geometry import shapes as geometry
+from amp_datasets.geometry.oriented import box_within
 from amp_datasets.geometry.shapes import Outline
 from amp_datasets.geometry.warp import Warp, resample_mask
 from amp_datasets.model import Annotation, Box, FloatArray, Polygon, Size
@@ -92,6 +93,8 @@ class Seen:
     visibility: float
     whole: Box
     outline: tuple[Polygon, ...] = ()
+    uncovered: float = 0.0
+    """The share of what is visible that an oriented box leaves out, because it would cover filled pixels with it."""
 
 
 def see(annotation: Annotation, view: View, shape: Outline, known: Known | None = None) -> Seen:
@@ -114,7 +117,8 @@ def _see_now(annotation: Annotation, view: View, shape: Outline, known: Sequence
     moved = _move(outline, view.warp)
     whole = geometry.bounds(polygon.exterior for polygon in moved)
     if view.shows_all_of(whole):
-        return Seen(_reshaped(annotation, view.warp, moved, moved, whole), 1.0, whole, moved)
+        new = _reshaped(annotation, view.warp, moved, moved, whole)
+        return Seen(new, 1.0, whole, moved, _uncovered(annotation, new, view.warp, moved))
     full = geometry.to_shapely(moved)
     visible = full.intersection(view.open)
     if full.area <= 0 or visible.area <= 0:
@@ -122,7 +126,15 @@ def _see_now(annotation: Annotation, view: View, shape: Outline, known: Sequence
     covered = len(view.holes) or view.opening is not None
     left = geometry.from_shapely(geometry.without_slivers(visible) if covered else visible)
     box = geometry.bounds(polygon.exterior for polygon in left)
-    return Seen(_reshaped(annotation, view.warp, moved, left, box), float(visible.area / full.area), whole, left)
+    new = _reshaped(annotation, view.warp, moved, left, box)
+    return Seen(new, float(visible.area / full.area), whole, left, _uncovered(annotation, new, view.warp, left))
+
+
+def _uncovered(old: Annotation, new: Annotation, warp: Warp, left: Sequence[Polygon]) -> float:
+    if old.corners is None or new.corners is None or _inside(old.corners, warp.size_in):
+        return 0.0
+    visible = geometry.to_shapely(left)
+    return float(1 - visible.intersection(shapely.Polygon(new.corners)).area / visible.area)
 
 
 def is_plain(annotation: Annotation) -> bool:
@@ -144,7 +156,7 @@ def _outline(annotation: Annotation, shape: Outline, size: Size) -> tuple[Polygo
     """The outline as far as it lies in the source image; an oriented box may reach beyond."""
     outline = geometry.outline(annotation, shape)
     corners = annotation.corners
-    if annotation.polygons or corners is None or ((corners >= 0).all() and (corners <= size).all()):
+    if annotation.polygons or corners is None or _inside(corners, size):
         return outline
     frame = shapely.box(0, 0, *size)
     return geometry.from_shapely(geometry.to_shapely(outline).intersection(frame))
@@ -193,7 +205,24 @@ def _reshaped_corners(
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     axes = axes / np.where(lengths > 0, lengths, 1)
     along = np.concatenate([p.exterior for p in left]) @ axes.T
-    return np.asarray(geometry.rectangle((*along.min(axis=0), *along.max(axis=0))) @ axes, dtype=np.float64)
+    box = (*along.min(axis=0), *along.max(axis=0))
+    if not _inside(corners, warp.size_in):
+        box = _without_fill(box, axes, warp)
+    return np.asarray(geometry.rectangle(box) @ axes, dtype=np.float64)
+
+
+def _without_fill(box: Box, axes: FloatArray, warp: Warp) -> Box:
+    """A box along some axes, cut until it covers no pixel that was filled.
+
+    The rectangle around an object that the old edge cuts slantwise has a wedge beyond it; the one that remains lacks a
+    wedge of what is visible instead. An edge that is bent (elastic) is taken as straight from corner to corner.
+    """
+    old, new = (geometry.rectangle((0.0, 0.0, float(w), float(h))) for w, h in (warp.size_in, warp.size))
+    return box_within(box, warp(old) @ axes.T, new @ axes.T)
+
+
+def _inside(points: FloatArray, size: Size) -> bool:
+    return bool((points >= 0).all() and (points <= size).all())
 
 
 def _brings_in_more(turned: FloatArray, moved: Sequence[Polygon], warp: Warp) -> bool:
