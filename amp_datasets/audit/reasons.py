@@ -6,6 +6,7 @@ from amp_datasets.audit.image_rules import IMAGE_REASONS
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE
 from amp_datasets.formats.kit.meaning.resolver import BY_BARE_NAME, BY_DECODING, BY_ENDING, BY_NAME, BY_STEM
 from amp_datasets.model import UNREADABLE
+from amp_datasets.sources.tree import MASKS_BESIDE
 from amp_datasets.sources.unread import UNREAD
 
 _OF_READERS: dict[str, tuple[str, ...]] = {
@@ -74,6 +75,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP321": ("labels of several files joined",),
     "AMP322": (BACKGROUND,),
     "AMP323": (BY_BARE_NAME,),
+    "AMP324": (MASKS_BESIDE,),
     "AMP404": ("split of the label file, not of the folder",),
     "AMP403": (
         "all splits are the same folder: read as not split",

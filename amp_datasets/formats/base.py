@@ -74,6 +74,8 @@ class Source(ABC, Generic[O_co]):
     options_type: ClassVar[type[Options]] = Options
     last: ClassVar[bool] = False
     """Whether it is only looked for where no other format is found: images and folders prove it, not label files."""
+    labels_are_images: ClassVar[bool] = False
+    """Whether its label files are images (masks), which may lie beside label files of other formats."""
 
     def __init__(self, folder: Folder, options: O_co, reading: Reading) -> None:
         self.folder = folder

@@ -37,7 +37,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     parts = read_parts(folder, registry, settings.format, settings.options, limits)
     if not parts:
         raise _unknown(folder, registry)
-    labels = one_set(folder, parts, limits, settings.format is not None)
+    labels = one_set(folder, parts, limits)
     if not labels.samples and not labels.dropped:
         raise SourceError("there is not one image in this set", where=settings.path, fix="check the path")
     _refuse_odd_names(labels, settings.path)

@@ -17,13 +17,14 @@ from amp_datasets.formats.base import Detection, Options
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
 from amp_datasets.formats.kit.meaning.resolver import MISSING
-from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.formats.kit.reading import UNUSED_CLASS, Reading
 from amp_datasets.images.codec import Limits
 from amp_datasets.model import Dropped, LabelSet, Repair, Sample
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.unread import UNREAD, Unread, may_hold_labels, unread_files
 from amp_datasets.storage.folder import Folder
 
+MASKS_BESIDE = "masks beside other labels not read"
 _SHOWN = 3
 
 
@@ -59,7 +60,7 @@ def read_parts(
             break
         name, detection = found
         plugin = registry.source(name)
-        reading = Reading(left, limits, alone=given is not None)
+        reading = Reading(left, limits, alone=False)
         labels = plugin(left, _options(plugin, options, folder), reading).read()
         lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
         parts.append(Part(name, detection, labels, tuple(reading.used), lists, left_out, reading.loose))
@@ -69,8 +70,42 @@ def read_parts(
         left = left.only(file for file in left.files if file not in reading.used)
         if not may_hold_labels(left, reading.lists):
             break
+    if given is None and parts:
+        parts += _masks_beside(left, parts, registry, options, limits)
     _check_options(parts, registry, options, folder)
     return parts
+
+
+def _masks_beside(
+    folder: Folder, parts: Sequence[Part], registry: Registry, options: Mapping[str, Any], limits: Limits
+) -> list[Part]:
+    """The images that only masks label, in a tree where other formats label the rest.
+
+    A mask of an image that has labels already shows the same objects once more: it is counted, and not read.
+    """
+    taken = {image for part in parts for image in part.left_out}
+    left = folder.only(file for file in folder.files if file not in taken)
+    known = {sample.source_id for part in parts for sample in part.labels.samples if sample.labelled}
+    known |= {item.id for part in parts for item in part.labels.dropped}
+    found = []
+    for name, plugin in sorted(registry.sources.items()):
+        detection = plugin.detect(left) if plugin.labels_are_images and name not in {p.format for p in parts} else None
+        if detection is None:
+            continue
+        reading = Reading(left, limits, alone=False)
+        labels = plugin(left, _options(plugin, options, folder), reading).read()
+        new = tuple(sample for sample in labels.samples if sample.source_id not in known)
+        shown = [sample.source_id for sample in labels.samples if sample.source_id in known]
+        repairs = labels.repairs if new else ()
+        if shown:
+            repairs += (Repair(name, MASKS_BESIDE, f"{len(shown)} images, such as {shown[0]}"),)
+        dropped = tuple(item for item in labels.dropped if item.id not in known) if new else ()
+        used = {label.category for sample in new for label in sample.annotations}
+        categories = tuple(category for category in labels.categories if category.name in used)
+        kept = replace(labels, samples=new, repairs=repairs, dropped=dropped, categories=categories)
+        lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
+        found.append(Part(name, detection, kept, tuple(reading.used), lists, left_out, reading.loose))
+    return found
 
 
 def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tuple[str, Detection] | None:
@@ -96,14 +131,12 @@ def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tu
     return first[1], first[2]
 
 
-def one_set(folder: Folder, parts: Sequence[Part], limits: Limits, given: bool) -> LabelSet:
+def one_set(folder: Folder, parts: Sequence[Part], limits: Limits) -> LabelSet:
     """All parts as one set, with the images that none of them names, and the label files that none of them read."""
     images = ImageLookup(folder)
     used = {file for part in parts for file in (*part.used, *part.lists)}
-    left = [] if given or not all(part.used for part in parts) else list(unread_files(folder, used, images))
+    left = list(unread_files(folder, used, images)) if all(part.used for part in parts) else []
     joint = _joined(parts)
-    if given:
-        return joint
     rest = Reading(folder, limits, alone=False)
     rest.dropped.clear()
     gone = {item.id for item in joint.dropped} | {sample.source_id for sample in joint.samples if sample.labelled}
@@ -164,9 +197,12 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
                     dropped.append(Dropped(sample.source_id, CONTRADICTION, both))
                 else:
                     samples[sample.source_id] = joint
-                    repairs.append(Repair(sample.source_id, "labels of several files joined", both))
+                    if known.labelled and sample.labelled:
+                        repairs.append(Repair(sample.source_id, "labels of several files joined", both))
     filled = {name for name, sample in samples.items() if sample.annotations}
+    classes = {label.category for sample in samples.values() for label in sample.annotations}
     repairs = [item for item in repairs if item.rule != BACKGROUND or item.id not in filled]
+    repairs = [item for item in repairs if item.rule != UNUSED_CLASS or item.detail not in classes]
     categories = {category.name: category for part in parts for category in reversed(part.labels.categories)}
     order = dict.fromkeys(category.name for part in parts for category in part.labels.categories)
     kept = tuple(categories[name] for name in order)

@@ -109,6 +109,9 @@ class LabelMeXmlSource(Source[Options]):
         """An object with its outline; None for a point or a line. ValueError for one that cannot be read."""
         category, attributes = category_name(node.findtext("name") or ""), _attributes(node)
         mask_name = (node.findtext("segm/mask") or "").strip()
+        scribble = PurePosixPath((node.findtext("segm/scribbles/scribble_name") or "").strip().replace("\\", "/")).name
+        drawn = self._beside(posixpath.dirname(file), "Scribbles", scribble) if scribble else None
+        self.reading.leave_out(*filter(None, [drawn]))
         if node.find("polygon") is None and mask_name:
             mask = self._mask(file, mask_name, size)
             return Annotation(category, geometry.mask_box(mask), mask=mask, attributes=attributes)
@@ -122,18 +125,25 @@ class LabelMeXmlSource(Source[Options]):
 
     def _mask(self, file: str, name: str, size: Size) -> Mask:
         """The pixels above 0 of a mask's file; ValueError if it is not there or not of the image's size."""
-        near = posixpath.dirname(file)
         bare = PurePosixPath(name.replace("\\", "/")).name
-        places = [posixpath.normpath(posixpath.join(near, *parts, bare)) for parts in (("Masks",), ("..", "Masks"), ())]
-        found = next((place for place in places if place in self.folder), None)
+        found = self._beside(posixpath.dirname(file), "Masks", bare)
         if found is None:
             raise ValueError(f"there is no mask {bare[:60]}")
+        self.reading.leave_out(found)
+        self.reading.use(found)
         if probe(self.folder.image(found), Limits()).size != size:
             raise ValueError(f"the mask {bare[:60]} has another size than the image")
         pixels = cv2.imdecode(np.frombuffer(self.folder.read(found, _MAX_BYTES), np.uint8), cv2.IMREAD_GRAYSCALE)
         if pixels is None or not pixels.any():
             raise ValueError(f"the mask {bare[:60]} is empty")
         return geometry.encode_mask(pixels > 0)
+
+    def _beside(self, near: str, kind: str, bare: str) -> str | None:
+        """An image of a kind by its name: beside the XML, or in the folder of the kind that mirrors the XML's."""
+        mirrored = "/".join(kind if part.lower() == "annotations" else part for part in near.split("/"))
+        places = [posixpath.join(near, *parts) for parts in ((kind,), ("..", kind), ())] + [mirrored]
+        found = (posixpath.normpath(posixpath.join(place, bare)) for place in places)
+        return next((name for name in found if name in self.folder), None)
 
 
 def _is_labelme(root: ElementTree.Element) -> bool:

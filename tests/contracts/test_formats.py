@@ -39,8 +39,8 @@ def reader_of(name: str) -> str:
 
 
 READABLE = sorted(name for name in REGISTRY.exporters if reader_of(name) in REGISTRY.sources)
-FLAT = {"masks", "masks-voc"}
-"""Formats in which a pixel has one label: objects cover each other, so their round trips have tests of their own."""
+FLAT = {"coco_panoptic", "masks", "masks-voc", "widerface"}
+"""Formats of one label a pixel, or of boxes in whole numbers: their round trips have tests of their own."""
 
 
 def sets_for(name: str) -> st.SearchStrategy[LabelSet]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders import write_files, write_image
+from PIL import Image as PillowImage
 
 from amp_datasets.errors import SourceError
 from amp_datasets.images.codec import Limits
@@ -15,6 +18,7 @@ from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.sources.open import read_source
+from amp_datasets.sources.tree import MASKS_BESIDE
 
 REGISTRY = load_registry()
 XML = (
@@ -156,3 +160,65 @@ def coco(image: str) -> str:
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [4, 5, 16, 25], "area": 400, "iscrowd": 0}
     images = [{"id": 1, "file_name": image, "width": 64, "height": 48}]
     return json.dumps({"images": images, "annotations": [box], "categories": [{"id": 1, "name": "cat"}]})
+
+
+def mask_of_a_cat() -> bytes:
+    """A mask of 64x48: 1 in the box 4, 6, 20, 30."""
+    pixels = np.zeros((48, 64), np.uint8)
+    pixels[6:30, 4:20] = 1
+    stream = io.BytesIO()
+    PillowImage.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_masks_beside_other_label_files_are_read_or_counted(tmp_path: Path) -> None:
+    """An image that masks alone label is labelled by them; one with an XML too keeps that, and its mask is counted."""
+    files = {
+        "Annotations/a.xml": XML.format("a.jpg", "dog"),
+        **{f"SegmentationClass/{name}.png": mask_of_a_cat() for name in "ab"},
+        **{f"JPEGImages/{name}.jpg": "" for name in "abc"},
+    }
+    labels, reason = read(write_files(tmp_path, files))
+    assert labels_of(labels) == {"JPEGImages/a.jpg": ["dog"], "JPEGImages/b.jpg": ["aeroplane"]}
+    assert [s.source_id for s in labels.samples if not s.labelled] == ["JPEGImages/c.jpg"]
+    assert [(r.rule, r.detail) for r in labels.repairs if r.rule == MASKS_BESIDE] == [
+        (MASKS_BESIDE, "1 images, such as JPEGImages/a.jpg")
+    ]
+    assert "voc" in reason
+    assert "masks" in reason
+
+
+def test_the_law_holds_where_the_format_is_given(tmp_path: Path) -> None:
+    """With `format`, too, a label file of another format is named, and its image was not "never labelled"."""
+    files = {"a.xml": XML.format("a.jpg", "cat"), "labels.json": createml("b.jpg", "dog")}
+    write_files(tmp_path, {**files, "a.jpg": "", "b.jpg": "", "c.jpg": ""})
+    labels, _ = read_source(SourceSettings(path=str(tmp_path), format="voc"), REGISTRY, Limits())
+    assert labels_of(labels) == {"a.jpg": ["cat"]}
+    assert ("labels.json", "label file is not read") in {(d.id, d.reason) for d in labels.dropped}
+    assert not [s.source_id for s in labels.samples if not s.labelled]
+
+
+def test_one_format_for_all_leaves_nothing_to_name(tmp_path: Path) -> None:
+    """With `format` and no other label file, images without a label were never labelled."""
+    write_files(tmp_path, {"a.xml": XML.format("a.jpg", "cat"), "a.jpg": "", "b.jpg": ""})
+    labels, _ = read_source(SourceSettings(path=str(tmp_path), format="voc"), REGISTRY, Limits())
+    assert [(s.source_id, s.labelled) for s in labels.samples] == [("a.jpg", True), ("b.jpg", False)]
+    assert not labels.dropped
+
+
+def test_oriented_boxes_beside_a_data_yaml(tmp_path: Path) -> None:
+    """Roboflow's YOLO OBB: the rows are DOTA's, the classes and splits those of data.yaml, and nothing is odd."""
+    files = {
+        "data.yaml": "train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['dog', 'cat']\n",
+        **{f"{split}/images/{split}.jpg": "" for split in ("train", "valid")},
+        **{f"{split}/labelTxt/{split}.txt": "0 0 2 0 2 2 0 2 cat 0\n" for split in ("train", "valid")},
+    }
+    labels, _ = read(write_files(tmp_path, files))
+    assert {s.source_id: s.split for s in labels.samples} == {
+        "train/images/train.jpg": "train",
+        "valid/images/valid.jpg": "validation",
+    }
+    assert all(a.category == "cat" and a.corners is not None for s in labels.samples for a in s.annotations)
+    assert [c.name for c in labels.categories] == ["dog", "cat"]
+    assert not labels.dropped
+    assert [r.detail for r in labels.repairs] == ["dog"]

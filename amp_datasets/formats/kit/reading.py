@@ -39,6 +39,7 @@ from amp_datasets.model import UNREADABLE, Annotation, Category, Dropped, ImageF
 from amp_datasets.storage.folder import Folder
 
 __all__ = [
+    "UNUSED_CLASS",
     "ImageLookup",
     "Reading",
     "brief",
@@ -59,6 +60,8 @@ __all__ = [
     "split_of",
     "transform",
 ]
+
+UNUSED_CLASS = "class without labels kept"
 
 
 @dataclass
@@ -271,7 +274,7 @@ class Reading:
                 continue
             seen.add(category.name)
             if category.name not in used:
-                self.repair("classes", "class without labels kept", category.name)
+                self.repair("classes", UNUSED_CLASS, category.name)
             other = alike.setdefault("".join(category.name.casefold().split()), category.name)
             if other != category.name:
                 self.repair("classes", "class names differ only in case or spaces", f"{other} / {category.name}")

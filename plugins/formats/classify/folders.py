@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -25,6 +25,27 @@ _NO_CLASSES = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that say what lies in them, or where it is from, and not which class it is."""
+_VIEWS = frozenset(
+    {
+        "rgb",
+        "depth",
+        "disparity",
+        "thermal",
+        "infrared",
+        "nir",
+        "ir",
+        "normals",
+        "flow",
+        "gt",
+        "semseg",
+        "insseg",
+        "panseg",
+    }
+    | {"hr", "lr", "upsampled", "query", "gallery", "bounding", "img8bit", "gtfine", "gtcoarse", "leftimg8bit"}
+)
+"""Words for another view of the same images, or for their use, in the names of folders that are then no classes."""
+_BESIDE_VIEWS = frozenset({"left", "right", "train", "test", "val", "box", "fine", "coarse", "x2", "x3", "x4", "x8"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:8bit|\d)?|\d+")
 _OF_A_MASK = re.compile(r"(.+)[_-](mask|seg|segmentation|label|gt|annotation)(_?\d+)?", re.IGNORECASE)
 
 
@@ -56,9 +77,23 @@ def are_classes(folder: Folder, images: Sequence[str]) -> bool:
     classes = {place.category for place in found.values()}
     loose = any(place.category is None and place.split is None for place in found.values())
     named = [name for name in classes if name is not None]
-    if loose or len(named) < 2 or any(_NO_CLASSES.fullmatch(name) or split_name(name) for name in named):
+    if loose or len(named) < 2 or any(map(_is_no_class, named)) or _are_split(found):
         return False
     return not _has_masks(images)
+
+
+def _is_no_class(name: str) -> bool:
+    """Whether a folder's name says what kind of images lie in it, and not what is to be seen on them."""
+    words = {word.lower() for word in _WORD.findall(name)} or {""}
+    views = words <= _VIEWS | _BESIDE_VIEWS and bool(words & _VIEWS)
+    return bool(_NO_CLASSES.fullmatch(name) or split_name(name)) or views
+
+
+def _are_split(found: Mapping[str, Place]) -> bool:
+    """Whether the folders of splits lie below those that would be classes: then these are kinds of files."""
+    classed = ((name.split("/")[:-1], place.category) for name, place in found.items() if place.category is not None)
+    below = (folders[folders.index(category) + 1 :] for folders, category in classed)
+    return any(split_name(part) is not None for folders in below for part in folders)
 
 
 def _split_level(paths: Sequence[Sequence[str]]) -> int | None:

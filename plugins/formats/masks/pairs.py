@@ -31,6 +31,8 @@ _ENDING = re.compile(
     r"(?P<image>.+?)[ _.-](?:(?:mask|seg|segmentation|label|labels|gt|annotation)(?P<one>[_-]?\d+)?|(?-i:L))",
     re.IGNORECASE,
 )
+_BEGINNING = re.compile(r"(mask|gt|label|seg|segmentation|annotation)s?[ _.-]+(?P<image>.+)", re.IGNORECASE)
+_IMAGE_BEGINNINGS = ("", "image_", "img_", "image", "img")
 _LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".gif")
 
 
@@ -62,7 +64,8 @@ def find_pairs(names: Sequence[str], root: str) -> Pairs:
         previews, shown = set(), list(names)
     marked = {name: place for name in shown if (place := _place(name)) is not None}
     if not marked:
-        return Pairs(tuple(_by_ending(shown) or _twins(shown)))
+        exported = _of_labelme(shown)
+        return exported if exported.masks else Pairs(tuple(_by_ending(shown) or _twins(shown)))
     images = [name for name in shown if name not in marked]
     marked = _checked(marked, images)
     images = [name for name in shown if name not in marked]
@@ -131,8 +134,10 @@ class _Paired:
         below = [part for part in folders[place.level + 1 :] if part != category]
         near = "/".join([*folders[: place.level], split.group(1) if split else "labels", *below])
         stem = without_suffix(file)
-        ending = _ENDING.fullmatch(stem)
-        for wanted in [stem, *([ending["image"]] if ending else [])]:
+        ending, beginning = _ENDING.fullmatch(stem), _BEGINNING.fullmatch(stem)
+        others = [ending["image"]] if ending else []
+        others += [f"{start}{beginning['image']}" for start in _IMAGE_BEGINNINGS] if beginning else []
+        for wanted in [stem, *others]:
             found = self._resolver.resolve(wanted, f"{near}/{file}", own=True)
             if found.image is not None:
                 kind: Kind = "each" if wanted != stem and ending and ending["one"] else place.kind
@@ -144,6 +149,15 @@ class _Paired:
         folders = mask.name.split("/")[: self._marked[mask.name].level]
         beside = self._beside.get("/".join(folders), []) if folders else []
         return MaskFile(mask.name, beside[0], "each", mask.sure) if len(beside) == 1 else mask
+
+
+def _of_labelme(names: Sequence[str]) -> Pairs:
+    """What `labelme_export_json` makes of each file: a folder with `img.png`, `label.png` and `label_viz.png`."""
+    known = frozenset(names)
+    places = [name[: -len("label.png")] for name in names if name.rpartition("/")[2] == "label.png"]
+    found = [place for place in places if f"{place}img.png" in known]
+    masks = tuple(MaskFile(f"{place}label.png", f"{place}img.png", "classes") for place in found)
+    return Pairs(masks, tuple(name for place in found if (name := f"{place}label_viz.png") in known))
 
 
 def _by_ending(names: Sequence[str]) -> list[MaskFile]:

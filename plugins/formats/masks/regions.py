@@ -16,6 +16,7 @@ from amp_datasets.model import Annotation, Mask
 
 _MOST_NUMBERS = 1024
 _ALIKE_SHARE = 0.7
+_TOO_FEW = 64
 _SOFT = 16
 _HARD_SHARE = 0.9
 _SOFT_NUMBERS = 8
@@ -55,10 +56,10 @@ class Region:
 def looks_like_labels(image: LabelImage) -> bool:
     """Whether pixels can be numbers: not too many different ones, and most like the one beside them.
 
-    In photographs, gray ones too, hardly any two neighbours are the same.
+    In photographs, gray ones too, hardly any two neighbours are the same. A few pixels tell nothing.
     """
     values = image.values
-    alike = (values[:, 1:] == values[:, :-1]).mean() if values.shape[1] > 1 else 1.0
+    alike = (values[:, 1:] == values[:, :-1]).mean() if values.size > _TOO_FEW else 1.0
     return bool(alike >= _ALIKE_SHARE) and len(_different(values)) <= _MOST_NUMBERS
 
 

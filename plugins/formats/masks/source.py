@@ -53,6 +53,7 @@ class MaskSource(Source[MaskOptions]):
     name: ClassVar[str] = "masks"
     title: ClassVar[str] = "Images and masks, of classes or objects (also Pascal VOC's segmentation)"
     last: ClassVar[bool] = True
+    labels_are_images: ClassVar[bool] = True
     options_type: ClassVar[type[Options]] = MaskOptions
 
     @classmethod

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.image_lookup import ImageLookup, Resolution
 from amp_datasets.formats.kit.meaning.class_lists import is_class_list
-from amp_datasets.formats.kit.reading import is_readme, parse_text
+from amp_datasets.formats.kit.reading import first_lines, is_number, is_readme, parse_text
 from amp_datasets.storage.folder import Folder
 
 _SAMPLE = 200
 """How many label files of a folder are looked into to tell whether they have rows."""
 _MAX_CLASS = 10_000
+_KITTI_VALUES = 15
 _FAR = 2.0
 """A share this large is no share."""
 
@@ -35,7 +36,7 @@ def find_label_files(
     """The label files of a tree without the `lists` of splits.
 
     A folder of text files holds labels if one of them begins with a row; with a data.yaml (`described`) also if its
-    files are called as images are, whatever is in them.
+    files are called as images are, whatever is in them, unless it is a row of another format that has a data.yaml too.
     """
     found, orphans, loose = dict[str, tuple[str, ...]](), dict[str, Resolution](), set[str]()
     for file in folder.with_suffix(".txt"):
@@ -53,7 +54,11 @@ def find_label_files(
             orphans[file] = meant
     with_rows = {place for place, files in _by_folder(found) if any(has_rows(folder, file) for file in files[:_SAMPLE])}
     if with_rows or described:
-        with_rows.update(place for place, files in _by_folder(found) if described or _are_empty(folder, files))
+        with_rows.update(
+            place
+            for place, files in _by_folder(found)
+            if (described and not _are_of_another(folder, files)) or _are_empty(folder, files)
+        )
     return LabelFiles(
         {file: meant for file, meant in found.items() if file.rpartition("/")[0] in with_rows},
         {
@@ -71,7 +76,7 @@ def has_rows(folder: Folder, label: str) -> bool:
         head = folder.head(label, 4096)
         text = parse_text(head.rpartition(b"\n")[0] or head, label)
         parts = next((parts for row in text.split("\n") if (parts := row.replace(",", " ").split())), [])
-        number = class_number(parts[0]) if len(parts) >= 5 else None
+        number = class_number(parts[0]) if len(parts) >= 5 and not _is_of_another(parts) else None
         return number is not None and number < _MAX_CLASS and all(abs(float(value)) <= _FAR for value in parts[1:5])
     except (AmpError, ValueError):
         return False
@@ -90,6 +95,20 @@ def _by_folder(files: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     for file in files:
         places.setdefault(file.rpartition("/")[0], []).append(file)
     yield from places.items()
+
+
+def _are_of_another(folder: Folder, files: Collection[str]) -> bool:
+    """Whether the first row that is found in some files is one of another format."""
+    rows = (next((line.split() for line in first_lines(folder, file, 4096)), []) for file in files)
+    return _is_of_another(next(filter(None, rows), []))
+
+
+def _is_of_another(parts: list[str]) -> bool:
+    """Whether a row is DOTA's, as of Roboflow's oriented boxes, or KITTI's."""
+    numbers = [is_number(part) for part in parts]
+    dota = len(parts) > 8 and all(numbers[:8]) and not numbers[8]
+    kitti = len(parts) >= _KITTI_VALUES and not numbers[0] and all(numbers[1:_KITTI_VALUES])
+    return dota or kitti or (bool(parts) and parts[0].lower().startswith(("imagesource:", "gsd:")))
 
 
 def _are_empty(folder: Folder, files: Collection[str]) -> bool:

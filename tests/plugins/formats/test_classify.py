@@ -200,3 +200,27 @@ def test_exports_count_what_is_lost(tmp_path: Path) -> None:
     report = export(tmp_path / "set", "yolo-classify", tmp_path / "out", REGISTRY)
     assert (report.images, report.labels, report.lost) == (2, 3, {"several image labels": 1})
     assert by_name(read_set(FOLDERS, tmp_path / "out"))["a.jpg"].labels == ("cat",)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["RGB/1.png", "Depth/1.png", "SemSeg/1.png"],
+        ["RGBLeft/1.png", "DepthLeft/1.png"],
+        ["HR/1.png", "LR_x2/1.png"],
+        ["bounding_box_train/1.jpg", "bounding_box_test/2.jpg", "query/3.jpg"],
+        ["gtFine/train/a/1.png", "leftImg8bit/train/a/1.png"],
+        ["cars/train/1.png", "boats/val/2.png"],
+    ],
+)
+def test_other_views_and_uses_of_images_are_no_classes(names: list[str], tmp_path: Path) -> None:
+    """Folders for depth, masks, sizes, or with splits below them say what kind of file lies there."""
+    assert FOLDERS.detect(open_folder(write_files(tmp_path, dict.fromkeys(names, "")))) is None
+
+
+def test_words_for_views_within_class_names_are_classes(tmp_path: Path) -> None:
+    """`depth` alone is a view; a `depth gauge` is a thing, and so are `left` and `right`."""
+    names = ["depth gauge/1.jpg", "left/1.jpg", "right/2.jpg"]
+    assert (
+        REGISTRY.source("imagefolder").detect(open_folder(write_files(tmp_path, dict.fromkeys(names, "")))) is not None
+    )

@@ -136,3 +136,24 @@ def test_the_accordion_set() -> None:
     labels = read_set(CREATEML, folder)
     assert (len(labels.samples), sum(len(s.annotations) for s in labels.samples)) == (10, 10)
     assert not labels.dropped
+
+
+def test_corners_read_as_centres_are_told_by_the_images(tmp_path: Path) -> None:
+    """Three boxes that reach out of their image as centres, and in no other reading: read so, and said."""
+    corners = [(0, 0, 20, 30), (1, 1, 30, 40), (44, 0, 20, 30), (20, 10, 10, 10)]
+    keys = ("x", "y", "width", "height")
+    shapes = [{"label": "cat", "coordinates": dict(zip(keys, box, strict=True))} for box in corners]
+    labels = read_set(CREATEML, one(tmp_path, entry(*shapes)))
+    assert [a.xyxy for a in labels.samples[0].annotations] == [(x, y, x + w, y + h) for x, y, w, h in corners]
+    assert "boxes are not what the format says" in rules(labels)
+    told = read_set(CREATEML, tmp_path, anchor="center")
+    assert told.samples[0].annotations[0].xyxy == (0, 0, 10, 15)
+    assert "boxes are not what the format says" not in rules(told)
+
+
+def test_shares_of_the_image_are_told_by_the_whole_file(tmp_path: Path) -> None:
+    """All numbers of all boxes lie between 0 and 1."""
+    box = {"label": "cat", "coordinates": {"x": 0.5, "y": 0.5, "width": 0.25, "height": 0.5}}
+    labels = read_set(CREATEML, one(tmp_path, entry(box)))
+    assert labels.samples[0].annotations[0].xyxy == BOX
+    assert "boxes are not what the format says" in rules(labels)

@@ -119,3 +119,21 @@ def test_bad_files_are_counted(tmp_path: Path) -> None:
         "label file cannot be read",
         "image is missing",
     }
+
+
+def test_masks_lie_in_the_folder_that_mirrors_that_of_the_labels(tmp_path: Path) -> None:
+    """LabelMe's own layout: Annotations/x, Images/x, Masks/x and Scribbles/x; the last two are no images of the set."""
+    pixels = np.zeros((48, 64), np.uint8)
+    pixels[12:36, 24:40] = 255
+    stream = io.BytesIO()
+    PillowImage.fromarray(pixels).save(stream, "PNG")
+    drawn = "<scribbles><scribble_name>a_scribble_1.png</scribble_name></scribbles>"
+    files = {
+        "Annotations/x/a.xml": document(thing(f"<segm><mask>a_mask_1.png</mask>{drawn}</segm>")),
+        "Images/x/a.jpg": "",
+        "Masks/x/a_mask_1.png": stream.getvalue(),
+        "Scribbles/x/a_scribble_1.png": stream.getvalue(),
+    }
+    labels = read_set(LABELME_XML, write_files(tmp_path, files))
+    assert [(s.source_id, [a.xyxy for a in s.annotations]) for s in labels.samples] == [("Images/x/a.jpg", [BOX])]
+    assert not labels.dropped

@@ -21,6 +21,7 @@ from builders import (
     reasons,
     rules,
     write_files,
+    write_image,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -323,3 +324,30 @@ def test_masks_of_classes_come_back_as_pixels_of_classes(tmp_path: Path) -> None
     read = by_name(read_set(MASKS, tmp_path))
     assert [a.category for a in read["a.jpg"].annotations] == ["dog"]
     assert (read["b.jpg"].labelled, read["b.jpg"].annotations) == (True, ())
+
+
+def test_what_labelme_exports_of_each_file(tmp_path: Path) -> None:
+    """`labelme_export_json` makes a folder with img.png, label.png, label_viz.png and label_names.txt."""
+    names = "_background_\ncat\n"
+    files = {"x/img.png": "", "x/label.png": mask((CAT, 1)), "x/label_viz.png": "", "x/label_names.txt": names}
+    assert labels_of(write_files(tmp_path, files)) == {"x/img.png": [("cat", CAT)]}
+    assert len(read_set(MASKS, tmp_path).samples) == 1
+
+
+def test_masks_and_images_may_begin_with_what_they_are(tmp_path: Path) -> None:
+    """`masks/gt_1.png` is of `images/image_1.png`, and of no other."""
+    files = {"images/image_1.png": "", "images/image_2.png": "", "masks/gt_1.png": mask((CAT, 1))}
+    labels = read_set(MASKS, write_files(tmp_path, files))
+    assert {s.source_id: len(s.annotations) for s in labels.samples if s.labelled} == {"images/image_1.png": 1}
+
+
+def test_a_mask_of_few_pixels_is_one(tmp_path: Path) -> None:
+    """In very small images no two neighbours need be alike."""
+    pixels = np.array([[1, 2, 0, 2, 1]], np.uint8)
+    stream = io.BytesIO()
+    PillowImage.fromarray(pixels).save(stream, "PNG")
+    write_files(tmp_path, {"masks/a.png": stream.getvalue()})
+    write_image(tmp_path / "images/a.png", (5, 1))
+    found = best_source(REGISTRY, tmp_path)
+    assert found is not None
+    assert found[0] == "masks"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import best_source, read_set, reasons, write_files
+from builders import best_source, read_set, reasons, rules, write_files
+from PIL import Image as PillowImage
 
 from amp_datasets.plugin.discovery import load_registry
 
@@ -63,3 +66,38 @@ def test_rows_without_an_image_are_counted(tmp_path: Path) -> None:
     files = {"0a1b.jpg": "", "train-annotations-bbox.csv": HEADER + ROW + ROW.replace("0a1b", "ffff") + ROW[4:]}
     labels = read_set(OPENIMAGES, write_files(tmp_path, files))
     assert reasons(labels) == {"image is missing", "row names no image"}
+
+
+def test_masks_are_stretched_over_their_image_and_replace_their_boxes(tmp_path: Path) -> None:
+    """A mask has a size of its own; the row of the same box in the other table is the same object."""
+    pixels = np.zeros((24, 32), np.uint8)
+    pixels[3:18, 8:16] = 255
+    stream = io.BytesIO()
+    PillowImage.fromarray(pixels).save(stream, "PNG")
+    columns = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks\n"
+    files = {
+        "train/0a1b.jpg": "",
+        "masks/0a1b_m01_77.png": stream.getvalue(),
+        "train-annotations-bbox.csv": HEADER + ROW + ROW.replace("0.25,0.5,", "0.5,0.75,"),
+        "train-annotations-object-segmentation.csv": columns
+        + "0a1b_m01_77.png,0a1b,/m/01,77,0.250000,0.500000,0.125,0.75,0.9,\n",
+    }
+    labels = read_set(OPENIMAGES, write_files(tmp_path, files))
+    assert [(s.source_id, s.labelled) for s in labels.samples] == [("train/0a1b.jpg", True)]
+    found = [(a.xyxy, a.mask is not None) for a in labels.samples[0].annotations]
+    assert found == [((16.0, 6.0, 32.0, 36.0), True), ((32.0, 6.0, 48.0, 36.0), False)]
+    (tmp_path / "masks/0a1b_m01_77.png").unlink()
+    bare = read_set(OPENIMAGES, tmp_path)
+    assert sorted(a.xyxy for a in bare.samples[0].annotations) == [found[0][0], found[1][0]]
+    assert rules(bare) >= {"mask image is missing"}
+
+
+def test_labels_of_whole_images_are_read_where_there_is_no_other(tmp_path: Path) -> None:
+    """A confidence of 0 says that the class is not there; beside tables of boxes the file is named, and not read."""
+    whole = "ImageID,Source,LabelName,Confidence\na,verification,/m/01,1\na,verification,/m/02,0\n"
+    files = {"a.jpg": "", "train-annotations-human-imagelabels.csv": whole}
+    assert [s.labels for s in read_set(OPENIMAGES, write_files(tmp_path, files)).samples] == [("/m/01",)]
+    write_files(tmp_path, {"train-annotations-bbox.csv": HEADER + ROW, "0a1b.jpg": ""})
+    labels = read_set(OPENIMAGES, tmp_path)
+    assert [(s.source_id, s.labelled) for s in labels.samples] == [("0a1b.jpg", True), ("a.jpg", False)]
+    assert reasons(labels) == {"label file of another task not read"}

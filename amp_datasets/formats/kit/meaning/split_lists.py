@@ -75,7 +75,7 @@ class SplitLists:
     def _resolve(self, reference: str, where: str, file: str) -> str | None:
         """The image that a line of a list means; None, and counted, if there is none."""
         found = self._resolution(reference, where)
-        if found.image is None:
+        if found.image is None and not reference.startswith("#"):  # a comment
             detail = f"{found.detail}; " if found.detail else ""
             self._report.drop(reference, found.reason, f"{detail}named in {file}")
         return found.image

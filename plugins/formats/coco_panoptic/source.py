@@ -1,13 +1,4 @@
-"""COCO panoptic: one JSON a split, and an image of colours for each image, whose pixels are numbers of segments.
-
-https://cocodataset.org/#format-data (5. panoptic segmentation):
-
-    annotations/panoptic_train2017.json   annotations/panoptic_train2017/000001.png   train2017/000001.jpg
-        annotations: [{image_id, file_name: "000001.png", segments_info: [{id, category_id, bbox, area, iscrowd}]}]
-
-The number of a segment is R + 256 G + 65536 B of its pixels. Every segment becomes a mask of its class: things are
-objects, and "stuff" (`isthing: 0`, as sky) is kept with that attribute unless `stuff: drop` is given.
-"""
+"""Reads COCO panoptic files with their images of segments."""
 
 from __future__ import annotations
 
@@ -25,8 +16,9 @@ from amp_datasets.formats.kit.reading import finite, looks_like, parse_json, spl
 from amp_datasets.geometry.shapes import encode_mask, mask_box, xywh_to_xyxy
 from amp_datasets.images.label_image import read_label_image
 from amp_datasets.model import Annotation, Category, LabelSet, Size
-from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
+
+from .export import TITLE
 
 _HEAD_BYTES = 2**20
 _WORDS = (b'"segments_info"',)
@@ -42,7 +34,7 @@ class PanopticSource(Source[PanopticOptions]):
     """Reads every panoptic JSON of a folder with its mask images."""
 
     name: ClassVar[str] = "coco_panoptic"
-    title: ClassVar[str] = "COCO panoptic, a JSON and images of segments"
+    title: ClassVar[str] = TITLE
     options_type: ClassVar[type[Options]] = PanopticOptions
 
     @classmethod
@@ -192,8 +184,3 @@ def _split(file: str) -> str | None:
     """The split in a file's name: `panoptic_val2017.json`."""
     words = posixpath.basename(file).removesuffix(".json").split("_")
     return next((split for word in words if (split := split_of(f"{word}/x")) is not None), None)
-
-
-def register(registry: Registry) -> None:
-    """Offer the reader."""
-    registry.add_source(PanopticSource)

@@ -1,16 +1,4 @@
-"""WIDER FACE: one text list a split; for each image its path, a number of faces, and a row for each.
-
-http://shuoyang1213.me/WIDERFACE (readme of wider_face_split):
-
-    WIDER_train/images/0--Parade/a.jpg   wider_face_split/wider_face_train_bbx_gt.txt
-        0--Parade/a.jpg
-        1
-        x y width height blur expression illumination invalid occlusion pose [class]
-
-An image without faces has the number 0 and one row of zeros. Faces that are marked as invalid are kept as crowds, which
-trainers leave out. Attributes are kept where they say something. The class is `face` (option `category`), unless a row
-has one at its end, as Datumaro and CVAT write it.
-"""
+"""Reads the lists of WIDER FACE."""
 
 from __future__ import annotations
 
@@ -36,10 +24,10 @@ from amp_datasets.formats.kit.reading import (
 from amp_datasets.geometry.shapes import xywh_to_xyxy
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.model import Annotation, Category, LabelSet
-from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
-_ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+from .export import ATTRIBUTES, FACE, TITLE
+
 _MANY = 100
 _MAX_BYTES = 2**28
 
@@ -50,14 +38,14 @@ Entry = tuple[str, list[tuple[int, list[str]]]]
 class WiderFaceOptions(Options):
     """`category`: the class of rows that have none."""
 
-    category: str = "face"
+    category: str = FACE
 
 
 class WiderFaceSource(Source[WiderFaceOptions]):
     """Reads every list of a folder."""
 
     name: ClassVar[str] = "widerface"
-    title: ClassVar[str] = "WIDER FACE, lists of images and faces"
+    title: ClassVar[str] = TITLE
     options_type: ClassVar[type[Options]] = WiderFaceOptions
 
     @classmethod
@@ -143,7 +131,7 @@ class WiderFaceSource(Source[WiderFaceOptions]):
         if len(parts) < 4:
             raise ValueError(f"{len(parts)} values are not a box")
         box = xywh_to_xyxy([finite(value) for value in parts[:4]])
-        values = dict(zip(_ATTRIBUTES, (_flag(part) for part in parts[4:10]), strict=False))
+        values = dict(zip(ATTRIBUTES, (_flag(part) for part in parts[4:10]), strict=False))
         invalid = bool(values.pop("invalid", 0))
         word = " ".join(parts[10:])
         name = category_name(word if word and not is_number(word) else self.options.category)
@@ -181,8 +169,3 @@ def _split(file: str) -> str | None:
     """The split in a list's name: `wider_face_train_bbx_gt.txt`."""
     words = re.split(r"[^a-z0-9]+", posixpath.basename(file).lower())
     return next((split for word in words if (split := split_name(word)) is not None), None)
-
-
-def register(registry: Registry) -> None:
-    """Offer the reader."""
-    registry.add_source(WiderFaceSource)
