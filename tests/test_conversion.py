@@ -27,8 +27,8 @@ REGISTRY = load_registry()
 OF_OBJECTS = sorted(name for name, plugin in REGISTRY.exporters.items() if not plugin.classifies)
 READABLE = {name: name.split("-")[0] for name in OF_OBJECTS if name.split("-")[0] in REGISTRY.sources}
 READABLE["parquet"] = "huggingface"
-FLAT = {"masks", "masks-voc"}
-"""Formats in which a pixel has one label, and a box is that of pixels."""
+FLAT = {"coco_panoptic", "masks", "masks-voc", "widerface"}
+"""Formats of one label a pixel, or of boxes in whole numbers: their round trips have tests of their own."""
 OF_BUILDS = {"seed"}
 """Exporters that lay out the variants of a build."""
 
