@@ -199,15 +199,20 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
                     samples[sample.source_id] = joint
                     if known.labelled and sample.labelled:
                         repairs.append(Repair(sample.source_id, "labels of several files joined", both))
-    filled = {name for name, sample in samples.items() if sample.annotations}
-    classes = {label.category for sample in samples.values() for label in sample.annotations}
-    repairs = [item for item in repairs if item.rule != BACKGROUND or item.id not in filled]
-    repairs = [item for item in repairs if item.rule != UNUSED_CLASS or item.detail not in classes]
+    repairs = _still_true(repairs, samples)
     categories = {category.name: category for part in parts for category in reversed(part.labels.categories)}
     order = dict.fromkeys(category.name for part in parts for category in part.labels.categories)
     kept = tuple(categories[name] for name in order)
     lost = (tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(repairs)))
     return LabelSet(kept, tuple(samples[name] for name in sorted(samples)), *lost, parts[0].labels.name)
+
+
+def _still_true(repairs: Iterable[Repair], samples: Mapping[str, Sample]) -> list[Repair]:
+    """The notes of the parts, less those of images and classes that another part has labels for."""
+    filled = {name for name, sample in samples.items() if sample.annotations}
+    classes = {label.category for sample in samples.values() for label in sample.annotations}
+    gone = {(BACKGROUND, name) for name in filled} | {(UNUSED_CLASS, name) for name in classes}
+    return [r for r in repairs if (r.rule, r.detail if r.rule == UNUSED_CLASS else r.id) not in gone]
 
 
 def _both(one: Sample, other: Sample, *, surely: bool) -> Sample | None:
