@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import datasets
+import numpy as np
 from datasets import DownloadConfig, config
 from datasets.utils.file_utils import xopen
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from amp_datasets.errors import ImageError, UnreadableError
-from amp_datasets.images.codec import Limits, decode, read_header
+from amp_datasets.images.codec import Encoding, Limits, decode, encode, read_header
 from amp_datasets.images.opening import careful, open_image
-from amp_datasets.loading.lazy import PROTOCOL, open_address
+from amp_datasets.loading.addresses import PROTOCOL
+from amp_datasets.loading.lazy import open_address, open_pixels
 from amp_datasets.model import ImageFile
 from amp_datasets.storage.folder import read_image_file
 
@@ -49,11 +52,15 @@ class CheckedImage(datasets.Image):  # type: ignore[misc] # `datasets` has no ty
         """The upright image of a row. Raises ImageError for bytes and places that are none of ours."""
         if not self.decode or not isinstance(value, dict):
             return super().decode_example(value, token_per_repo_id)
-        where, data = value.get("path"), value.get("bytes")
-        if data is None:
-            data = self._read(str(where), token_per_repo_id or {})
-        image = opened(bytes(data), where)
+        image = self._opened(value.get("bytes"), value.get("path"), token_per_repo_id or {})
         return image.convert(self.mode) if self.mode and self.mode != image.mode else image
+
+    def _opened(self, data: Any, where: Any, tokens: Mapping[str, Any]) -> PillowImage.Image:
+        """A row's image in its own mode, from its bytes or from where it is."""
+        if data is not None:
+            return opened(bytes(data), where)
+        pixels = open_pixels(where) if str(where).startswith(f"{PROTOCOL}://") else None
+        return opened(self._read(str(where), tokens), where) if pixels is None else shown(pixels)
 
     def _read(self, path: str, tokens: Mapping[str, Any]) -> bytes:
         limit = Limits().max_bytes
@@ -87,6 +94,19 @@ def opened(data: bytes, where: object = None) -> PillowImage.Image:
         image = open_image(data)
         image.load()
         return image if header.orientation == 1 else ImageOps.exif_transpose(image)
+
+
+def shown(pixels: NDArray[Any]) -> PillowImage.Image:
+    """Pixels as an image, with no loss: 8 bits as they are, 16 bits as their PNG would open."""
+    if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+        image = PillowImage.new(
+            "RGB", (pixels.shape[1], pixels.shape[0]), None
+        )  # `fromarray` would paint it black first
+        image.frombytes(np.ascontiguousarray(pixels).data)
+        return image
+    if pixels.dtype == np.uint8:
+        return PillowImage.fromarray(pixels)
+    return opened(encode(pixels, Encoding("png", depth=16)))
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -7,6 +7,7 @@ access, streaming, decoding and worker processes are the library's own, and ever
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -14,32 +15,31 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc
 from datasets import Dataset, config
 from fsspec import AbstractFileSystem
+from numpy.typing import NDArray
 
 from amp_datasets.errors import AmpError, BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.lock import is_ours, read_lock
 from amp_datasets.ledger.replay import differences
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, read_ledger
+from amp_datasets.loading.addresses import PROTOCOL, Address, parse_address
 from amp_datasets.model import Category, ImageFile
 from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import read_image_file
-from amp_datasets.variants.recipe import Recipe, load_recipe
+from amp_datasets.variants.recipe import ORIGINAL, Recipe, load_recipe
 from amp_datasets.variants.remaker import Remaker
 
-PROTOCOL = "amp"
 _OPEN_SETS = 4
 _STATE_DIGITS = 16
-_CHECKED, _UNCHECKED = "=", "~"
-"""What an address says before the state of its set."""
 
 
 class LazySet:
@@ -83,17 +83,9 @@ class LazySet:
 
         A BuildError if the row cannot be followed, or, with `check`, if the bytes are not those that the ledger names.
         """
-        index = self._index.get((split, name))
-        if index is None:
-            raise FileNotFoundError(f"{self.root}: no image {split}/{name}")
-        row, remaker = self._rows[index], self.remaker
-        try:
-            data = remaker.remake(row, self._bytes).data
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            if isinstance(error, AmpError):
-                raise
-            what = f"the ledger's line of {split}/{name} cannot be followed: {error}"
-            raise BuildError(what, where=self.root, fix="get the whole set again from where it was made") from error
+        row = self._row(split, name)
+        with self._following(split, name):
+            data = self.remaker.remake(row, self._bytes).data
         if check and row["sha256"] not in ("", hashlib.sha256(data).hexdigest()):
             raise BuildError(
                 f"{split}/{name} is not made as it was: {self._differences() or 'nobody knows why'}",
@@ -101,6 +93,35 @@ class LazySet:
                 fix="install the versions that the set's card names, or take what comes: `amp.load(..., check=False)`",
             )
         return data
+
+    def pixels(self, split: str, name: str) -> NDArray[Any] | None:
+        """The pixels that the filters give, as they are before `image` encodes them; None for an untouched file.
+
+        Raises as `image` does, and compares nothing: the ledger knows files.
+        """
+        row = self._row(split, name)
+        if row["spec"] == ORIGINAL and not row["encoding"]:
+            return None
+        with self._following(split, name):
+            return self.remaker.pixels(row, self._bytes)
+
+    def _row(self, split: str, name: str) -> dict[str, Any]:
+        index = self._index.get((split, name))
+        if index is None:
+            raise FileNotFoundError(f"{self.root}: no image {split}/{name}")
+        row: dict[str, Any] = self._rows[index]
+        return row
+
+    @contextlib.contextmanager
+    def _following(self, split: str, name: str) -> Iterator[None]:
+        """A line of the ledger that cannot be followed is a BuildError."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            if isinstance(error, AmpError):
+                raise
+            what = f"the ledger's line of {split}/{name} cannot be followed: {error}"
+            raise BuildError(what, where=self.root, fix="get the whole set again from where it was made") from error
 
     def _bytes(self, row: Mapping[str, Any]) -> bytes:
         """The source of a row, or of another image that a row names."""
@@ -154,22 +175,23 @@ class VariantFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
         return {"name": path, "size": None, "type": "file"}
 
 
-class Address(NamedTuple):
-    """What an address says: the set's folder, which state of it, and an image; whether that is to be checked."""
-
-    root: Path
-    state: str
-    split: str
-    name: str
-    check: bool
-
-
 def open_address(url: str) -> bytes:
     """The bytes of the image at an address of ours.
 
     Raises BuildError if the set was built again since its rows were loaded: its labels may be others now.
     """
-    address = _parsed(url)
+    lazy, address = _set_of(url)
+    return lazy.image(address.split, address.name, check=address.check)
+
+
+def open_pixels(url: str) -> NDArray[Any] | None:
+    """The pixels of the filters, for an address that asks for them and an image that was made; else None."""
+    lazy, address = _set_of(url)
+    return None if address.exact else lazy.pixels(address.split, address.name)
+
+
+def _set_of(url: str) -> tuple[LazySet, Address]:
+    address = parse_address(url)
     lazy = open_lazy(address.root)
     if not lazy.digest.startswith(address.state):
         raise BuildError(
@@ -177,7 +199,7 @@ def open_address(url: str) -> bytes:
             where=address.root,
             fix="load it again: their labels may not be those of its images any more",
         )
-    return lazy.image(address.split, address.name, check=address.check)
+    return lazy, address
 
 
 def open_lazy(root: Path) -> LazySet:
@@ -202,10 +224,10 @@ def planned_sets() -> Path:
     return Path(config.HF_DATASETS_CACHE) / "amp" / "sets"
 
 
-def url_of(root: Path, split: str, name: str, *, check: bool = True) -> str:
+def url_of(root: Path, split: str, name: str, *, check: bool = True, exact: bool = True) -> str:
     """The address under which `datasets` finds an image of a lazy set in the state that it has now."""
     state = open_lazy(root.resolve()).digest[:_STATE_DIGITS]
-    return f"{PROTOCOL}://{root.resolve().as_posix()}/{_CHECKED if check else _UNCHECKED}{state}/images/{split}/{name}"
+    return Address(root.resolve(), state, split, name, check, exact).url
 
 
 def is_lazy(folder: Path) -> bool:
@@ -241,17 +263,6 @@ def _is_inside(path: str) -> bool:
     """Whether a relative path stays below its folder on every system, by its words alone."""
     words = PurePosixPath(path.replace("\\", "/"))
     return not words.is_absolute() and not PureWindowsPath(path).drive and ".." not in words.parts
-
-
-def _parsed(url: str) -> Address:
-    place, images, rest = url.removeprefix(f"{PROTOCOL}://").rpartition("/images/")
-    folder, _, state = place.rpartition("/")
-    split, slash, name = rest.partition("/")
-    if not images or not slash or not name or "/" in name or state[:1] not in (_CHECKED, _UNCHECKED):
-        raise FileNotFoundError(url)
-    # `datasets` takes the first slash of an absolute path for part of the address.
-    root = Path(folder if Path(folder).is_absolute() else f"/{folder}")
-    return Address(root, state[1:], split, name, state.startswith(_CHECKED))
 
 
 def _arrow_copy(root: Path) -> Path:

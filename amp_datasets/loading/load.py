@@ -47,6 +47,7 @@ def load(
     streaming: bool = False,
     shards: int = 64,
     check: bool = True,
+    exact: bool = True,
 ) -> DatasetDict | IterableDatasetDict:
     """The splits of a build, of a lazy set, or of a manifest, as typed datasets (ClassLabel, boxes in COCO's form).
 
@@ -54,9 +55,10 @@ def load(
     manifest the draws are planned first (seconds for hundreds of sources) and kept in the cache of `datasets`.
     Plugins of your own are found through entry points or AMP_PLUGINS_DIR, in worker processes too.
     `streaming` gives iterable datasets, a lazy one cut into at most `shards`. An image of a lazy set that is not made
-    as its ledger says (other versions of libraries, another processor) is an error unless `check` is False. Any other
-    path is a dataset of the hub, `owner/name`. Only the formats that a build may hold are decoded. Raises AmpError on
-    bad input.
+    as its ledger says (other versions of libraries, another processor) is an error unless `check` is False. Without
+    `exact` its rows have the pixels of the filters, which are not encoded and decoded again: faster, with the same
+    labels (a build's images are files, and stay what they are). Any other path is a dataset of the hub, `owner/name`.
+    Only the formats that a build may hold are decoded. Raises AmpError on bad input.
     """
     place = Path(path)
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
@@ -65,7 +67,7 @@ def load(
         lock = read_lock(place)
         if not lock["lazy"]:
             return _built_splits(place, lock, streaming, shards)
-        lazy = _lazy_splits(place, check)
+        lazy = _lazy_splits(place, check, exact)
         return lazy if not streaming else _iterable(lazy, shards)
     if place.exists():
         raise BuildError("this is neither a build nor a manifest", where=place, fix="run `amp build`, and load its -o")
@@ -116,7 +118,7 @@ def _iterable(splits: DatasetDict, shards: int) -> IterableDatasetDict:
     )
 
 
-def _lazy_splits(root: Path, check: bool) -> DatasetDict:
+def _lazy_splits(root: Path, check: bool, exact: bool) -> DatasetDict:
     """The rows of a lazy set, each with an address in place of its image."""
     ledger = Dataset.from_list(list(read_ledger(root)))
     categories = categories_of(read_lock(root))
@@ -125,7 +127,7 @@ def _lazy_splits(root: Path, check: bool) -> DatasetDict:
     rows: dict[str, list[dict[str, Any]]] = {}
     for sample, row in labelled_rows(labels, kinds):
         split = str(sample.split)
-        address = url_of(root, split, sample.source_id, check=check)
+        address = url_of(root, split, sample.source_id, check=check, exact=exact)
         rows.setdefault(split, []).append({"image": {"bytes": None, "path": address}, **row})
     if not rows:
         raise BuildError("not one image can be made", where=root, fix="`amp build` says why")
