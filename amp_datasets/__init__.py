@@ -66,7 +66,12 @@ if TYPE_CHECKING:
     from amp_datasets.building.api import build as build
     from amp_datasets.building.merge import merge as merge
     from amp_datasets.errors import AmpError as AmpError
-    from amp_datasets.hub import publish as publish
+    from amp_datasets.exchange.hub import publish as publish
+    from amp_datasets.interface.recipe import Encode as Encode
+    from amp_datasets.interface.recipe import Labels as Labels
+    from amp_datasets.interface.recipe import Mix as Mix
+    from amp_datasets.interface.recipe import Recipe as Recipe
+    from amp_datasets.interface.recipe import Source as Source
     from amp_datasets.ledger.diff import diff as diff
     from amp_datasets.ledger.replay import replay as replay
     from amp_datasets.ledger.verify import verify as verify
@@ -74,14 +79,9 @@ if TYPE_CHECKING:
     from amp_datasets.loading.epochs import EpochDataset as EpochDataset
     from amp_datasets.loading.load import load as load
     from amp_datasets.loading.torchvision import TvTensors as TvTensors
+    from amp_datasets.loading.training import DetrTransform as DetrTransform
+    from amp_datasets.loading.training import collate as collate
     from amp_datasets.model import LabelSet as LabelSet
-    from amp_datasets.recipe import Encode as Encode
-    from amp_datasets.recipe import Labels as Labels
-    from amp_datasets.recipe import Mix as Mix
-    from amp_datasets.recipe import Recipe as Recipe
-    from amp_datasets.recipe import Source as Source
-    from amp_datasets.training import DetrTransform as DetrTransform
-    from amp_datasets.training import collate as collate
     from amp_datasets.view.preview import preview as preview
     from amp_datasets.view.report import report as report
     from amp_datasets.view.show import show as show
@@ -90,29 +90,29 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AmpError": "errors",
-    "DetrTransform": "training",
-    "Encode": "recipe",
+    "DetrTransform": "loading.training",
+    "Encode": "interface.recipe",
     "EpochDataset": "loading.epochs",
     "LabelSet": "model",
-    "Labels": "recipe",
-    "Mix": "recipe",
-    "Recipe": "recipe",
-    "Source": "recipe",
+    "Labels": "interface.recipe",
+    "Mix": "interface.recipe",
+    "Recipe": "interface.recipe",
+    "Source": "interface.recipe",
     "TvTensors": "loading.torchvision",
     "augment": "loading.augment",
     "build": "building.api",
-    "check": "api",
-    "collate": "training",
-    "convert": "api",
-    "describe": "api",
+    "check": "interface.commands",
+    "collate": "loading.training",
+    "convert": "interface.commands",
+    "describe": "interface.commands",
     "diff": "ledger.diff",
-    "explain": "api",
-    "filters": "api",
+    "explain": "interface.commands",
+    "filters": "interface.commands",
     "load": "loading.load",
     "merge": "building.merge",
     "preview": "view.preview",
-    "publish": "hub",
-    "read": "api",
+    "publish": "exchange.hub",
+    "read": "interface.commands",
     "replay": "ledger.replay",
     "report": "view.report",
     "show": "view.show",

@@ -118,7 +118,7 @@ def write_sets(yolo: Path, coco: Path, images: int) -> None:
 
 def amp(source: Path, out: Path, to: str) -> None:
     """`amp export`."""
-    from amp_datasets.conversion import export
+    from amp_datasets.exchange.conversion import export
     from amp_datasets.plugin.discovery import load_formats
 
     registry = load_formats()

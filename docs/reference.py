@@ -15,9 +15,9 @@ import yaml
 from pydantic import BaseModel
 
 from amp_datasets.audit.rules import RULES
-from amp_datasets.catalogue import FilterDescription, describe_filter, type_text
 from amp_datasets.filtering.base import Filter
 from amp_datasets.manifest.json_schema import manifest_schema
+from amp_datasets.plugin.catalogue import FilterDescription, describe_filter, type_text
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from small_builds import ledger, write_set
 
-from amp_datasets.catalogue import kind_of
 from amp_datasets.cli import run
+from amp_datasets.plugin.catalogue import kind_of
 from amp_datasets.plugin.discovery import load_registry
 
 ROOT = Path(__file__).parents[1]

@@ -18,8 +18,8 @@ from PIL import Image as PillowImage
 from small_builds import write_manifest, write_set
 
 from amp_datasets.cli.console import emit, emit_json, say, show_error
-from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError
+from amp_datasets.exchange.conversion import export
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import SourceSettings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_builds import write_set
 
-from amp_datasets.conversion import export
+from amp_datasets.exchange.conversion import export
 from amp_datasets.ledger.verify import verify
 from amp_datasets.plugin.discovery import load_formats
 
@@ -22,7 +22,7 @@ from typing import Any
 kind, folder, at = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
 from amp_datasets.errors import AmpError
 from amp_datasets.plugin.discovery import load_formats
-from amp_datasets.conversion import export
+from amp_datasets.exchange.conversion import export
 from amp_datasets.storage.target import GrowingFolder
 if kind == "merge":
     from amp_datasets.building.merge import merge

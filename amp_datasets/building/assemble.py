@@ -13,8 +13,8 @@ from datasets import Dataset
 
 from amp_datasets.building.card import card_text
 from amp_datasets.building.choosing.prepared import Prepared
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.report import BuildReport
-from amp_datasets.building.worker import Task
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import lock_document, seal
 from amp_datasets.ledger.samples import built_samples

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.errors import BuildError, CannotApply, ImageError
 from amp_datasets.images.codec import WRITABLE, Encoding, Header, Limits, ValueRange, encoding_for, read_header
 from amp_datasets.images.kinds import changes
@@ -22,9 +23,6 @@ from amp_datasets.variants.layers import load_original
 from amp_datasets.variants.maker import VariantMaker
 from amp_datasets.variants.recipe import Recipe, VariantSpec, canonical
 from amp_datasets.variants.steps import Original
-
-if TYPE_CHECKING:
-    from amp_datasets.building.worker import Task
 
 Decoded = tuple[bytes, Header, Original]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from amp_datasets.building.choosing.partners import Partners, as_json, key_of
 from amp_datasets.building.choosing.prepared import Prepared, copies_of
-from amp_datasets.building.worker import Task
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.joining import Item

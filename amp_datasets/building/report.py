@@ -17,7 +17,7 @@ from amp_datasets.variants.recipe import ORIGINAL
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from amp_datasets.building.worker import Task
+    from amp_datasets.building.choosing.task import Task
 
 _COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from posixpath import splitext
 from typing import Any
 
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.loaded import LastDecoded, Loaded, OtherImages, why_anew
 from amp_datasets.images.codec import encode
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
-from amp_datasets.model import ImageFile
 from amp_datasets.rows.schema import count_labels, dump_annotations
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.variants.breaking import why_not
@@ -22,62 +20,6 @@ from amp_datasets.variants.layers import unchanged_pixels, variant_pixels
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker
 from amp_datasets.variants.recipe import ORIGINAL, Recipe, VariantSpec, canonical
 from amp_datasets.variants.steps import Original
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A source image, the kinds of variant wanted of it (name -> key), and rows of earlier runs that serve again.
-
-    `values` is JSON: what is black and white in an image deeper than 8 bits.
-    """
-
-    source_id: str
-    file: ImageFile
-    sha256: str
-    labels: str
-    split: str
-    stem: str
-    keys: dict[str, str]
-    ready: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    group: str = ""
-    one_sided: tuple[str, ...] = ()
-    values: str = ""
-    piece: str = ""
-    beside: dict[str, list[list[list[dict[str, Any]]]]] = field(default_factory=dict)
-    """By kind of variant, copy and joining step: the other images, each as the ledger names it and where it is."""
-    copies: dict[str, int] = field(default_factory=dict)
-    """How many copies to make of a kind, where that is not what the recipe says."""
-
-    def partners(self, spec: str, copy: int) -> str:
-        """The other images of a copy, as the ledger holds them."""
-        steps = self.beside[spec][copy] if spec in self.beside else []
-        plain = [[{k: v for k, v in o.items() if k not in {"path", "member", "data"}} for o in step] for step in steps]
-        return canonical(plain) if plain else ""
-
-    @property
-    def suffix(self) -> str:
-        """The ending of the image's name, with dot; its file may have another, if it came out of a label file."""
-        return splitext(self.source_id)[1].lower()
-
-    def named(self, label: str) -> str:
-        """The name of a variant of it; one of a piece names the piece."""
-        return f"{self.piece}.{label}" if self.piece else label
-
-    def file_name(self, row: Mapping[str, Any], suffix: str) -> str:
-        """The name of a row's file."""
-        ending = self.piece if row["spec"] == ORIGINAL else row["variant"]
-        return f"{self.stem}__{ending}{suffix}" if ending else f"{self.stem}{suffix}"
-
-    def dump(self) -> str:
-        """JSON for the worker; a image in memory travels beside it."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "file"}
-        return json.dumps({**plain, "path": str(self.file.path), "member": self.file.member}, ensure_ascii=False)
-
-
-def load_task(text: str, data: bytes | None) -> Task:
-    """The task that `Task.dump` wrote."""
-    raw = json.loads(text)
-    return Task(file=ImageFile(Path(raw.pop("path")), raw.pop("member"), data), **raw)
 
 
 class Maker:

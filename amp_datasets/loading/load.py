@@ -15,12 +15,12 @@ from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 
 from amp_datasets.building.assemble import lock_of
 from amp_datasets.building.choosing.prepared import Prepared
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
 from amp_datasets.building.inputs import Order
 from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import prepare
-from amp_datasets.building.worker import Task
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError, nearest
 from amp_datasets.ledger.lock import read_lock, seal

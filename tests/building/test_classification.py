@@ -14,14 +14,14 @@ from small_builds import write_manifest
 import amp_datasets as amp
 from amp_datasets.audit.api import audit_path
 from amp_datasets.building.api import build
-from amp_datasets.conversion import export
 from amp_datasets.errors import SourceError
+from amp_datasets.exchange.conversion import export
 from amp_datasets.ledger.schema import read_ledger
 from amp_datasets.ledger.verify import verify
+from amp_datasets.loading.training import id2label
 from amp_datasets.model import Annotation
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.rows.schema import count_labels, dump_annotations, load_annotations, load_image_labels
-from amp_datasets.training import id2label
 from amp_datasets.view.preview import preview
 
 FILTERS = """

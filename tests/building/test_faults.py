@@ -24,8 +24,8 @@ from tqdm.std import TqdmDefaultWriteLock
 from amp_datasets.building import loaded
 from amp_datasets.building import worker as making
 from amp_datasets.building.api import build
-from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError, BuildError, SourceError
+from amp_datasets.exchange.conversion import export
 from amp_datasets.images import decoding
 from amp_datasets.ledger.verify import verify
 from amp_datasets.model import ImageFile

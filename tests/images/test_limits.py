@@ -20,8 +20,8 @@ from small_builds import rebuild, write_manifest, write_set
 
 import amp_datasets as amp
 from amp_datasets.audit.api import audit_path
-from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError, ImageError, UnreadableError
+from amp_datasets.exchange.conversion import export
 from amp_datasets.images import header as looking
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.images.header import header_of, probe

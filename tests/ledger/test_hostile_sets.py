@@ -18,9 +18,9 @@ from strangers import forge, seal_again
 import amp_datasets as amp
 from amp_datasets.building.api import build
 from amp_datasets.building.merge import merge
-from amp_datasets.conversion import export
 from amp_datasets.errors import AmpError
-from amp_datasets.hub import publish
+from amp_datasets.exchange.conversion import export
+from amp_datasets.exchange.hub import publish
 from amp_datasets.ledger.diff import diff
 from amp_datasets.ledger.replay import replay
 from amp_datasets.ledger.verify import verify

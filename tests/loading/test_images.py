@@ -27,7 +27,7 @@ from amp_datasets.images.decoding import rgb_of
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE
 from amp_datasets.loading.images import CheckedImage, checked, opened
-from amp_datasets.training import DetrTransform
+from amp_datasets.loading.training import DetrTransform
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 FOREIGN = {

@@ -1,5 +1,5 @@
 """What a build is made of: images and their pieces, and other images they take parts of.
 
-Offers `Prepared`, `selected`, `balanced` and `Partners`.
+Offers `Prepared`, `Task`, `selected`, `balanced` and `Partners`.
 May import: what building may.
 """

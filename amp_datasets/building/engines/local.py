@@ -26,7 +26,8 @@ from datasets import Image as ImageFeature
 from datasets.table import InMemoryTable
 from datasets.utils import tqdm
 
-from amp_datasets.building.worker import Maker, Task, load_task
+from amp_datasets.building.choosing.task import Task, load_task
+from amp_datasets.building.worker import Maker
 from amp_datasets.errors import BuildError
 from amp_datasets.images.opening import memory_error
 from amp_datasets.ledger.schema import LEDGER_FEATURES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
+from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines import local
-from amp_datasets.building.worker import Task
 from amp_datasets.progress import Progress, silent
 from amp_datasets.variants.recipe import Recipe
 

@@ -144,7 +144,7 @@ def export(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Convert a build or a set to another format."""
-    from amp_datasets.api import convert as run
+    from amp_datasets.interface.commands import convert as run
 
     with progress_bar(quiet=json_) as progress:
         report = run(

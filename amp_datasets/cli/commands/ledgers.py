@@ -80,7 +80,7 @@ def publish(
     json_: Json = False,
 ) -> None:
     """Push a build to the Hugging Face hub with its card. The token comes from `hf auth login` or HF_TOKEN."""
-    from amp_datasets.hub import publish as run
+    from amp_datasets.exchange.hub import publish as run
 
     report = run(build, repo=repo, private=False if public else None, dry_run=dry_run)
     if json_:

@@ -53,7 +53,7 @@ def check(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
-    from amp_datasets.api import check as run
+    from amp_datasets.interface.commands import check as run
 
     report = run(
         target,
@@ -81,7 +81,7 @@ def filters(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """List the filters, or describe one."""
-    from amp_datasets import api
+    from amp_datasets.interface import commands as api
 
     found: Any
     if name is None:
@@ -101,7 +101,7 @@ def explain(
     json_: Json = False,
 ) -> None:
     """Say what a rule of `amp check` means and what to do about it."""
-    from amp_datasets.api import explain as run
+    from amp_datasets.interface.commands import explain as run
 
     rules = run(rule)
     if json_:
@@ -131,9 +131,9 @@ def schema(
 @command
 def env(json_: Json = False, plugin_dirs: PluginDirs = None) -> None:
     """Show versions, plugins and the machine, for bug reports."""
-    from amp_datasets.catalogue import environment
+    from amp_datasets.interface.commands import environment
 
-    document = environment(registry_of(plugin_dirs))
+    document = environment(plugin_dirs=plugin_dirs or ())
     if json_:
         emit_json(document)
     else:

@@ -9,8 +9,8 @@ import pytest
 from builders import best_source, by_name, make_sample, make_set, place_image, read_set, reasons, write_files
 from datasets import ClassLabel, load_dataset
 
-from amp_datasets.conversion import export
 from amp_datasets.errors import SourceError
+from amp_datasets.exchange.conversion import export
 from amp_datasets.model import Annotation, LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.storage.folder import open_folder

@@ -8,6 +8,7 @@ amp.convert("photos", to="yolo", out="yolo")
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ from amp_datasets.progress import Progress, silent
 if TYPE_CHECKING:
     from amp_datasets.audit.report import AuditReport
     from amp_datasets.audit.rules import Rule
-    from amp_datasets.catalogue import FilterDescription, FilterFamily, FilterList
-    from amp_datasets.conversion import ExportReport
+    from amp_datasets.exchange.conversion import ExportReport
+    from amp_datasets.plugin.catalogue import FilterDescription, FilterFamily, FilterList
 
 Folders = Sequence[str | Path]
 
@@ -100,7 +101,7 @@ def convert(
     `options` say how to read the set, `settings` how to write the new one. Images are hard links where the file system
     can; `copy` forces copies, `zipped` writes `out` as one zip. What the format cannot hold is counted in `lost`.
     """
-    from amp_datasets.conversion import export, export_zip
+    from amp_datasets.exchange.conversion import export, export_zip
     from amp_datasets.plugin.discovery import load_formats
 
     return (export_zip if zipped else export)(
@@ -118,7 +119,7 @@ def convert(
 
 def filters(*, plugin_dirs: Folders = ()) -> FilterList:
     """All filters with what each does to labels, and how many more can be named of other libraries."""
-    from amp_datasets.catalogue import list_filters
+    from amp_datasets.plugin.catalogue import list_filters
     from amp_datasets.plugin.discovery import load_registry
 
     return list_filters(load_registry(_paths(plugin_dirs)))
@@ -126,10 +127,26 @@ def filters(*, plugin_dirs: Folders = ()) -> FilterList:
 
 def describe(name: str, *, plugin_dirs: Folders = ()) -> FilterDescription | FilterFamily:
     """One filter with its settings, their defaults and an example; or the filters of another library by its prefix."""
-    from amp_datasets.catalogue import describe_filter
+    from amp_datasets.plugin.catalogue import describe_filter
     from amp_datasets.plugin.discovery import load_registry
 
     return describe_filter(load_registry(_paths(plugin_dirs)), name)
+
+
+def environment(*, plugin_dirs: Folders = ()) -> dict[str, Any]:
+    """Versions, plugins and the machine."""
+    from amp_datasets.ledger.keys import library_versions, machine
+    from amp_datasets.plugin.discovery import load_registry
+
+    registry = load_registry(_paths(plugin_dirs))
+    return {
+        "amp_datasets": version("amp-datasets"),
+        **library_versions(),
+        **machine(),
+        "filters": sorted(registry.filters),
+        "reads": sorted(registry.sources),
+        "writes": sorted(registry.exporters),
+    }
 
 
 def _paths(folders: Folders) -> tuple[Path, ...]:

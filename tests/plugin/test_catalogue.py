@@ -10,9 +10,10 @@ import pytest
 from small_builds import write_set
 
 import amp_datasets as amp
-from amp_datasets.catalogue import describe_filter, environment, kind_of, list_filters
 from amp_datasets.errors import PluginError
+from amp_datasets.interface.commands import environment
 from amp_datasets.manifest.load import load_manifest
+from amp_datasets.plugin.catalogue import describe_filter, kind_of, list_filters
 from amp_datasets.plugin.discovery import load_registry
 
 REGISTRY = load_registry()
@@ -56,7 +57,7 @@ def test_members_of_families_are_described_too() -> None:
 
 def test_the_environment_names_versions_plugins_and_machine() -> None:
     """What a bug report needs."""
-    found = environment(REGISTRY)
+    found = environment()
     assert found["albumentations"] == albumentations.__version__
     assert found["filters"] == sorted(REGISTRY.filters)
     assert {"coco", "yolo"} <= set(found["reads"]) & set(found["writes"])

@@ -20,10 +20,13 @@ from small_builds import ledger, small_build, tree, write_manifest
 import amp_datasets as amp
 from amp_datasets.building.api import build
 from amp_datasets.errors import BuildError
-from amp_datasets.hub import publish
+from amp_datasets.exchange.hub import publish
 
 TOKEN = "hf_dummyTokenThatNobodyMayEverSee"
-NO_WAIT = "import amp_datasets.hub as hub; hub.time.sleep = lambda seconds: print('waited', seconds, file=sys.stderr)\n"
+NO_WAIT = (
+    "import amp_datasets.exchange.hub as hub\n"
+    "hub.time.sleep = lambda seconds: print('waited', seconds, file=sys.stderr)\n"
+)
 PUBLISH = "import sys\n" + NO_WAIT + "from amp_datasets.cli import run; sys.exit(run(sys.argv[1:]))"
 
 

@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from torch_prelude import TORCH_PRELUDE
 
 from amp_datasets.errors import AmpError
-from amp_datasets.training import DetrTransform, collate, id2label, label2id, to_coco_annotations
+from amp_datasets.loading.training import DetrTransform, collate, id2label, label2id, to_coco_annotations
 
 NAMES = ["cat", "dög"]
 TYPES = Features(
@@ -146,7 +146,7 @@ import json, sys
 import datasets
 from torch.utils.data import DataLoader
 from transformers import DetrConfig, DetrForObjectDetection, DetrImageProcessor, ResNetConfig
-from amp_datasets.training import DetrTransform, collate, id2label, label2id
+from amp_datasets.loading.training import DetrTransform, collate, id2label, label2id
 
 if __name__ == "__main__":
     torch.manual_seed(0)

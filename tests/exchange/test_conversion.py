@@ -15,8 +15,8 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 from small_builds import small_build, tree, write_set
 
-from amp_datasets.conversion import ExportReport, export, named
 from amp_datasets.errors import AmpError, BuildError, PluginError, SourceError
+from amp_datasets.exchange.conversion import ExportReport, export, named
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import LabelSet

@@ -1,4 +1,4 @@
-"""What there is to choose from: filters with their settings, formats, versions."""
+"""What there is to choose from: filters with their settings."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import inspect
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from amp_datasets import __version__
 from amp_datasets.filtering.base import Filter, GeometricFilter, HidingFilter, JoiningFilter
 from amp_datasets.filtering.settings import settings_schema
-from amp_datasets.ledger.keys import library_versions, machine
 from amp_datasets.plugin.registry import Registry
 
 
@@ -108,18 +106,6 @@ def kind_of(plugin: type[Filter]) -> str:
     if issubclass(plugin, JoiningFilter):
         return "joins"
     return "hides" if issubclass(plugin, HidingFilter) else "pixels"
-
-
-def environment(registry: Registry) -> dict[str, Any]:
-    """Versions, plugins and the machine."""
-    return {
-        "amp_datasets": __version__,
-        **library_versions(),
-        **machine(),
-        "filters": sorted(registry.filters),
-        "reads": sorted(registry.sources),
-        "writes": sorted(registry.exporters),
-    }
 
 
 def _first_line(plugin: type[Filter]) -> str:
