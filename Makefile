@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-all lint bench pictures docs clean
+.PHONY: help demo test test-all lint bench pictures docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
 	@echo "make pictures  draw the documentation's images again"
 	@echo "make docs      write the reference again and build the documentation: site/index.html"
+	@echo "make dist      build the wheel and the source archive of the changelog's newest version: dist/"
 	@echo "make clean     remove what these targets made"
 
 demo: $(VENV)/.installed $(DEMO)/.set
@@ -45,6 +46,12 @@ pictures: $(VENV)/.installed
 docs: $(VENV)/.installed $(VENV)/.installed-docs
 	$(VENV)/bin/python docs/reference.py
 	$(VENV)/bin/python -m mkdocs build --strict
+
+dist: $(VENV)/.installed-test $(VENV)/.installed-release
+	$(VENV)/bin/python -m pytest -q tests/test_packaging.py
+	rm -rf dist
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -78,11 +79,15 @@ def test_every_dependency_has_both_bounds() -> None:
 
 
 def test_version_is_the_packages(wheel: zipfile.ZipFile) -> None:
-    """One version, in the metadata, the package and the changelog."""
+    """One version, in the metadata, the package, and as the newest of the changelog's that has a date."""
     import amp_datasets
 
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
+    assert newest is not None
+
     assert Parser().parsestr(_metadata(wheel, "METADATA"))["Version"] == amp_datasets.__version__
-    assert f"## [{amp_datasets.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert newest[1] == amp_datasets.__version__
 
 
 def _metadata(wheel: zipfile.ZipFile, name: str) -> str:
