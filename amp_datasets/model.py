@@ -161,7 +161,8 @@ class Repair:
 class LabelSet:
     """A whole set in memory (labels only): its categories in order, its samples, and what reading did to it.
 
-    `values` are black and white of its images deeper than 8 bits, if somebody declared them.
+    `values` are black and white of its images deeper than 8 bits, if somebody declared them. `provenance` is one line
+    about licence and origin, where the set's own files say it.
     """
 
     categories: tuple[Category, ...]
@@ -170,6 +171,7 @@ class LabelSet:
     repairs: tuple[Repair, ...] = ()
     name: str = ""
     values: tuple[float, float] | None = None
+    provenance: str = ""
 
 
 def classifies(samples: Iterable[Sample]) -> bool:

@@ -117,7 +117,8 @@ def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dic
         entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations, item.sample.labels)}"
         if entry not in by_set[item.set_name][-1:]:  # the pieces of an image follow each other
             by_set[item.set_name].append(entry)
+    said = [{"provenance": text} if text else {} for text in prepared.provenance]
     return [
-        {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source}
-        for (name, entries), source in zip(by_set.items(), document["sources"], strict=True)
+        {"name": name, "images": len(entries), "digest": digest(sorted(entries)), "source": source, **more}
+        for (name, entries), source, more in zip(by_set.items(), document["sources"], said, strict=True)
     ]

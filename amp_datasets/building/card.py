@@ -137,6 +137,10 @@ variant in between is drawn again. `ledger.parquet` has a row for every variant:
 
 
 def _provenance(lock: Mapping[str, Any]) -> str:
-    sources = "\n".join(f"- {as_markdown(s['name'])}: {s['images']} images" for s in lock["sources"])
+    sources = "\n".join(
+        f"- {as_markdown(s['name'])}: {s['images']} images" + (f"; {as_markdown(text)}" if text else "")
+        for s in lock["sources"]
+        for text in [s.get("provenance", "")]
+    )
     versions = ", ".join(f"{name} {number}" for name, number in sorted(lock["versions"].items()))
     return f"## Sources\n\n{sources}\n\nMade with {versions}.\n"

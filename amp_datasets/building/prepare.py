@@ -80,7 +80,8 @@ def join(read: Read) -> Prepared:
         raise SourceError("preprocessing leaves no image", where=read.title, fix=_why_empty(joined))
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read.sets, strict=True)}
     names = unique_names([labels.name for labels in sets])
-    return balanced(Prepared(manifest, read.registry, joined, recipe, formats, names))
+    said = [labels.provenance for labels in sets]
+    return balanced(Prepared(manifest, read.registry, joined, recipe, formats, names, said))
 
 
 def _why_empty(joined: Consolidated) -> str:

@@ -17,6 +17,7 @@ from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.manifest.resolve import NEW_SPLITS
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry, shipped_manifests
+from amp_datasets.roboflow.writing import WrittenRecipe, written_recipe
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.files import write_file
 from amp_datasets.storage.yaml import parse_yaml
@@ -43,11 +44,14 @@ class Started:
     found: tuple[str, ...]
 
 
-def write_starter(sources: Sequence[str], out: Path | None = None, name: str | None = None) -> Started:
+def write_starter(
+    sources: Sequence[str], out: Path | None = None, name: str | None = None, from_roboflow: Path | None = None
+) -> Started:
     """Write a manifest for some sets, and its schema for editors; an existing manifest is an error.
 
     It goes to `out`, by default to `amp.yaml` in the current folder, or beside the set if that is its own folder:
-    nothing is ever written among the images.
+    nothing is ever written among the images. Its recipe is the default one, or what Roboflow's settings in a file say
+    (`docs/roboflow.md`); what has no equal here stands in comments and in `found`.
     """
     path = out or _beside(sources)
     _check_place(path, sources)
@@ -56,6 +60,8 @@ def write_starter(sources: Sequence[str], out: Path | None = None, name: str | N
     sets = [labels for labels, _ in read]
     found = [f"{_reason(reason.reason)}; {_counted(labels)}" for labels, reason in read]
     classes = list(dict.fromkeys(category.name for labels in sets for category in labels.categories))
+    recipe = WrittenRecipe(_recipe(), classes) if from_roboflow is None else written_recipe(from_roboflow, classes)
+    found += recipe.found
     relative = [_relative(source, path.parent) for source in sources] or ["path/to/your/set"]
     has_splits = any(sample.split is not None for labels in sets for sample in labels.samples)
     shares = "{" + ", ".join(f"{split}: {share}" for split, share in NEW_SPLITS.items()) + "}"
@@ -63,16 +69,18 @@ def write_starter(sources: Sequence[str], out: Path | None = None, name: str | N
         name=json.dumps(name or name_after(_named_after(sources, path)), ensure_ascii=False),
         sources=json.dumps(relative, ensure_ascii=False),
         found="".join(f"\n# {line}" for line in found),
-        classes=f"classes: {json.dumps(classes, ensure_ascii=False)}" if classes else "# classes: [drum, horn]",
+        classes=f"classes: {json.dumps(recipe.classes, ensure_ascii=False)}"
+        if recipe.classes
+        else "# classes: [drum, horn]",
         splits="keep" if has_splits else shares,
     )
-    text = head + _recipe()
+    text = head + recipe.text
     document = parse_yaml(text.encode(), path)
     validate(document.value, registry, document)
     schema = path.with_name("amp.schema.json")
     write_file(path, text.encode())
     write_file(schema, (json.dumps(manifest_schema(registry), indent=2) + "\n").encode())
-    return Started(path, schema, tuple(found))
+    return Started(path, schema, (*found, *recipe.said))
 
 
 def _recipe() -> str:

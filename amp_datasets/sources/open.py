@@ -14,6 +14,7 @@ from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
 from amp_datasets.model import UNREADABLE, Dropped, LabelSet
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.roboflow.provenance import provenance_of
 from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
@@ -46,6 +47,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     links = [Dropped(name, LEADS_OUT, f"to {target}; {hint}") for name, target in folder.left_out.items()]
     labels = replace(labels, dropped=(*labels.dropped, *links))
     named = replace(labels, name=labels.name or _stem(settings.path), values=settings.values)
+    named = replace(named, provenance=provenance_of(folder).as_text())
     return named, replace(parts[0].detection, reason=reason)
 
 

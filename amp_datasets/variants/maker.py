@@ -81,8 +81,8 @@ class VariantMaker:
         self._generators = Generators()
         self._transforms: dict[str, list[tuple[Step, Filter]]] = {}
         self._combinations: dict[str, Combinations] = {}
-        made = self._made(recipe.preprocess)
-        self.preprocessing = Preprocessing(made, self._generators, recipe.seed, self.policy)
+        own = Generators()  # a variant that fetches another image in the middle of its draws must not see them change
+        self.preprocessing = Preprocessing(self._made(recipe.preprocess, own), own, recipe.seed, self.policy)
 
     def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
         """Every variant of a source, in the manifest's order."""
@@ -239,13 +239,13 @@ class VariantMaker:
     def _steps(self, spec: VariantSpec) -> list[tuple[Step, Filter]]:
         """The steps of a kind of variant with their transforms, which all draw from the one pair of generators."""
         if spec.name not in self._transforms:
-            self._transforms[spec.name] = self._made(spec.steps)
+            self._transforms[spec.name] = self._made(spec.steps, self._generators)
         return self._transforms[spec.name]
 
-    def _made(self, steps: Sequence[Step]) -> list[tuple[Step, Filter]]:
+    def _made(self, steps: Sequence[Step], generators: Generators) -> list[tuple[Step, Filter]]:
         made = [(step, create(self.registry.filter(step.filter), step.settings)) for step in steps]
         for _, transform in made:
-            transform.set_random_state(self._generators.arrays, self._generators.scalars)
+            transform.set_random_state(generators.arrays, generators.scalars)
         return made
 
 

@@ -19,9 +19,10 @@ mixes:
   paste: {copies: 2, steps: [copy_paste: {count: 1}, rotate: {degrees: [2, 8]}, mosaic: {p: 0.3}]}
 """
 WITH_TILES = "preprocess: [tile: {rows: 1, columns: 2}]" + MORE
+WITH_VALUES = "preprocess: [static_crop: {x: [0, 95]}, auto_contrast: , resize: {size: 44, how: longest}]" + MORE
 
 
-@pytest.fixture(scope="module", params=[MORE, WITH_TILES], ids=["whole", "tiles"])
+@pytest.fixture(scope="module", params=[MORE, WITH_TILES, WITH_VALUES], ids=["whole", "tiles", "values"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A build of eight images with polygons, and its filters."""
     return small_build(tmp_path_factory.mktemp("joined"), more=request.param, images=8), request.param

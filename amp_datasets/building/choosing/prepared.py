@@ -22,6 +22,8 @@ class Prepared:
     formats: Mapping[str, str]
     set_names: Sequence[str] = ()
     """What the set of each source is called in this build."""
+    provenance: Sequence[str] = ()
+    """What the files of each source say of their licence and origin."""
 
     def keeps_original(self, item: Item) -> bool:
         """Whether the build has the image itself."""

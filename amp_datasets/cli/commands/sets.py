@@ -26,12 +26,18 @@ def init(
     sets: Annotated[list[str] | None, typer.Argument(help="Sets: folders, zips, hf:// addresses.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The manifest to write; amp.yaml by default.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
+    from_roboflow: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-roboflow", metavar="FILE", help="Settings of Roboflow: its API's JSON, or README.roboflow.txt."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Look at a set and write a first manifest beside it, never into it."""
     from amp_datasets.cli.starter import write_starter
 
-    started = write_starter(sets or (), out, name)
+    started = write_starter(sets or (), out, name, from_roboflow)
     if json_:
         emit_json({"manifest": str(started.manifest), "schema": str(started.schema), "found": list(started.found)})
         return
