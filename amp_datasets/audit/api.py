@@ -11,10 +11,12 @@ from amp_datasets.audit.images import class_findings, copy_findings, group_findi
 from amp_datasets.audit.labels import label_findings, name_findings
 from amp_datasets.audit.report import AuditReport
 from amp_datasets.audit.rules import RULES, SEVERITIES, Finding, finding, of_reading
+from amp_datasets.audit.strength import strength_findings
 from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import Manifest, SourceSettings
+from amp_datasets.manifest.resolve import with_splits
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.consolidate import consolidate
@@ -131,6 +133,8 @@ def _audit_manifest(report: AuditReport, manifest: Manifest, registry: Registry)
     report.findings += class_findings(samples)
     if len(sets) > 1:
         report.findings += _between_sources(joined, limits)
+    if manifest.variants():
+        report.findings += strength_findings(joined, with_splits(manifest, [s for s, _ in sets]), registry, report.path)
 
 
 def _between_sources(joined: Consolidated, limits: Limits) -> Iterator[Finding]:

@@ -190,6 +190,18 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP543", "warning", "class is read from one of several places", "check it; see the options of the format"),
     ("AMP544", "warning", "several people labelled one image", "choose whose labels to read by `completed_by`"),
     ("AMP545", "warning", "predictions are not read", "accept or correct them in the tool, which makes labels of them"),
+    (
+        "AMP601",
+        "warning",
+        "variant shows less than a tenth of its image",
+        "a smaller `percent` of `zoom`, a larger `margin` of `crop`, or `pick` fewer steps",
+    ),
+    (
+        "AMP602",
+        "warning",
+        "objects of a variant are smaller than 12 pixels",
+        "shrink less: detectors learn little from specks; larger images, or `preprocess: [tile]`, help",
+    ),
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
     ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )

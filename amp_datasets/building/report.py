@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from amp_datasets.audit.strength import RULES_OF_STRENGTH
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.ledger.schema import MADE
 from amp_datasets.model import SPLITS, Dropped
@@ -29,6 +30,7 @@ _COUNTED_COLUMNS = (
 class BuildReport:
     """Numbers of a build. `sources` counts images that went in, `dropped` those that did not come out, with reasons.
 
+    `too_strong` counts variants that a person would call broken, by the rule of `amp check` (AMP601, AMP602).
     `unusable_labels` are single labels that were set aside on reading, `dropped_labels` those that filters took away,
     `estimated_labels` turned boxes of objects whose outline is not known. `converted` counts what of images is not
     carried over: depth, transparency, colour spaces, profiles, frames.
@@ -49,6 +51,7 @@ class BuildReport:
     repairs: list[Loss] = field(default_factory=list)
     converted: list[Loss] = field(default_factory=list)
     refused_variants: list[Loss] = field(default_factory=list)
+    too_strong: list[Loss] = field(default_factory=list)
     dropped_labels: dict[str, int] = field(default_factory=dict)
     lost_in_exports: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -76,6 +79,7 @@ class BuildReport:
         lines += _section("images set aside", self.dropped)
         lines += _section("labels set aside", self.unusable_labels)
         lines += _section("variants not made", self.refused_variants)
+        lines += _section("warning, variants are made but too strong", self.too_strong)
         lines += _section("repaired on reading", self.repairs)
         lines += _section("not carried over", self.converted)
         if self.dropped_labels:
@@ -106,6 +110,7 @@ class BuildReport:
         self.reused = sum(len(rows) for task in todo for rows in task.ready.values())
         rows: Iterable[Mapping[str, Any]] = ledger.select_columns(list(_COUNTED_COLUMNS))
         refused: list[Dropped] = []
+        strong: list[Dropped] = []
         broken: list[Dropped] = []
         labels: Counter[str] = Counter()
         splits: Counter[str] = Counter()
@@ -114,6 +119,7 @@ class BuildReport:
                 lost = Dropped(f"{row['source_id']} {row['variant']}".strip(), row["reason"], row["detail"])
                 (refused if row["variant"] else broken).append(lost)
                 continue
+            strong += _too_strong(row)
             splits[row["split"]] += 1
             self.originals += row["spec"] == ORIGINAL
             self.variants += row["spec"] != ORIGINAL
@@ -123,8 +129,17 @@ class BuildReport:
             labels.update(json.loads(row["labels_dropped"] or "{}"))
         self.splits = {split: splits[split] for split in SPLITS if splits[split]}
         self.dropped_labels, self.refused_variants = dict(labels), losses(refused)
+        self.too_strong = losses(strong)
         self.sources -= len(broken)
         self.dropped += losses(broken)
+
+
+def _too_strong(row: Mapping[str, Any]) -> Iterator[Dropped]:
+    """What a variant's row says of its strength, by rule."""
+    if row["spec"] != ORIGINAL and row["detail"]:
+        for reason, rule in RULES_OF_STRENGTH.items():
+            if reason in row["detail"]:
+                yield Dropped(f"{row['source_id']} {row['variant']}", f"{reason} ({rule})", row["detail"])
 
 
 def is_label(item: Dropped) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.audit.strength import too_strong
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.loaded import LastDecoded, Loaded, OtherImages, why_anew
 from amp_datasets.images.codec import encode
@@ -78,6 +79,7 @@ class Maker:
                 continue
             row |= {
                 "encoding": written_as,
+                "detail": "; ".join(f"{why}: {how}" for why, how in too_strong(planned, source.original).items()),
                 **described(planned, source.original, source.labels),
             }
             yield self._put(row, data, source.encoding.suffix, planned.warp.size, task)
