@@ -110,6 +110,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP543": ("class taken from one of several attributes", "class taken from the attribute's name"),
     "AMP542": ("frame is not wanted", "left out by filter_tag", "no object to isolate", "piece without an object",
         "one empty image too many"),
+    "AMP546": ("image has tags",),
     "AMP505": ("label file of another task not read", "parts of an object are not read", "shape of no class left out",
         "object that was deleted left out",
         "region that nobody labelled"),

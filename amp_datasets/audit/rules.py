@@ -202,6 +202,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
         "objects of a variant are smaller than 12 pixels",
         "shrink less: detectors learn little from specks; larger images, or `preprocess: [tile]`, help",
     ),
+    ("AMP546", "note", "image has tags", "nothing: `preprocess: [filter_tag]` selects by them; no export keeps them"),
     ("AMP590", "error", "something else was set aside on reading", "see what it says"),
     ("AMP591", "note", "something else was repaired on reading", "see what it says"),
 )

@@ -48,10 +48,10 @@ def expect(report: BuildReport, prepared: Prepared) -> BuildReport:
         report.variants += variants
         split = str(item.sample.split)
         report.splits[split] = report.splits.get(split, 0) + variants + original
-        report.labels += (len(item.seen) + len(item.sample.labels)) * (variants + original)
+        report.labels += len(item.classes) * (variants + original)
         per_split[split].append((item, variants + original))
     for split, found in per_split.items():
-        names = [[*(a.category for a in item.seen), *item.sample.labels] for item, _ in found]
+        names = [item.classes for item, _ in found]
         counts = [n for _, n in found]
         labels, images = (class_counts(names, counts, by) for by in ("labels", "images"))
         if found:

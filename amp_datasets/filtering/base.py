@@ -148,6 +148,11 @@ class SplittingFilter(GeometricFilter):
         raise NotImplementedError
 
     @property
+    def classifies(self) -> bool:
+        """Whether each piece is of one box, in their order, and its class that of the piece as a whole."""
+        return False
+
+    @property
     def empty_share(self) -> float:
         """How many of the pieces without an object preprocessing keeps."""
         return 1.0

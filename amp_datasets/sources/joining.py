@@ -33,6 +33,8 @@ class Item:
     """Which part of its image it is, where preprocessing makes several of one."""
     shown: tuple[Annotation, ...] | None = None
     """The labels after preprocessing, if there is any."""
+    category: str | None = None
+    """The class of the image as a whole that preprocessing gave it."""
     copies: Mapping[str, int] = field(default_factory=dict)
     """How many copies it gets of a kind of variant, where that is not what the kind says."""
 
@@ -40,6 +42,12 @@ class Item:
     def seen(self) -> tuple[Annotation, ...]:
         """The labels that variants are made with."""
         return self.sample.annotations if self.shown is None else self.shown
+
+    @property
+    def classes(self) -> list[str]:
+        """The class of each label that variants are made with, those of the image as a whole last."""
+        whole = self.sample.labels if self.category is None else (self.category,)
+        return [*(annotation.category for annotation in self.seen), *whole]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

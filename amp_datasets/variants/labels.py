@@ -153,12 +153,20 @@ def visible_boxes(
     annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
 ) -> FloatArray:
     """The boxes (n, 4) of what a warp leaves in the frame, for filters that look for objects."""
+    return visible_objects(annotations, warp, policy, known)[0]
+
+
+def visible_objects(
+    annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
+) -> tuple[FloatArray, list[int]]:
+    """The boxes (n, 4) of what a warp leaves in the frame, and of which annotations they are."""
     view = View(warp, NO_HOLES)
     seen = [
         see(annotation, view, policy.outline_of(annotation), known[i] if known else None)
         for i, annotation in enumerate(annotations)
     ]
-    return np.array([s.annotation.xyxy for s in seen if s.visibility > 0], dtype=np.float64).reshape(-1, 4)
+    numbers = [number for number, each in enumerate(seen) if each.visibility > 0]
+    return np.array([seen[n].annotation.xyxy for n in numbers], dtype=np.float64).reshape(-1, 4), numbers
 
 
 def _drop_reason(seen: Seen, policy: LabelPolicy) -> str | None:

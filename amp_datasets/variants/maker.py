@@ -86,7 +86,7 @@ class VariantMaker:
 
     def plan_all(self, original: Original) -> Iterator[Planned | Refused]:
         """Every variant of a source, in the manifest's order."""
-        shown = {a.category for a in original.annotations}
+        shown = {*(a.category for a in original.annotations), *original.labels}
         for spec in (s for s in self.recipe.variants if s.concerns(shown)):
             yield from self.plan_copies(original, spec)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from amp_datasets.filtering.base import Draw, Settings, SplittingFilter
+from amp_datasets.filtering.base import CannotApply, Draw, Settings, SplittingFilter
 from amp_datasets.model import FloatArray, Size
 from amp_datasets.plugin.registry import Registry
 
@@ -21,7 +22,8 @@ class IsolateObjects(SplittingFilter):
     """Cut out the box of each object, with `margin` (a share of its width and height) on each side.
 
     As preprocessing each image becomes one for each of its objects; among the filters one of them at random. What else
-    is seen in such an image keeps its label, if enough of it is seen.
+    is seen in such an image keeps its label, if enough of it is seen. With `classify`, which is for preprocessing, the
+    object's class becomes that of its image, and no box is left: a set for classification.
     """
 
     name: ClassVar[str] = "isolate_objects"
@@ -33,10 +35,23 @@ class IsolateObjects(SplittingFilter):
         """Settings."""
 
         margin: Margin
+        classify: bool
 
-    def __init__(self, margin: float = 0.0, p: float = 1.0) -> None:
+    def __init__(self, margin: float = 0.0, classify: bool = False, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.margin = margin
+        self.classify = classify
+
+    @property
+    def classifies(self) -> bool:
+        """Whether an object's class becomes that of its image."""
+        return self.classify
+
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:
+        """Draw one of the objects."""
+        if self.classify:
+            raise CannotApply("`classify` is for preprocessing", fix="write `isolate_objects` under `preprocess`")
+        return super().get_params_dependent_on_data(params, data)
 
     def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
         """The window of each box, in the labels' order."""

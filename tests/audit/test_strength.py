@@ -8,12 +8,12 @@ from statistics import median
 import pytest
 from small_builds import ledger, write_manifest, write_set
 
-from amp_datasets.api import check
 from amp_datasets.audit.rules import RULES
 from amp_datasets.audit.strength import LITTLE_LEFT, RULES_OF_STRENGTH, SPECKS
 from amp_datasets.building.api import build
 from amp_datasets.building.report import BuildReport
 from amp_datasets.demo.write import write_demo
+from amp_datasets.interface.commands import check
 from amp_datasets.plugin.discovery import shipped_manifests
 from amp_datasets.rows.schema import load_annotations
 

@@ -12,9 +12,13 @@ from small_builds import ledger, rebuild, small_build, tree, write_manifest, wri
 
 from amp_datasets.building.api import build
 from amp_datasets.errors import ManifestError, SourceError
+from amp_datasets.exchange.conversion import export
+from amp_datasets.interface.commands import check
 from amp_datasets.ledger.replay import replay
 from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.load import load
+from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.rows.schema import load_annotations, load_image_labels
 
 MORE = """
 preprocess:
@@ -138,6 +142,55 @@ def test_isolated_objects_and_a_set_without_any(tmp_path: Path) -> None:
     assert len(rows) == sum(len(json.loads(r["source_labels"])) for r in {r["source_id"]: r for r in rows}.values())
     with pytest.raises(SourceError, match="preprocessing leaves no image"):
         small_build(tmp_path / "none", more="preprocess: [filter_tag: {require: [night]}]\n", images=2)
+
+
+def test_isolated_objects_are_a_set_for_classification(tmp_path: Path) -> None:
+    """Each object's class is that of its image, in every variant; made again bit for bit, and exported as folders."""
+    more = "preprocess: {isolate_objects: {margin: 0.1, classify: true}}\nfilters: {flip: {}, noise: {amount: 0.05}}\n"
+    made = small_build(
+        tmp_path, more=more + "mixes: {m: {steps: [brightness: {percent: 30}], only: {classes: [drum]}}}\n"
+    )
+    rows = ledger(made)
+    objects = {row["source_id"]: [a.category for a in load_annotations(row["source_labels"])] for row in rows}
+    found = {name: [] for name in objects}
+    for row in rows:
+        assert row["labels_in"] == row["labels_out"] + sum(json.loads(row["labels_dropped"] or "{}").values())
+        assert load_annotations(row["labels"]) == ()
+        (category,) = load_image_labels(row["labels"])
+        if row["spec"] == "original":
+            found[row["source_id"]].append(category)
+        assert row["spec"] != "m" or category == "drum"
+    assert found == objects
+    assert verify(made, replay="all").findings == []
+    assert load(made)["train"].features["label"].names
+    export(made, "yolo-classify", tmp_path / "folders", load_registry())
+    kept = [*(tmp_path / "folders").rglob("*.jpg")]
+    assert len(kept) == sum(row["status"] == "made" for row in rows)
+    assert {path.parent.name for path in kept} == {name for names in objects.values() for name in names}
+    alone = small_build(tmp_path / "filter", more="filters: {isolate_objects: {classify: true}}\n", images=2)
+    assert {row["reason"] for row in ledger(alone) if row["spec"] != "original"} == {"`classify` is for preprocessing"}
+
+
+def test_images_are_taken_by_their_tags(tmp_path: Path) -> None:
+    """As Roboflow's COCO holds them; what is left out is counted, and `amp check` says that there are tags."""
+    write_set(tmp_path / "set", 4)
+    (file,) = (tmp_path / "set").rglob("*.json")
+    document = json.loads(file.read_text(encoding="utf-8"))
+    for number, entry in enumerate(document["images"]):
+        entry["extra"] = {"user_tags": ["night", "blurred"][: number % 3]}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    names = [entry["file_name"].rpartition("/")[2] for entry in document["images"]]
+    for rule, kept in {
+        "require: [night, blurred]": [2],
+        "allow: [night]": [1, 2],
+        "exclude: [blurred]": [0, 1, 3],
+    }.items():
+        out = tmp_path / rule.partition(":")[0]
+        write_manifest(tmp_path / "amp.yaml", ["set"], more=f"preprocess: [filter_tag: {{{rule}}}]\n")
+        report = build(tmp_path / "amp.yaml", out=out, jobs=1)
+        assert sorted(row["source_id"].rpartition("/")[2] for row in ledger(out)) == sorted(names[i] for i in kept)
+        assert sum(loss.count for loss in report.dropped) == 4 - len(kept)
+    assert [each.rule for each in check(tmp_path / "set").findings].count("AMP546") == 2
 
 
 @pytest.mark.parametrize(

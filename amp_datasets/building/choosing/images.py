@@ -27,7 +27,7 @@ def balanced(prepared: Prepared) -> Prepared:
         mixed = [spec.name for spec in kinds if spec.name in manifest.mixes]
         base = {name: manifest.copies_of_mix(name) for name in mixed}
         plain = len(kinds) - len(mixed) + sum(base.values())
-        names = [*(a.category for a in item.seen), *item.sample.labels]
+        names = item.classes
         adds = Counter(names) if wanted.by == "labels" else Counter(set(names))
         room = max(0, wanted.limit - plain) if mixed else 0
         name = f"{item.sha256} {item.piece}"
@@ -77,7 +77,7 @@ def _pieces(item: Item, maker: VariantMaker, seed: int, dropped: list[Dropped]) 
             if _chance(seed, f"{item.sha256} {piece.name}") >= piece.empty_share:
                 dropped.append(Dropped(name, "piece without an object"))
                 continue
-        yield replace(item, piece=piece.name, shown=piece.judged.annotations)
+        yield replace(item, piece=piece.name, shown=piece.judged.annotations, category=piece.category)
 
 
 def _with_few_empty(items: list[Item], manifest: Manifest, dropped: list[Dropped]) -> list[Item]:
@@ -92,7 +92,7 @@ def _with_few_empty(items: list[Item], manifest: Manifest, dropped: list[Dropped
     empty: dict[tuple[str, str | None], list[Item]] = {}
     for item in items:
         place = (item.set_name, item.sample.split)
-        if item.seen or item.sample.labels:
+        if item.classes:
             labelled[place] = labelled.get(place, 0) + 1
         else:
             empty.setdefault(place, []).append(item)

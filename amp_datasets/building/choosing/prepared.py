@@ -33,8 +33,7 @@ class Prepared:
         """The kinds of variant that are made of an image."""
         if item.sample.split not in self.manifest.augment:
             return []
-        shown = {annotation.category for annotation in item.seen}.union(item.sample.labels)
-        return [spec for spec in self.recipe.variants if spec.concerns(shown)]
+        return [spec for spec in self.recipe.variants if spec.concerns(item.classes)]
 
     def images_of(self, item: Item) -> tuple[int, int]:
         """How many there will be of an image if no variant is refused: of itself, and variants of it."""

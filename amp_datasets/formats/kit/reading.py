@@ -201,13 +201,15 @@ class Reading:
         labels: Iterable[str] = (),
         label_file: str = "",
         known: Collection[str] | None = None,
+        tags: Iterable[str] = (),
     ) -> None:
         """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
 
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
         the copies that Roboflow made of one image form one. `labels` are classes of the image as a whole. `label_file`
-        and the classes `known` to it settle what is said of one image by several files: see `meaning.agreement`.
+        and the classes `known` to it settle what is said of one image by several files: see `meaning.agreement`. `tags`
+        are words that people gave the image, which `filter_tag` asks for.
         """
         image = file or self.folder.image(image_name)
         header = header or self.header_of(image_name, image)
@@ -221,10 +223,12 @@ class Reading:
             self.drop(image_name, "no usable label", f"all {len(upright)} labels were dropped")
             return
         group = group or roboflow_group(image_name)
-        turned, whole = header.orientation != 1, tuple(dict.fromkeys(labels))
+        turned, whole, words = header.orientation != 1, tuple(dict.fromkeys(labels)), frozenset(tags)
         sample = Sample(
-            image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned, labels=whole
+            image_name, image, header.size, tuple(kept), labelled, split, group, turned=turned, labels=whole, tags=words
         )
+        if words:
+            self.repair(image_name, "image has tags", ", ".join(sorted(words))[:200])
         self._claims.take(sample, label_file, known)
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:

@@ -17,7 +17,7 @@ from amp_datasets.filtering.base import Draw, Filter, GeometricFilter, PixelFilt
 from amp_datasets.geometry.warp import Warp, identity, resample_image
 from amp_datasets.model import Annotation, FloatArray, Size
 from amp_datasets.variants.borders import SEEN_TWICE, SMEARED
-from amp_datasets.variants.labels import Judged, Known, LabelPolicy, judge, visible_boxes
+from amp_datasets.variants.labels import Judged, Known, LabelPolicy, judge, visible_objects
 from amp_datasets.variants.recipe import Step
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Original, record_of
@@ -31,7 +31,8 @@ _GREY = (114, 114, 114)
 class Piece:
     """What preprocessing makes of an image: which part, by what steps, where points go, and the labels that it has.
 
-    `name` is empty where there is only one. `empty_share` of its like are kept where no object is in them.
+    `name` is empty where there is only one. `empty_share` of its like are kept where no object is in them. `category`
+    is the class of a piece that is of one object, where that is all it is to say.
     """
 
     name: str
@@ -39,10 +40,13 @@ class Piece:
     warp: Warp
     judged: Judged
     empty_share: float = 1.0
+    category: str | None = None
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether the image stays what it is, to the last bit."""
+        """Whether the image and its labels stay what they are, to the last bit."""
+        if self.category is not None:
+            return False
         matrix = self.warp.matrix
         same = self.warp.size == self.warp.size_in and matrix is not None and bool(np.array_equal(matrix, np.eye(3)))
         return same and all(choice is not None for _, _, choice in self.steps)
@@ -56,6 +60,8 @@ class _Path:
     names: tuple[str, ...] = ()
     draws: tuple[Draw | None, ...] = ()
     empty_share: float = 1.0
+    object: int | None = None
+    """The number of the annotation that this is the image of."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Preprocessing:
                 self.generators.reseed(Key(self.seed, original.sha256, f"preprocess {number} {step.filter}"))
                 layers.change(transform, draw(transform, layers.image, _NO_BOXES))
         sides = self.policy.sides if piece.warp.mirrors else {}
+        labels = original.labels if piece.category is None else (piece.category,)
         return replace(
             original,
             image=layers.image,
@@ -98,7 +105,7 @@ class Preprocessing:
             alpha=layers.alpha,
             annotations=piece.judged.annotations,
             known=piece.judged.known,
-            labels=tuple(sides.get(label, label) for label in original.labels),
+            labels=tuple(sides.get(label, label) for label in labels),
             piece=name,
             before=self.records(piece),
             lost=dict(piece.judged.dropped),
@@ -113,12 +120,13 @@ class Preprocessing:
             yield replace(path, draws=(*path.draws, None))
             return
         size = path.warp.size
-        boxes = visible_boxes(annotations, path.warp, self.policy)
+        boxes, numbers = visible_objects(annotations, path.warp, self.policy)
         if isinstance(transform, SplittingFilter):
-            for name, choice in transform.pieces(size, boxes):
+            for number, (name, choice) in enumerate(transform.pieces(size, boxes)):
                 warp = path.warp.then(transform.warp(size, **choice))
                 share = min(path.empty_share, transform.empty_share)
-                yield _Path(warp, (*path.names, name), (*path.draws, choice), share)
+                of = numbers[number] if transform.classifies else path.object
+                yield _Path(warp, (*path.names, name), (*path.draws, choice), share, of)
         elif isinstance(transform, GeometricFilter):
             self.generators.reseed(key)
             choice = draw(transform, np.broadcast_to(np.uint8(0), (size[1], size[0], 3)), boxes)
@@ -135,7 +143,11 @@ class Preprocessing:
         steps = tuple(
             (step, transform, choice) for (step, transform), choice in zip(self.steps, path.draws, strict=True)
         )
-        return Piece("-".join(path.names), steps, warp, replace(judged, known=known, dropped=dropped), path.empty_share)
+        name, judged = "-".join(path.names), replace(judged, known=known, dropped=dropped)
+        if path.object is None:
+            return Piece(name, steps, warp, judged, path.empty_share)
+        others = {ELSEWHERE: len(annotations) - 1} if len(annotations) > 1 else {}
+        return Piece(name, steps, warp, Judged((), dropped=others), 1.0, annotations[path.object].category)
 
 
 _NO_BOXES: FloatArray = np.zeros((0, 4))

@@ -208,6 +208,7 @@ class CocoSource(Source[CocoOptions]):
             split=self.reading.splits.of(image, file),
             label_file=file,
             known=self._known,
+            tags=_tags(entry),
         )
 
     def _find(self, reference: str) -> str | None:
@@ -222,6 +223,13 @@ class CocoSource(Source[CocoOptions]):
         if size is None:
             self.reading.repair(image, "unusable image size ignored", f"{entry['width']} x {entry['height']}"[:60])
         return size
+
+
+def _tags(entry: Mapping[str, Any]) -> list[str]:
+    """The words that people gave an image, as Roboflow (`extra.user_tags`) and FiftyOne (`tags`) write them."""
+    extra = entry.get("extra")
+    lists = [extra.get("user_tags") if isinstance(extra, Mapping) else None, entry.get("tags")]
+    return [word for words in lists if isinstance(words, list) for word in words if isinstance(word, str) and word]
 
 
 def _is_coco(document: Any) -> bool:

@@ -109,7 +109,9 @@ class Collector:
             self._finish(image, classifies)
 
     def _finish(self, image: Collected, classifies: bool) -> None:
-        objects, whole = image.joiner.objects(), self._whole(image, classifies)
+        objects, words = image.joiner.objects(), self._tags(image)
+        whole = words if classifies else []
+        self.classes.update((name, Category(name)) for name in whole if name not in self.classes)
         if image.joiner.joined:
             self.reading.repair(image.name, JOINED, f"{image.joiner.joined} shapes")
         if image.joiner.boxed:
@@ -125,22 +127,17 @@ class Collector:
             split=image.split,
             group=image.group,
             labels=whole,
+            tags=() if classifies else words,
         )
 
-    def _whole(self, image: Collected, classifies: bool) -> list[str]:
-        """The classes of an image as a whole, counted as dropped in a set of objects."""
+    def _tags(self, image: Collected) -> list[str]:
+        """The tags of an image: its classes where no image has a shape, else words that people gave it."""
         names = []
         for label in image.whole:
             try:
                 names.append(category_name(label))
             except ValueError as error:
                 self.reading.drop(image.name, "label cannot be read", f"tag: {error}"[:100])
-        if not classifies:
-            for name in names:
-                self.drop_kind("tag", name, image.name)
-            return []
-        for name in names:
-            self.classes.setdefault(name, Category(name))
         return names
 
     def _annotation(self, shape: Shape, label: str) -> Annotation:

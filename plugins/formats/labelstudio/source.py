@@ -92,6 +92,8 @@ class LabelStudioSource(Source[LabelStudioOptions]):
             return _Image(name, header, None, split_of(name) or _split_of_file(file), [], [], labelled=False)
         declared = next((size for region in said.regions if (size := declared_size(region)) is not None), None)
         image = _Image(name, header, declared, split_of(name) or _split_of_file(file), [], said.whole, labelled=True)
+        for what in said.other:
+            self.reading.drop(name, "kind of label is not read", what[:60])
         self._read_regions(image, said.regions)
         if said.regions and not image.objects:
             self.reading.drop(name, "no usable label", f"all {len(said.regions)} regions were dropped")
@@ -176,9 +178,6 @@ class LabelStudioSource(Source[LabelStudioOptions]):
 
     def _add(self, image: _Image, keypoints: dict[str, list[str]], classifies: bool) -> None:
         objects = [_with_points(annotation, points, keypoints) for annotation, points in image.objects]
-        if image.whole and not classifies:
-            for what in image.whole:
-                self.reading.drop(image.name, "kind of label is not read", what[:60])
         self.reading.add(
             image.name,
             objects,
@@ -187,6 +186,7 @@ class LabelStudioSource(Source[LabelStudioOptions]):
             labelled=image.labelled,
             split=image.split,
             labels=image.whole if classifies else (),
+            tags=() if classifies else image.whole,
         )
 
 

@@ -34,10 +34,11 @@ class Region:
 
 @dataclass
 class Annotation:
-    """What one person said of an image."""
+    """What one person said of an image: regions, its classes as a whole, and kinds of results that are neither."""
 
     regions: list[Region]
     whole: list[str]
+    other: list[str]
     order: str = ""
     ground_truth: bool = False
     by: Any = None
@@ -80,7 +81,7 @@ def read_tasks(document: Any) -> Iterator[Task | str]:
             yield _task(entry["task"], [entry])
         else:
             yield _task(entry, entry.get("annotations", entry.get("completions")))
-    if any(said.regions or said.whole for task in minimal.values() for said in task.annotations):
+    if any(said.regions or said.whole or said.other for task in minimal.values() for said in task.annotations):
         yield from minimal.values()
     elif minimal:  # the values of choices and texts stand among the task's own, and cannot be told from them
         yield f"{len(minimal)} records without a region"
@@ -96,10 +97,10 @@ def _task(entry: Mapping[str, Any], annotations: Any) -> Task:
     for said in annotations if isinstance(annotations, list) else ():
         cancelled = isinstance(said, Mapping) and (said.get("was_cancelled") or said.get("skipped"))
         if isinstance(said, Mapping) and isinstance(said.get("result"), list) and not cancelled:
-            regions, whole = _regions(said["result"])
+            regions, whole, other = _regions(said["result"])
             by = said.get("completed_by")
             by = by.get("id") if isinstance(by, Mapping) else by
-            found.annotations.append(Annotation(regions, whole, _time(said), bool(said.get("ground_truth")), by))
+            found.annotations.append(Annotation(regions, whole, other, _time(said), bool(said.get("ground_truth")), by))
     return found
 
 
@@ -118,10 +119,11 @@ def _time(said: Mapping[str, Any]) -> str:
     return str(said.get("updated_at") or said.get("created_at") or "")
 
 
-def _regions(results: list[Any]) -> tuple[list[Region], list[str]]:
-    """Regions, each with all that several results of one id say of it, and the classes of the whole image."""
+def _regions(results: list[Any]) -> tuple[list[Region], list[str], list[str]]:
+    """Regions, each with all that several results of one id say of it, the classes of the whole image, and the rest."""
     found: dict[str, Region] = {}
     whole: list[str] = []
+    other: list[str] = []
     for number, result in enumerate(results):
         value = result.get("value") if isinstance(result, Mapping) else None
         kind = str(result.get("type")) if isinstance(result, Mapping) else brief(result)
@@ -129,7 +131,8 @@ def _regions(results: list[Any]) -> tuple[list[Region], list[str]]:
             continue
         value = dict(value) if isinstance(value, Mapping) else {}
         if not _has_place(value) and not kind.startswith(("rect", "poly", "ellipse", "brush", "keypoint")):
-            whole += _choices(value) or [kind]
+            whole += _choices(value)
+            other += [] if _choices(value) else [kind]
             continue
         key = str(result.get("id") or number) if isinstance(result, Mapping) else str(number)
         region = found.setdefault(key, Region({}, id=key))
@@ -137,7 +140,7 @@ def _regions(results: list[Any]) -> tuple[list[Region], list[str]]:
         region.kinds.add(kind)
         if isinstance(result, Mapping):
             _describe(region, result)
-    return list(found.values()), whole
+    return list(found.values()), whole, other
 
 
 def _describe(region: Region, result: Mapping[str, Any]) -> None:
@@ -162,6 +165,7 @@ def _minimal(record: Mapping[str, Any]) -> Task:
     """A record of JSON-MIN, whose lists are the controls' regions; one with no annotation was never labelled."""
     regions: list[Region] = []
     whole: list[str] = []
+    other: list[str] = []
     for control, values in record.items():
         for value in values if isinstance(values, list) else ():
             if isinstance(value, Mapping) and _has_place(value):
@@ -170,8 +174,9 @@ def _minimal(record: Mapping[str, Any]) -> Task:
                 key, parent = str(value.get("id") or f"{control} {len(regions)}"), str(value.get("parentID") or "")
                 regions.append(Region(dict(value), size, key, parent, kinds=kinds))
             elif isinstance(value, Mapping):
-                whole += _choices(value) or [control]
+                whole += _choices(value)
+                other += [] if _choices(value) else [control]
     task = Task(_names({key: value for key, value in record.items() if isinstance(value, str)}))
     if record.get("annotation_id") is not None:
-        task.annotations.append(Annotation(regions, whole, _time(record), by=record.get("annotator")))
+        task.annotations.append(Annotation(regions, whole, other, _time(record), by=record.get("annotator")))
     return task

@@ -13,7 +13,7 @@ Objects of one class and `instance` are parts of one. The split of an image is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
@@ -107,11 +107,19 @@ class SuperviselySource(Source[SuperviselyOptions]):
         for number, entry in enumerate(document["objects"], start=1):
             size = declared or header.size
             self._read_object(entry, meta, size, "exact" if exact else pixels, joiner, f"{image}#{number}")
-        split = split_of(image) or self._tagged_split(image, document.get("tags")) or split_of(file)
-        self._finish(image, header, declared, split, joiner, len(document["objects"]))
+        split = split_of(image) or _tagged_split(document.get("tags")) or split_of(file)
+        tags = [name for name in _names_of(document.get("tags")) if split_name(name) is None]
+        self._finish(image, header, declared, split, joiner, len(document["objects"]), tags)
 
     def _finish(
-        self, image: str, header: Header, declared: Size | None, split: str | None, joiner: Joiner, shapes: int
+        self,
+        image: str,
+        header: Header,
+        declared: Size | None,
+        split: str | None,
+        joiner: Joiner,
+        shapes: int,
+        tags: Sequence[str],
     ) -> None:
         objects = joiner.objects()
         if joiner.joined:
@@ -121,7 +129,7 @@ class SuperviselySource(Source[SuperviselyOptions]):
         if shapes and not objects:
             self.reading.drop(image, "no usable label", f"all {shapes} objects were dropped")
             return
-        self.reading.add(image, objects, header=header, declared=declared, split=split)
+        self.reading.add(image, objects, header=header, declared=declared, split=split, tags=tags)
 
     def _image(self, file: str) -> str | None:
         """The image of an annotation: of its name without `.json` in the folder `img` beside; None, and counted."""
@@ -156,13 +164,19 @@ class SuperviselySource(Source[SuperviselyOptions]):
         group = entry.get("instance")
         joiner.add(replace(annotation, attributes=attributes), group if isinstance(group, str) and group else None)
 
-    def _tagged_split(self, image: str, tags: Any) -> str | None:
-        """The split that a tag of the image names; other tags are counted."""
-        names = [str(tag.get("name")) for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
-        for name in names:
-            if split_name(name) is None:
-                self.reading.drop(image, "kind of label is not read", f"tag {name}"[:60])
-        return next((split for name in names if (split := split_name(name)) is not None), None)
+
+def _tagged_split(tags: Any) -> str | None:
+    """The split that a tag of the image names."""
+    return next((split for name in _names_of(tags) if (split := split_name(name)) is not None), None)
+
+
+def _names_of(tags: Any) -> list[str]:
+    """The names of an image's tags."""
+    return (
+        [str(tag["name"]) for tag in tags if isinstance(tag, dict) and tag.get("name")]
+        if isinstance(tags, list)
+        else []
+    )
 
 
 def _label_files(folder: Folder) -> Iterator[str]:

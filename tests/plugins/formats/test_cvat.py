@@ -129,7 +129,6 @@ def test_shapes_of_one_group_and_label_are_one_object(tmp_path: Path) -> None:
         ('<polyline label="cat" points="1,1;9,9"/>', "shape has no area"),
         ('<points label="cat" points="1,1;9,9"/>', "shape has no area"),
         ('<cuboid label="cat" xtl1="1" ytl1="1"/>', "kind of label is not read"),
-        ('<tag label="good"/>', "kind of label is not read"),
         ('<polygon label="cat" points="1,1;9,9"/>', "label cannot be read"),
         ('<polygon label="cat" points="1,1;9,x;3,4"/>', "label cannot be read"),
         ('<box label="" xtl="1" ytl="1" xbr="9" ybr="9"/>', "label cannot be read"),
@@ -235,6 +234,14 @@ def test_four_corners_that_are_no_rectangle_stay_what_they_are(tmp_path: Path) -
     exporter = load_registry().exporter("cvat")
     exporter(tmp_path, exporter.options_type(), place_image).write(make_set([sample]))
     np.testing.assert_array_equal(only(read_set(CVAT, tmp_path)).polygons[0].exterior, corners)
+
+
+def test_tags_beside_shapes_are_words_of_the_image(tmp_path: Path) -> None:
+    """They are no classes, and `filter_tag` asks for them."""
+    labels = read_set(CVAT, one(tmp_path, '<tag label="good"/><box label="cat" xtl="1" ytl="1" xbr="9" ybr="9"/>'))
+    (sample,) = labels.samples
+    assert (sample.tags, sample.labels) == (frozenset({"good"}), ())
+    assert "good" not in {category.name for category in labels.categories}
 
 
 def test_tags_are_classes_of_images_where_there_are_no_shapes(tmp_path: Path) -> None:

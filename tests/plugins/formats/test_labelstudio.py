@@ -164,7 +164,6 @@ def test_regions_that_are_told_in_several_results(tmp_path: Path) -> None:
         (result("brushlabels", {"rle": "text"}), "label cannot be read"),
         ({**result("rectanglelabels", PLACE), "value": PLACE}, "label cannot be read"),
         (result("rectanglelabels", PLACE, image_rotation=90), "label cannot be read"),
-        (result("choices", {}), "kind of label is not read"),
         (result("textarea", {"text": ["hi"]}), "kind of label is not read"),
         (5, "kind of label is not read"),
     ],
@@ -274,6 +273,14 @@ def test_sets_of_choices_alone_are_of_whole_images(tmp_path: Path) -> None:
     labels = read_set(STUDIO, one(tmp_path, choice))
     assert [sample.labels for sample in labels.samples] == [("sunny",)]
     assert [category.name for category in labels.categories] == ["sunny"]
+
+
+def test_choices_beside_objects_are_words_of_the_image(tmp_path: Path) -> None:
+    """They are no classes, and `filter_tag` asks for them."""
+    choice = {"id": "c", "type": "choices", "from_name": "c", "to_name": "image", "value": {"choices": ["sunny"]}}
+    labels = read_set(STUDIO, one(tmp_path, choice, result("rectanglelabels", PLACE)))
+    (sample,) = labels.samples
+    assert (sample.tags, sample.labels, reasons(labels)) == (frozenset({"sunny"}), (), set())
 
 
 def test_labels_of_a_turned_photo_refer_to_what_is_shown(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_bitmap_that_would_unpack_without_end_is_cut(tmp_path: Path) -> None:
 
 
 def test_splits_are_data_sets_or_tags(tmp_path: Path) -> None:
-    """A tag of the image that is no split is counted."""
+    """A tag of the image that is no split is one of its words, which `filter_tag` asks for."""
     files: dict[str, str | bytes] = {"p/meta.json": json.dumps(META)}
     for folder, tags in (("train", []), ("ds1", [{"name": "val"}]), ("ds2", [{"name": "blurred"}])):
         files |= {f"p/{folder}/img/a.jpg": "", f"p/{folder}/ann/a.jpg.json": document(RECTANGLE, tags=tags)}
@@ -168,7 +168,8 @@ def test_splits_are_data_sets_or_tags(tmp_path: Path) -> None:
         ("p/ds1/img/a.jpg", "validation"),
         ("p/ds2/img/a.jpg", None),
     }
-    assert reasons(labels) == {"kind of label is not read"}
+    assert reasons(labels) == set()
+    assert {s.source_id: set(s.tags) for s in labels.samples if s.tags} == {"p/ds2/img/a.jpg": {"blurred"}}
 
 
 def test_tags_of_objects_are_attributes(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ class Claims:
             self._report.repair(image, "image is in two splits, the first is kept", files)
         self._report.repair(image, "image is listed twice" if twice else "labels of several files joined", files)
         whole = tuple(dict.fromkeys((*old.labels, *new.labels)))
-        self.samples[image] = replace(old, annotations=tuple(labels), labelled=True, labels=whole)
+        tags = old.tags | new.tags
+        self.samples[image] = replace(old, annotations=tuple(labels), labelled=True, labels=whole, tags=tags)
         self._said[image] = Said(
             files, first.classes(old.annotations) | said.classes(new.annotations), old.split, first.loosely
         )
