@@ -76,6 +76,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP322": (BACKGROUND,),
     "AMP323": (BY_BARE_NAME,),
     "AMP324": (MASKS_BESIDE,),
+    "AMP325": ("split without one label file",),
     "AMP404": ("split of the label file, not of the folder",),
     "AMP403": (
         "all splits are the same folder: read as not split",

@@ -18,7 +18,7 @@ from amp_datasets.roboflow.provenance import provenance_of
 from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
-from amp_datasets.sources.unread import unread_files
+from amp_datasets.sources.unread import any_files, foreign_tool, unread_files
 from amp_datasets.storage.folder import LEADS_OUT, Folder, open_folder, with_archives
 
 _SHOWN = 3
@@ -60,13 +60,15 @@ def _refuse_odd_names(labels: LabelSet, where: str) -> None:
 
 
 def _unknown(folder: Folder, registry: Registry) -> SourceError:
-    """The error for a folder that no format recognises, with what was seen instead."""
-    seen = [f"{each.file} ({each.what})" for each in islice(unread_files(folder, (), ImageLookup(folder)), _SHOWN)]
-    return SourceError(
-        "no known label format is recognised here" + (f": {'; '.join(seen)}" if seen else ""),
-        where=folder.root,
-        fix=f"give one with `format:` (or --format): {', '.join(sorted(registry.sources))}",
-    )
+    """The error for a folder that no format recognises, with what was seen instead, and how to go on from there."""
+    images = ImageLookup(folder)
+    found = [*islice(unread_files(folder, (), images), _SHOWN)] or [*islice(any_files(folder), _SHOWN)]
+    seen = [f"{each.file} ({each.what})" for each in found]
+    nothing = "" if images.names else "; there is not one image here"
+    what = "no known label format is recognised here" + (f": {'; '.join(seen)}" if seen else "") + nothing
+    tool = next((hint for each in found if (hint := foreign_tool(folder, each.file)) is not None), None)
+    fix = f"give one with `format:` (or --format): {', '.join(sorted(registry.sources))}"
+    return SourceError(what, where=folder.root, fix=fix if tool is None else f"{tool}; or {fix}")
 
 
 def refuse_unreadable(labels: LabelSet) -> None:

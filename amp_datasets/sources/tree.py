@@ -7,7 +7,7 @@ label keeps the labels of both (see `formats.kit.meaning.agreement`); what nobod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,9 +19,9 @@ from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION
 from amp_datasets.formats.kit.meaning.resolver import MISSING
 from amp_datasets.formats.kit.reading import UNUSED_CLASS, Reading
 from amp_datasets.images.codec import Limits
-from amp_datasets.model import Dropped, LabelSet, Repair, Sample
+from amp_datasets.model import Category, Dropped, LabelSet, Repair, Sample
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.sources.unread import UNREAD, Unread, may_hold_labels, unread_files
+from amp_datasets.sources.unread import UNREAD, Unread, foreign_tool, may_hold_labels, unread_files
 from amp_datasets.storage.folder import Folder
 
 MASKS_BESIDE = "masks beside other labels not read"
@@ -39,6 +39,8 @@ class Part:
     lists: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
     loose: frozenset[str] = frozenset()
+    contested: Mapping[str, str] = field(default_factory=dict)
+    """Images that label files may mean which name several, and the file of each."""
 
     def where(self) -> str:
         """The format, why, and the folders of its label files."""
@@ -63,7 +65,8 @@ def read_parts(
         reading = Reading(left, limits, alone=False)
         labels = plugin(left, _options(plugin, options, folder), reading).read()
         lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
-        parts.append(Part(name, detection, labels, tuple(reading.used), lists, left_out, reading.loose))
+        used = tuple(reading.used)
+        parts.append(Part(name, detection, labels, used, lists, left_out, reading.loose, reading.contested))
         done.add(name)
         if given is not None or not reading.used:
             break
@@ -94,6 +97,8 @@ def _masks_beside(
             continue
         reading = Reading(left, limits, alone=False)
         labels = plugin(left, _options(plugin, options, folder), reading).read()
+        if reading.left_out & known:  # images with labels of their own are no masks
+            continue
         new = tuple(sample for sample in labels.samples if sample.source_id not in known)
         shown = [sample.source_id for sample in labels.samples if sample.source_id in known]
         repairs = labels.repairs if new else ()
@@ -142,18 +147,26 @@ def one_set(folder: Folder, parts: Sequence[Part], limits: Limits) -> LabelSet:
     gone = {item.id for item in joint.dropped} | {sample.source_id for sample in joint.samples if sample.labelled}
     gone.update(images.companions(), *(part.left_out for part in parts))
     splits = {sample.source_id: sample.split for sample in joint.samples}
-    _add_rest(rest, [name for name in images.names if name not in gone], splits, left)
+    contested = {image: file for part in parts for image, file in part.contested.items()}
+    _add_rest(rest, [name for name in images.names if name not in gone], splits, left, contested)
     found = rest.finish(())
     samples = [sample for sample in joint.samples if sample.labelled or sample.source_id not in images]
     ordered = tuple(sorted([*samples, *found.samples], key=lambda sample: sample.source_id))
     return replace(joint, samples=ordered, dropped=joint.dropped + found.dropped)
 
 
-def _add_rest(rest: Reading, names: Iterable[str], splits: Mapping[str, str | None], left: Sequence[Unread]) -> None:
+def _add_rest(
+    rest: Reading,
+    names: Iterable[str],
+    splits: Mapping[str, str | None],
+    left: Sequence[Unread],
+    contested: Mapping[str, str],
+) -> None:
     """Images without a label: never labelled, unless a file is left that may be theirs."""
     for each in left:
-        rest.drop(each.file, UNREAD, each.what)
+        rest.drop(each.file, UNREAD, "; ".join(filter(None, (each.what, foreign_tool(rest.folder, each.file)))))
     owner = {each.image: each.file for each in left if each.image is not None}
+    owner.update((image, f"{file}, which may mean others too") for image, file in contested.items())
     lists = [each.file for each in left if each.image is None]
     for name in names:
         if name in owner or lists:
@@ -168,11 +181,13 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
         return parts[0].labels
     samples: dict[str, Sample] = {}
     formats: dict[str, str] = {}
+    classes: dict[str, frozenset[str]] = {}
     dropped = [item for part in parts for item in part.labels.dropped]
     repairs = [item for part in parts for item in part.labels.repairs]
     loosely = set[str]()
     torn = {item.id for item in dropped if item.reason in (CONTRADICTION, LISTED_TWICE)}
     for part in parts:
+        own = frozenset(category.name for category in part.labels.categories)
         for sample in part.labels.samples:
             known = samples.get(sample.source_id)
             if sample.source_id in torn:
@@ -188,9 +203,11 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
             loosely.update([sample.source_id] if loose else [])
             if known is None:
                 samples[sample.source_id], formats[sample.source_id] = sample, part.format
+                classes[sample.source_id] = own
             else:
                 both = f"{formats[sample.source_id]} and {part.format}"
-                joint = _both(known, sample, surely=not loose)
+                joint = _both(known, sample, classes[sample.source_id], own, surely=not loose)
+                classes[sample.source_id] |= own
                 if joint is None:
                     del samples[sample.source_id]
                     torn.add(sample.source_id)
@@ -199,12 +216,15 @@ def _joined(parts: Sequence[Part]) -> LabelSet:
                     samples[sample.source_id] = joint
                     if known.labelled and sample.labelled:
                         repairs.append(Repair(sample.source_id, "labels of several files joined", both))
-    repairs = _still_true(repairs, samples)
-    categories = {category.name: category for part in parts for category in reversed(part.labels.categories)}
-    order = dict.fromkeys(category.name for part in parts for category in part.labels.categories)
-    kept = tuple(categories[name] for name in order)
-    lost = (tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(repairs)))
-    return LabelSet(kept, tuple(samples[name] for name in sorted(samples)), *lost, parts[0].labels.name)
+    lost = (tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(_still_true(repairs, samples))))
+    return LabelSet(_categories(parts), tuple(samples[name] for name in sorted(samples)), *lost, parts[0].labels.name)
+
+
+def _categories(parts: Sequence[Part]) -> tuple[Category, ...]:
+    """The classes of all parts in the order of the parts, each as the first one has it."""
+    every = [category for part in parts for category in part.labels.categories]
+    first = {category.name: category for category in reversed(every)}
+    return tuple(first[name] for name in dict.fromkeys(category.name for category in every))
 
 
 def _still_true(repairs: Iterable[Repair], samples: Mapping[str, Sample]) -> list[Repair]:
@@ -215,14 +235,16 @@ def _still_true(repairs: Iterable[Repair], samples: Mapping[str, Sample]) -> lis
     return [r for r in repairs if (r.rule, r.detail if r.rule == UNUSED_CLASS else r.id) not in gone]
 
 
-def _both(one: Sample, other: Sample, *, surely: bool) -> Sample | None:
-    """An image as two formats label it; None where they contradict each other.
+def _both(
+    one: Sample, other: Sample, known: frozenset[str], others_known: frozenset[str], *, surely: bool
+) -> Sample | None:
+    """An image as two formats label it, which know certain classes; None where they contradict each other.
 
     Where neither is sure that it means this image, they must say the same.
     """
     if not (one.labelled and other.labelled):
         return one if one.labelled else other
-    labels = joined(one.annotations, other.annotations)
+    labels = joined(one.annotations, other.annotations, known, others_known)
     if labels is None or not (surely or len(labels) == len(one.annotations) == len(other.annotations)):
         return None
     whole = tuple(dict.fromkeys((*one.labels, *other.labels)))

@@ -15,13 +15,38 @@ from amp_datasets.formats.kit.parsing import is_readme, parse_json, parse_text, 
 from amp_datasets.storage.folder import Folder
 
 UNREAD = "label file is not read"
-_SUFFIXES = (".json", ".xml", ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".tfrecord", ".record")
+_SUFFIXES = (
+    *(".json", ".xml", ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".manifest"),
+    *(".parquet", ".arrow", ".tfrecord", ".record", ".tfrecord.gz"),
+)
 _FOLDERS = (".yaml", ".yml", ".data", ".lst", ".npy", ".mat")
 _MAX_BYTES = 2**28
 _HEAD_BYTES = 2**16
 _NO_LABELS = frozenset({"dataset_info.json", "state.json", "dataset_dict.json", "license.txt", "requirements.txt"})
 _OURS = ("amp.", ".amp")
 _IMAGE_NAME = re.compile(r"""[^"'<>\s,;|]+\.(?:jpe?g|png|bmp|webp|tiff?|gif)\b""", re.IGNORECASE)
+_TOOLS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"assets", "tags"}), "VoTT: export as CSV or Pascal VOC"),
+    (frozenset({"asset", "regions"}), "VoTT: export as CSV or Pascal VOC"),
+    (frozenset({"Labeled Data", "Label"}), "Labelbox: export by its SDK as COCO"),
+    (frozenset({"data_row", "projects"}), "Labelbox: export by its SDK as COCO"),
+    (frozenset({"version", "item", "annotations"}), "V7 Darwin: export as COCO, CVAT or YOLO"),
+    (frozenset({"dataset", "image", "annotations"}), "V7 Darwin: export as COCO, CVAT or YOLO"),
+    (frozenset({"metadata", "instances"}), "SuperAnnotate: export as COCO"),
+    (frozenset({"content", "labels", "externalId"}), "Kili: export as YOLO, COCO or Pascal VOC"),
+    (frozenset({"imgHeight", "imgWidth", "objects"}), "Cityscapes: convert by its scripts to COCO"),
+    (frozenset({"name", "labels", "timestamp"}), "BDD100K: convert by `bdd100k.label.to_coco`"),
+    (
+        frozenset({"image_id", "category_id", "score"}),
+        "predictions for COCO: put them into a file with `images`",
+    ),
+    (frozenset({"source-ref"}), "SageMaker Ground Truth: convert to COCO"),
+    (frozenset({"imageGcsUri"}), "Vertex AI: convert to CSV or COCO"),
+    (frozenset({"img_paths", "objpos"}), "MPII: convert to COCO with keypoints"),
+    (frozenset({"image", "spans"}), "Prodigy: convert by `db-out` and a script to COCO"),
+    (frozenset({"task", "response"}), "Scale: export as COCO"),
+)
+"""The keys of label files whose own format is not read, and what these tools export instead."""
 _TRIED = 200
 _SHOWN = 6
 
@@ -56,10 +81,39 @@ def unread_files(folder: Folder, used: Collection[str], images: ImageLookup) -> 
             yield Unread(file, what, image)
 
 
+def any_files(folder: Folder) -> Iterator[Unread]:
+    """The files of a folder that could hold labels, whether or not they name an image that is there."""
+    for file in folder.with_suffix(*_SUFFIXES):
+        if is_readme(file) or is_class_list(file) or posixpath.basename(file).lower() in _NO_LABELS:
+            continue
+        try:
+            text = folder.head(file, _HEAD_BYTES)
+            what = _shape(parse_json(folder.read(file, _MAX_BYTES), file)) if file.lower().endswith(".json") else ""
+        except AmpError as error:
+            what = error.what
+        else:
+            first = text.partition(b"\n")[0].decode("utf-8", errors="replace").strip()
+            what = what or f"it begins with {first[:60]!r}"
+        yield Unread(file, what, None)
+
+
+def foreign_tool(folder: Folder, file: str) -> str | None:
+    """The tool that a file is of, and what to export from there; None if it is none of those that are known."""
+    try:
+        text = parse_text(folder.read(file, _MAX_BYTES), file)
+        first = next((line for line in text.split("\n") if line.strip()), "")
+        document = parse_json(text.encode(), file) if file.lower().endswith(".json") else json.loads(first)
+    except (AmpError, ValueError, RecursionError):
+        return None
+    entry = document[0] if isinstance(document, list) and document else document
+    keys = frozenset(entry) if isinstance(entry, dict) else frozenset()
+    return next((f"this looks like {hint}" for wanted, hint in _TOOLS if wanted <= keys), None)
+
+
 def _what(folder: Folder, file: str, named_as_image: bool, images: ImageLookup) -> str | None:
     """What a file is, if it looks like a label file; None if nothing says so."""
     try:
-        if file.lower().endswith((".parquet", ".arrow", ".tfrecord", ".record")):
+        if file.lower().endswith((".parquet", ".arrow", ".tfrecord", ".record", ".gz")):
             return "a file of rows"
         if file.lower().endswith(".xml"):
             return f"XML of <{parse_xml(folder.read(file, _MAX_BYTES), file).tag}>"[:80]

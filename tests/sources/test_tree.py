@@ -222,3 +222,56 @@ def test_oriented_boxes_beside_a_data_yaml(tmp_path: Path) -> None:
     assert [c.name for c in labels.categories] == ["dog", "cat"]
     assert not labels.dropped
     assert [r.detail for r in labels.repairs] == ["dog"]
+
+
+def test_an_image_that_is_perhaps_labelled_was_not_never_labelled(tmp_path: Path) -> None:
+    """Where a label file may mean either of two images, neither of them is confirmed empty by anybody's option."""
+    images = dict.fromkeys(["x/a.jpg", "y/a.jpg", "y/b.jpg"], "")
+    labels, _ = read(write_files(tmp_path, {**images, "xml/a.xml": XML.format("a.jpg", "cat")}))
+    assert [(s.source_id, s.labelled) for s in labels.samples] == [("y/b.jpg", False)]
+    assert {d.id for d in labels.dropped} == {"xml/a.xml", "x/a.jpg", "y/a.jpg"}
+
+
+def test_two_formats_that_know_both_classes_contradict_over_one_box(tmp_path: Path) -> None:
+    """The same box is a cat in one file and a dog in the other, and each file could have said either."""
+    files = {"labels/a.txt": "0 0.1875 0.364583 0.25 0.520833\n", "xml/a.xml": XML.format("a.jpg", "dog")}
+    labels, _ = read(write_files(tmp_path, {**files, "classes.txt": "cat\ndog\n", "images/a.jpg": ""}))
+    assert not labels.samples
+    assert {d.reason for d in labels.dropped} == {"label files contradict each other"}
+
+
+def test_a_png_that_is_labelled_is_no_mask_of_its_twin(tmp_path: Path) -> None:
+    """`a.png` with labels of its own beside `a.jpg` is an image."""
+    write_files(tmp_path, {"a.jpg": "", "a.png": mask_of_a_cat(), "a.xml": XML.format("a.png", "cat")})
+    labels, _ = read(tmp_path)
+    assert {s.source_id: s.labelled for s in labels.samples} == {"a.jpg": False, "a.png": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.json", {"assets": {}, "tags": []}, ("VoTT", "`assets`")),
+        ("r.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], ("predictions", "score")),
+        ("d.json", {"version": "2.0", "item": {"name": "a.jpg"}, "annotations": []}, ("V7 Darwin", "`item`")),
+        ("s.manifest", {"source-ref": "s3://x/a.jpg"}, ("SageMaker", "source-ref")),
+        ("q.json", {"hello": 1}, ("`hello`",)),
+    ],
+)
+def test_what_is_not_read_is_named_with_the_way_out(
+    name: str, content: object, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The error says what was seen, and what to export from the tool that wrote it, with or without images there."""
+    for images in ({}, {"a.jpg": ""}):
+        write_files(tmp_path, {name: json.dumps(content), **images})
+        with pytest.raises(SourceError) as caught:
+            read(tmp_path)
+        assert all(word in str(caught.value) for word in words)
+        assert ("not one image" in str(caught.value)) is not bool(images)
+
+
+def test_a_split_without_one_label_file_is_said(tmp_path: Path) -> None:
+    """Its images are not taken for background, and nobody overlooks that its labels may be lost."""
+    files = {"data.yaml": "train: images/train\nval: images/val\nnames: [cat]\n", "images/train/a.jpg": ""}
+    labels, _ = read(write_files(tmp_path, {**files, "labels/train/a.txt": "0 .5 .5 .1 .1\n", "images/val/b.jpg": ""}))
+    assert [(s.split, s.labelled) for s in labels.samples] == [("train", True), ("validation", False)]
+    assert ("validation", "split without one label file") in {(r.id, r.rule) for r in labels.repairs}

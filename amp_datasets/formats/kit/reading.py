@@ -73,13 +73,14 @@ class Reading:
     alone: bool = True
     """Whether no other format is read from the folder, so that images that nobody names were never labelled."""
     used: dict[str, None] = field(default_factory=dict)
-    """The label files that were read, as far as the reader says so."""
+    """The label files that were read, as far as the reader says so. `contested`: images that may be meant by one."""
     dropped: list[Dropped] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.images = ImageLookup(self.folder)
         self.left_out: set[str] = set()
+        self.contested: dict[str, str] = {}
         self.classes = ClassLists(self.folder, self)
         self.splits = SplitLists(self.folder, self.images.resolver, self)
         self._claims = Claims(self)
@@ -131,6 +132,7 @@ class Reading:
         self.use(label_file)
         found = self.images.resolve(reference, label_file, split=split)
         if found.image is None:
+            self.contested.update(dict.fromkeys(found.candidates, label_file))
             self.drop(reference, found.reason, "; ".join(filter(None, (f"named in {label_file}", found.detail))))
             return None
         if found.reason:
@@ -154,6 +156,7 @@ class Reading:
         best = own if own.image is not None and (named.image is None or not _is_called(named.image, stem)) else named
         best = own if own.image == named.image else best
         if best.image is None and not or_inside:
+            self.contested.update(dict.fromkeys(best.candidates, label_file))
             self.drop(label_file, best.reason, "; ".join(filter(None, (f"it names {stated[:60]!r}", best.detail))))
         elif best.image is None:
             return None

@@ -8,7 +8,8 @@ An image with several labels lies in the folder of its first; only the rows of `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import ClassVar
@@ -39,6 +40,17 @@ class YoloClassifyExporter(Exporter[Options]):
                 (self.target / _SPLITS[split] / folder).mkdir(parents=True, exist_ok=True)
         for sample in _labelled(labels):
             self.place(sample, self.target / _SPLITS[str(sample.split)] / folders[sample.labels[0]] / sample.source_id)
+
+    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
+        """Also the labels whose class is called otherwise as a folder, where a file system does not take its name."""
+        renamed: Counter[str] = Counter()
+
+        def watched() -> Iterator[Sample]:
+            for sample in samples:
+                renamed["class name"] += sum(_folder_of(name) != name for name in sample.labels[:1])
+                yield sample
+
+        return +(super().losses(watched()) + renamed)
 
 
 class ImageFolderExporter(Exporter[Options]):
@@ -80,4 +92,9 @@ def _without_objects(sample: Sample) -> Sample:
 def _folders(labels: LabelSet) -> dict[str, str]:
     """A folder's name for each class: the class's own where a file system takes it."""
     stems = FreeStems()
-    return {c.name: stems.take(safe_stem(f"{c.name.replace('/', '-')}.x")) for c in labels.categories}
+    return {c.name: stems.take(_folder_of(c.name)) for c in labels.categories}
+
+
+def _folder_of(name: str) -> str:
+    """A class name as a file system takes it."""
+    return safe_stem(f"{name.replace('/', '-')}.x")

@@ -45,7 +45,7 @@ class CsvSource(Source[CsvOptions]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """A table with columns for an image and a box."""
-        for file in folder.with_suffix(".csv"):
+        for file in folder.with_suffix(".csv", ".tsv"):
             try:
                 table = parse_table(first_lines(folder.head(file, 65536)), file)
             except AmpError:
@@ -58,7 +58,7 @@ class CsvSource(Source[CsvOptions]):
         """The set; rows of wrong shape are dropped one by one."""
         self._names: dict[str, None] = {}
         self._numbered, self._coded = class_names(self.folder)
-        for file in self.folder.with_suffix(".csv"):
+        for file in self.folder.with_suffix(".csv", ".tsv"):
             table = None if _is_aside(file) else parse_table(self.folder.read(file), self.folder.path(file))
             if table is None:
                 continue
@@ -80,6 +80,7 @@ class CsvSource(Source[CsvOptions]):
             else:
                 self.reading.drop(f"{file}:{line}", "row names no image")
         form = self._form(file, table, by_image)
+        self._say_numbers(file, table, numbered)
         for reference, rows in by_image.items():
             stated = table.split(rows[0][1])
             image = self.reading.image_of(reference, file, split=stated or split_of_file(file))
@@ -125,6 +126,13 @@ class CsvSource(Source[CsvOptions]):
             "classes", "labels without a category read as one class", f"{file} has no column of classes"
         )
         return columns
+
+    def _say_numbers(self, file: str, table: Table, numbered: Mapping[int, str]) -> None:
+        """Count a column of nothing but numbers which no list names."""
+        found = {*values(table, table.columns.name)} if table.columns.name is not None and not numbered else set()
+        if found and all(text.removesuffix(".0").isdecimal() for text in found):
+            detail = f"{len(found)} classes of {file}"
+            self.reading.repair("classes", "classes without names are called by their number", detail)
 
     def _form(self, file: str, table: Table, by_image: Mapping[str, list[tuple[int, Row]]]) -> BoxForm:
         """What the four numbers of the whole table are."""

@@ -112,7 +112,7 @@ def class_names(folder: Folder) -> tuple[dict[int, str], dict[str, str]]:
     """
     numbered: dict[int, str] = {}
     coded: dict[str, str] = {}
-    for file in folder.with_suffix(".csv"):
+    for file in folder.with_suffix(".csv", ".tsv"):
         if not is_class_list(file):
             continue
         for line in parse_text(folder.read(file, 2**24), folder.path(file)).split("\n"):

@@ -34,7 +34,7 @@ from amp_datasets.model import Annotation, ImageFile, LabelSet, Mask, Sample, Si
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
-from .objects import NOT_CLASSES, ObjectReader, is_no_class
+from .objects import KEYPOINT_NAMES, NOT_CLASSES, ObjectReader, is_no_class
 
 
 class LabelMeSource(Source[Options]):
@@ -57,7 +57,7 @@ class LabelMeSource(Source[Options]):
     def read(self) -> LabelSet:
         """The set; a JSON that cannot be read drops its image."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name and name not in NOT_CLASSES)
-        self._objects = ObjectReader(self.reading, self._all_shapes, tuple(names))
+        self._objects = ObjectReader(self.reading, self._all_documents, tuple(names))
         for file in _label_files(self.folder):
             try:
                 document = take_json(self.folder, file)
@@ -73,13 +73,13 @@ class LabelMeSource(Source[Options]):
                 self._read_document(file, document, names)
         return self.reading.finish(self._objects.categories(names))
 
-    def _all_shapes(self) -> Iterator[Sequence[Any]]:
-        """The shapes of every file that can be read."""
+    def _all_documents(self) -> Iterator[Mapping[str, Any]]:
+        """Every file that can be read and has shapes."""
         for file in _label_files(self.folder):
             with contextlib.suppress(SourceError):
                 document = json_of(self.folder, file)
                 if _is_labelme(document):
-                    yield document["shapes"]
+                    yield document
 
     def _read_document(self, file: str, document: Mapping[str, Any], names: dict[str, None]) -> None:
         found = self._image(file, document)
@@ -133,16 +133,17 @@ class LabelMeExporter(Exporter[Options]):
     name: ClassVar[str] = "labelme"
     title: ClassVar[str] = "LabelMe, one JSON an image"
     holds: ClassVar[frozenset[Feature]] = frozenset(
-        {"polygon", "multipart", "mask", "attributes", "empty", "unlabelled", "split", "classes"}
+        {"polygon", "multipart", "mask", "keypoints", "attributes", "empty", "unlabelled", "split", "classes"}
     )
 
     def write(self, labels: LabelSet) -> None:
-        """Write images and JSON files."""
+        """Write images and JSON files; keypoints are points in the group of their object, labelled by their names."""
+        dots = {c.name: c.keypoints or _numbered(labels, c.name) for c in labels.categories}
         for sample in labels.samples:
             folder = self.target / str(sample.split)
             self.place(sample, folder / sample.source_id)
             if sample.labelled:
-                text = json.dumps(_document(sample), ensure_ascii=False, indent=1)
+                text = json.dumps(_document(sample, dots), ensure_ascii=False, indent=1)
                 file = folder / f"{PurePosixPath(sample.source_id).stem}.json"
                 file.write_text(text + "\n", encoding="utf-8", newline="\n")
         names = "".join(f"{category.name}\n" for category in labels.categories)
@@ -174,8 +175,13 @@ def _label_files(folder: Folder) -> Iterator[str]:
             yield file
 
 
-def _document(sample: Sample) -> dict[str, Any]:
-    shapes = [shape for number, a in enumerate(sample.annotations) for shape in _shapes(a, number, len(a.polygons) > 1)]
+def _document(sample: Sample, dots: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    shapes = [
+        shape
+        for number, annotation in enumerate(sample.annotations)
+        for shape in (*_shapes(annotation, number), *_points(annotation, number, dots))
+    ]
+    named = {a.category: list(dots[a.category]) for a in sample.annotations if a.keypoints is not None}
     return {
         "version": "5.5.0",
         "flags": {},
@@ -184,11 +190,13 @@ def _document(sample: Sample) -> dict[str, Any]:
         "imageData": None,
         "imageHeight": sample.size[1],
         "imageWidth": sample.size[0],
+        **({KEYPOINT_NAMES: named} if named else {}),
     }
 
 
-def _shapes(annotation: Annotation, number: int, grouped: bool) -> Iterator[dict[str, Any]]:
-    """The shapes of one object: several where it has several parts, which then share a `group_id`."""
+def _shapes(annotation: Annotation, number: int) -> Iterator[dict[str, Any]]:
+    """The shapes of one object: those of several parts, or with keypoints, share a `group_id`."""
+    grouped = len(annotation.polygons) > 1 or annotation.keypoints is not None
     common: dict[str, Any] = {
         "label": annotation.category,
         "group_id": number if grouped else None,
@@ -205,6 +213,24 @@ def _shapes(annotation: Annotation, number: int, grouped: bool) -> Iterator[dict
     if not annotation.polygons:
         x0, y0, x1, y1 = annotation.xyxy
         yield {**common, "shape_type": "rectangle", "points": [[x0, y0], [x1, y1]]}
+
+
+def _numbered(labels: LabelSet, category: str) -> tuple[str, ...]:
+    """Names for the keypoints of a class that has none for them."""
+    objects = (a for sample in labels.samples for a in sample.annotations if a.category == category)
+    count = max((len(a.keypoints) for a in objects if a.keypoints is not None), default=0)
+    return tuple(f"keypoint_{number}" for number in range(count))
+
+
+def _points(annotation: Annotation, number: int, dots: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """The keypoints of an object that are labelled; a hidden one says so by a flag."""
+    if annotation.keypoints is None:
+        return
+    for name, (x, y, visibility) in zip(dots[annotation.category], annotation.keypoints.tolist(), strict=True):
+        if visibility:
+            flags = {"occluded": True} if visibility == 1 else {}
+            common = {"label": name, "group_id": number, "description": "", "flags": flags}
+            yield {**common, "shape_type": "point", "points": [[x, y]]}
 
 
 def _mask_shape(mask: Mask) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from amp_datasets.model import Annotation, Category, Size
 
 from .shapes import shape_to_annotation
 
+KEYPOINT_NAMES = "keypoint_names"
+"""What our own files call the names of each class's keypoints, those too that no image shows; LabelMe keeps it."""
 NOT_CLASSES = frozenset({"__ignore__", "_background_"})
 """Labels that LabelMe's own lists begin with: what is called so is no object."""
 _NO_AREA = frozenset({"points", "line", "linestrip"})
@@ -27,13 +29,13 @@ _HIDDEN = frozenset({"occluded", "hidden", "invisible"})
 
 
 class ObjectReader:
-    """Reads the shapes of image after image; `all_shapes` gives those of the whole set, `listed` its list of labels."""
+    """Reads the shapes of image after image; `all_documents` gives the whole set, `listed` its list of labels."""
 
     def __init__(
-        self, reading: Reading, all_shapes: Callable[[], Iterable[Sequence[Any]]], listed: Sequence[str] = ()
+        self, reading: Reading, all_documents: Callable[[], Iterable[Mapping[str, Any]]], listed: Sequence[str] = ()
     ) -> None:
         self._reading = reading
-        self._all_shapes = all_shapes
+        self._all_documents = all_documents
         self._listed = listed
         self._keypoints: dict[str, tuple[str, ...]] | None = None
 
@@ -67,8 +69,8 @@ class ObjectReader:
         used = (
             {
                 shape.get("label")
-                for shapes in self._all_shapes()
-                for shape in map(_as_dict, shapes)
+                for document in self._all_documents()
+                for shape in map(_as_dict, document["shapes"])
                 if shape.get("shape_type") != "point"
             }
             if known
@@ -103,13 +105,16 @@ class ObjectReader:
     def _find_keypoints(self) -> dict[str, tuple[str, ...]]:
         """The names of the points of each class in the whole set, as the set lists them, then as they appear."""
         names: dict[str, dict[str, None]] = {}
-        for shapes in self._all_shapes():
+        for document in self._all_documents():
+            stated = document.get(KEYPOINT_NAMES)
+            for owner, listed in stated.items() if isinstance(stated, dict) else ():
+                names.setdefault(owner, {}).update(dict.fromkeys(map(str, listed if isinstance(listed, list) else ())))
             owners: dict[str, set[str]] = {}
-            for shape in map(_as_dict, shapes):
+            for shape in map(_as_dict, document["shapes"]):
                 group = _group(shape)
                 if group is not None and shape.get("shape_type") not in {*_NO_AREA, "point"}:
                     owners.setdefault(group, set()).add(str(shape.get("label")).strip())
-            for name, group in _points_of(shapes):
+            for name, group in _points_of(document["shapes"]):
                 for owner in owners.get(group, ()):
                     names.setdefault(owner, {})[name] = None
         order = {name: number for number, name in enumerate(self._listed)}

@@ -29,13 +29,19 @@ def shape_to_annotation(shape: Any, size: Size) -> Annotation:
         return Annotation(category, geometry.mask_box(mask), mask=mask, attributes=attributes)
     if kind == "circle":
         ring = _circle(ring)
-    elif kind == "rectangle" and len(ring) == 2:
+    elif kind == "rectangle" and (len(ring) == 2 or _is_upright(ring)):
         return Annotation(category, geometry.bounds([ring]), attributes=attributes)
     elif kind in ("rotation", "oriented_rectangle") and len(ring) == 4:
         return Annotation(category, geometry.bounds([ring]), corners=ring, attributes=attributes)
     elif kind not in ("polygon", "rectangle") or len(ring) < 3:
         raise ValueError(f"{len(ring)} points do not make a {str(kind)[:40]}")
     return Annotation(category, geometry.bounds([ring]), polygons=(Polygon(ring),), attributes=attributes)
+
+
+def _is_upright(ring: FloatArray) -> bool:
+    """Whether four points are the corners of an upright box, as X-AnyLabeling writes them."""
+    corners = {(x, y) for x in set(ring[:, 0].tolist()) for y in set(ring[:, 1].tolist())}
+    return len(ring) == 4 == len(corners) and {(x, y) for x, y in ring.tolist()} == corners
 
 
 def _circle(ring: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,8 +93,24 @@ class VocMaskExporter(MaskExporter):
         for split, stems in lists.items():
             (folder / f"{split}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8", newline="\n")
         rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
-        rows += [f"{name.replace(':', '-')}:{','.join(map(str, _colour(n)))}::" for name, n in numbers.items()]
+        rows += [f"{_listed(name)}:{','.join(map(str, _colour(n)))}::" for name, n in numbers.items()]
         (self.target / "labelmap.txt").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+
+    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
+        """Also the labels whose class has another name in the list, which separates names by colons."""
+        renamed: Counter[str] = Counter()
+
+        def watched() -> Iterator[Sample]:
+            for sample in samples:
+                renamed["class name"] += sum(_listed(name) != name for name in (a.category for a in sample.annotations))
+                yield sample
+
+        return +(super().losses(watched()) + renamed)
+
+
+def _listed(name: str) -> str:
+    """A class name as labelmap.txt can say it."""
+    return name.replace(":", "-")
 
 
 def _numbers(labels: LabelSet) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import BinaryIO, ClassVar
 
@@ -18,11 +19,12 @@ class TfRecordExporter(Exporter[Options]):
 
     name: ClassVar[str] = "tfrecord"
     title: ClassVar[str] = "TFRecord, as TensorFlow's detection API has it"
-    holds: ClassVar[frozenset[Feature]] = frozenset({"crowd", "empty", "split", "classes"})
+    holds: ClassVar[frozenset[Feature]] = frozenset({"keypoints", "crowd", "empty", "split", "classes"})
 
     def write(self, labels: LabelSet) -> None:
         """Write records and label map."""
         numbers = {category.name: number for number, category in enumerate(labels.categories, start=1)}
+        self._dots = {category.name: category.keypoints for category in labels.categories}
         files: dict[str, BinaryIO] = {}
         with ExitStack() as stack:
             for sample in (sample for sample in labels.samples if sample.labelled):
@@ -55,8 +57,32 @@ class TfRecordExporter(Exporter[Options]):
                 "image/object/class/text": [annotation.category.encode() for annotation in sample.annotations],
                 "image/object/class/label": [numbers[annotation.category] for annotation in sample.annotations],
                 "image/object/is_crowd": [int(annotation.iscrowd) for annotation in sample.annotations],
+                **self._keypoints(sample),
             }
         )
+
+    def _keypoints(self, sample: Sample) -> dict[str, Sequence[bytes] | Sequence[float] | Sequence[int]]:
+        """The keypoints of all objects, as many places for each; those that an object has not are zeros."""
+        places = max((len(a.keypoints) for a in sample.annotations if a.keypoints is not None), default=0)
+        rows: list[list[float]] = []
+        texts: list[bytes] = []
+        for annotation in sample.annotations if places else ():
+            own = [] if annotation.keypoints is None else annotation.keypoints.tolist()
+            names = self._dots.get(annotation.category, ()) or [f"keypoint_{n}" for n in range(len(own))]
+            rows += [*own, *([[0.0, 0.0, 0.0]] * (places - len(own)))]
+            texts += [name.encode() for name in [*names[: len(own)], *([""] * (places - len(own)))]]
+        if not rows:
+            return {}
+        width, height = sample.size
+        return {
+            "image/object/keypoint/x": [float(x / width) for x, _, _ in rows],
+            "image/object/keypoint/y": [float(y / height) for _, y, _ in rows],
+            "image/object/keypoint/visibility": [int(visibility) for _, _, visibility in rows],
+            "image/object/keypoint/text": texts,
+            "image/object/keypoint/num": [
+                0 if a.keypoints is None else int((a.keypoints[:, 2] > 0).sum()) for a in sample.annotations
+            ],
+        }
 
     def _bytes(self, sample: Sample) -> bytes:
         """The image as it would lie in a folder: upright, and out of an archive."""

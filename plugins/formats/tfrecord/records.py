@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import struct
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -49,6 +50,16 @@ def records(data: bytes) -> Iterator[bytes | DamagedRecordError]:
         else:
             yield DamagedRecordError(f"the checksum of the record at byte {at} is wrong", rest=False)
         at += _FRAME + length + 4
+
+
+def unpacked(data: bytes, limit: int) -> bytes:
+    """The bytes of a file, at most `limit` of them where it is packed by gzip; ValueError if that is damaged."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, limit)
+    except zlib.error as error:
+        raise ValueError(f"the gzip stream is damaged: {error}") from error
 
 
 def first_length(head: bytes) -> int | None:

@@ -7,6 +7,7 @@ exports the same:
         image/encoded, image/format, image/filename, image/width, image/height
         image/object/bbox/xmin (ymin, xmax, ymax): shares of the image   image/object/class/text (label: from 1)
         image/object/is_crowd, difficult, truncated, image/object/mask: a PNG for each object
+        image/object/keypoint/x (y): shares, visibility: 0 to 2, text: names; as many for each object
         image/class/text (label): the class of the whole image
 
 Images inside records are put into the cache of `datasets`. A damaged record is dropped; where the frame itself is
@@ -16,31 +17,26 @@ damaged, the rest of its file is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import ClassVar
-
-import numpy as np
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.arrow_reader import spool
 from amp_datasets.formats.kit.reading import category_name, parse_text, split_name, split_of
-from amp_datasets.geometry.shapes import encode_mask
-from amp_datasets.images.codec import IMAGE_SUFFIXES, Header, Limits
-from amp_datasets.images.label_image import read_label_image
-from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Mask, Size
+from amp_datasets.images.codec import IMAGE_SUFFIXES, Header
+from amp_datasets.model import Annotation, Category, ImageFile, LabelSet, Size
 from amp_datasets.storage.folder import Folder
 
+from .columns import OBJECT, Columns, decoded
 from .example import Example, parse_example
-from .records import DamagedRecordError, first_length, records
+from .records import DamagedRecordError, first_length, records, unpacked
 
-_FILE = re.compile(r".*\.(tfrecords?|record)(-\d+-of-\d+)?|.*tfrecord-\d+-of-\d+", re.IGNORECASE)
+_FILE = re.compile(r".*\.(tfrecords?|record)(-\d+-of-\d+)?(\.gz)?|.*tfrecord-\d+-of-\d+(\.gz)?", re.IGNORECASE)
 _HEAD_BYTES = 2**26
 _MAX_BYTES = 2**31
-_OBJECT = "image/object/"
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
 _ITEM = re.compile(r"""item\s*:?\s*\{((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^}'"])*)\}""")
 _FIELD = re.compile(r"(\w+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([\w.+-]+))")
 
@@ -56,8 +52,9 @@ class TfRecordSource(Source[Options]):
         """A file of records whose first one is an example with an image, boxes or classes."""
         for file in _files(folder):
             try:
-                length = first_length(folder.head(file, 12))
-                head = folder.head(file, length + 16) if length is not None and length < _HEAD_BYTES else b""
+                length = first_length(unpacked(folder.head(file, 2**16), 12))
+                whole = length is not None and length < _HEAD_BYTES
+                head = unpacked(folder.head(file, (length or 0) + 2**16), (length or 0) + 16) if whole else b""
                 first = next(records(head), None)
                 if isinstance(first, bytes) and _is_labelled_image(parse_example(first)):
                     return Detection(f"{file} has records of images with labels", 88, file)
@@ -69,6 +66,7 @@ class TfRecordSource(Source[Options]):
         """The set; damaged records, and labels that cannot be read, are dropped one by one."""
         self._names = _label_map(self.folder)
         self._used: dict[str, None] = {}
+        self._dots: dict[str, tuple[str, ...]] = {}
         self._taken: set[str] = set()
         files = list(_files(self.folder))
         if not files:
@@ -77,10 +75,14 @@ class TfRecordSource(Source[Options]):
         for file in files:
             self._read_file(file)
         known = list(dict.fromkeys(self._names[number] for number in sorted(self._names)))
-        return self.reading.finish(map(Category, dict.fromkeys([*known, *self._used])))
+        names = dict.fromkeys([*known, *self._used])
+        return self.reading.finish(Category(name, keypoints=self._dots.get(name, ())) for name in names)
 
     def _read_file(self, file: str) -> None:
-        data = self.folder.read(file, _MAX_BYTES)
+        try:
+            data = unpacked(self.folder.read(file, _MAX_BYTES), _MAX_BYTES)
+        except ValueError as error:
+            raise SourceError(str(error), where=self.folder.path(file)) from error
         if first_length(data[:12]) is None:
             raise SourceError("this is no file of records", where=self.folder.path(file))
         split = _split(file)
@@ -105,12 +107,10 @@ class TfRecordSource(Source[Options]):
         if header is None:
             return
         labels = list(self._labels(name, example, header))
-        count = len(example.get(f"{_OBJECT}bbox/xmin", []))
+        count = len(example.get(f"{OBJECT}bbox/xmin", []))
         if count and not labels:
             self.reading.drop(name, "no usable label", f"all {count} labels were dropped")
             return
-        if example.get(f"{_OBJECT}keypoint/x"):
-            self.reading.drop(f"{name} keypoints", "kind of label is not read", "keypoints of a record")
         whole = [] if labels else self._of_the_image(example)
         self._used.update(dict.fromkeys([*(label.category for label in labels), *whole]))
         self.reading.add(
@@ -146,10 +146,14 @@ class TfRecordSource(Source[Options]):
         return name, ImageFile(spool(encoded[0], suffix))
 
     def _labels(self, image: str, example: Example, header: Header) -> Iterator[Annotation]:
-        columns = _Columns(example, _size(example) or header.size)
+        columns = Columns(example, _size(example) or header.size)
         for index in range(columns.count):
             try:
-                yield columns.label(index, self._names)
+                label = columns.label(index, self._names)
+                dots, named = columns.keypoints(index)
+                if dots is not None and self._dots.setdefault(label.category, named) != named:
+                    raise ValueError(f"its keypoints are others than those of {label.category} before")
+                yield label if dots is None else replace(label, keypoints=dots)
             except (ValueError, TypeError, IndexError) as error:
                 self.reading.drop(f"{image}#{index + 1}", "label cannot be read", str(error)[:100])
             except AmpError as error:
@@ -157,68 +161,10 @@ class TfRecordSource(Source[Options]):
 
     def _of_the_image(self, example: Example) -> list[str]:
         """The class of the whole image; by its number where there is no text."""
-        texts = [_decoded(value) for value in example.get("image/class/text", [])]
+        texts = [decoded(value) for value in example.get("image/class/text", [])]
         numbers = [value for value in example.get("image/class/label", []) if isinstance(value, int)]
         names = texts or [self._names.get(number, str(number)) for number in numbers]
         return [category_name(name) for name in names if name]
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """The objects of an example: lists of equal length."""
-
-    example: Example
-    size: Size
-    count: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.example.get(f"{_OBJECT}bbox/{side}", [])) for side in _SIDES}
-        if len(lengths) != 1:
-            raise ValueError(f"sides of boxes differ in number: {sorted(lengths)}")
-        object.__setattr__(self, "count", lengths.pop())
-
-    def label(self, index: int, names: Mapping[int, str]) -> Annotation:
-        """One object; ValueError if it has no class or no box."""
-        shares = [self._number(f"bbox/{side}", index) for side in _SIDES]
-        if not np.isfinite(shares).all():
-            raise ValueError("a side is not a finite number")
-        width, height = self.size
-        x0, y0, x1, y1 = shares
-        flags = {name: int(self._flag(name, index)) for name in ("difficult", "truncated")}
-        return Annotation(
-            self._category(index, names),
-            (x0 * width, y0 * height, x1 * width, y1 * height),
-            mask=self._mask(index),
-            iscrowd=bool(self._flag("is_crowd", index)),
-            attributes={name: value for name, value in flags.items() if value},
-        )
-
-    def _category(self, index: int, names: Mapping[int, str]) -> str:
-        texts, numbers = (self.example.get(f"{_OBJECT}class/{kind}", []) for kind in ("text", "label"))
-        if len(texts) == self.count:
-            return category_name(_decoded(texts[index]))
-        if len(numbers) != self.count:
-            raise ValueError(f"{len(numbers)} classes for {self.count} boxes")
-        return category_name(names.get(int(numbers[index]), str(int(numbers[index]))))
-
-    def _number(self, name: str, index: int) -> float:
-        value = self.example[f"{_OBJECT}{name}"][index]
-        if isinstance(value, bytes):
-            raise ValueError(f"{name} is text")
-        return float(value)
-
-    def _flag(self, name: str, index: int) -> float:
-        there = len(self.example.get(f"{_OBJECT}{name}", [])) == self.count
-        return self._number(name, index) if there else 0.0
-
-    def _mask(self, index: int) -> Mask | None:
-        """The mask of an object, if all have one: a PNG in which the object is not black."""
-        masks = self.example.get(f"{_OBJECT}mask", [])
-        value = masks[index] if len(masks) == self.count else None
-        if not isinstance(value, bytes):
-            return None
-        pixels = read_label_image(ImageFile(Path("mask.png"), data=value), Limits()).values > 0
-        return encode_mask(pixels) if pixels.any() else None
 
 
 def _files(folder: Folder) -> list[str]:
@@ -231,7 +177,7 @@ def _is_labelled_image(example: Example) -> bool:
 
 def _is_labelled(example: Example) -> bool:
     """Whether an example speaks of objects, be it that there are none, or of the class of the image."""
-    return any(name.startswith((_OBJECT, "image/class/")) for name in example)
+    return any(name.startswith((OBJECT, "image/class/")) for name in example)
 
 
 def _label_map(folder: Folder) -> dict[int, str]:
@@ -262,13 +208,7 @@ def _size(example: Example) -> Size | None:
 
 def _text(example: Example, name: str) -> str:
     values = example.get(name, [])
-    return _decoded(values[0]).strip() if values and isinstance(values[0], bytes) else ""
-
-
-def _decoded(value: object) -> str:
-    if not isinstance(value, bytes):
-        raise ValueError("a text is a number")
-    return value.decode("utf-8")
+    return decoded(values[0]).strip() if values and isinstance(values[0], bytes) else ""
 
 
 def _split(file: str) -> str | None:

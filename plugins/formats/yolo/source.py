@@ -29,6 +29,8 @@ from .evidence import YoloOptions
 from .label_files import LabelFiles, find_label_files, has_rows
 from .scope import Scope, Yamls, scopes
 
+NO_LABEL_FILE = "split without one label file"
+
 
 class YoloSource(Source[YoloOptions]):
     """Reads YOLO detect, segment, pose and oriented boxes, with or without a data.yaml."""
@@ -114,12 +116,14 @@ class YoloSource(Source[YoloOptions]):
             for image in others:
                 self.reading.repair(image, "two images share one label file", f"{label}, also of {first}")
         for file, meant in found.orphans.items():
+            self.reading.contested.update(dict.fromkeys(meant.candidates, file))
             self.reading.drop(file, meant.reason, meant.detail or "only its label file is there")
 
     def _add_background(self, labelled: set[str], yamls: Yamls) -> None:
         """Images without a label file in folders, or in splits of a data.yaml, where others have one."""
         places = {_place(image, yamls) for image in labelled}
         others = labelled.union(self.reading.images.companions())
+        bare: dict[str, list[str]] = {}
         for image in self.reading.images.names:
             split = None if image in others else yamls.splits(image).of(image)
             beside = image not in others and _place(image, yamls) in places
@@ -128,6 +132,9 @@ class YoloSource(Source[YoloOptions]):
                 self.reading.add(image, (), split=split)
             elif split is not None or beside:
                 self.reading.add(image, (), labelled=False, split=split)
+                bare.setdefault(str(split), []).append(image)
+        for split, images in bare.items() if labelled and self.options.unlabelled == "background" else ():
+            self.reading.repair(split, NO_LABEL_FILE, f"{len(images)} images, such as {images[0]}")
 
 
 def _place(image: str, yamls: Yamls) -> str:

@@ -224,3 +224,12 @@ def test_words_for_views_within_class_names_are_classes(tmp_path: Path) -> None:
     assert (
         REGISTRY.source("imagefolder").detect(open_folder(write_files(tmp_path, dict.fromkeys(names, "")))) is not None
     )
+
+
+def test_a_class_that_cannot_be_a_folder_is_counted(tmp_path: Path) -> None:
+    """The folder is all that says the class."""
+    labels = make_set([make_sample("a.jpg", labels=("a/b",)), make_sample("b.jpg", labels=("c",))], ["a/b", "c"])
+    exporter = REGISTRY.exporter("yolo-classify")
+    writer = exporter(tmp_path, exporter.options_type(), place_image)
+    writer.write(labels)
+    assert writer.losses(labels.samples) == {"class name": 1}

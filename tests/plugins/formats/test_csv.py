@@ -170,3 +170,18 @@ def test_integers_are_an_option(tmp_path: Path) -> None:
         exporter(folder, exporter.options_type(integers=integers), place_image).write(labels)
         text = (folder / "train/_annotations.csv").read_bytes().decode()
         assert text == f'{HEADER}"a,b.jpg",64,48,"c""d",{row}\n'
+
+
+def test_tables_with_tabs_are_read(tmp_path: Path) -> None:
+    """`.tsv` files are tables too."""
+    text = "filename\tclass\txmin\tymin\txmax\tymax\na.jpg\tcat\t4\t5\t20\t30\n"
+    labels = read_set(CSV, write_files(tmp_path, {"a.jpg": "", "labels.tsv": text}))
+    assert [(a.category, a.xyxy) for a in labels.samples[0].annotations] == [("cat", (4, 5, 20, 30))]
+
+
+def test_numbers_that_no_list_names_are_said(tmp_path: Path) -> None:
+    """A column of numbers alone is kept as it is, with a warning."""
+    text = "filename,category_id,xmin,ymin,xmax,ymax\na.jpg,3,4,5,20,30\n"
+    labels = read_set(CSV, write_files(tmp_path, {"a.jpg": "", "labels.csv": text}))
+    assert [a.category for a in labels.samples[0].annotations] == ["3"]
+    assert "classes without names are called by their number" in rules(labels)

@@ -14,7 +14,7 @@ from builders import by_name, image_bytes, make_sample, make_set, place_image, r
 from PIL import Image as PillowImage
 
 from amp_datasets.geometry import shapes as geometry
-from amp_datasets.model import Annotation, Polygon
+from amp_datasets.model import Annotation, Category, LabelSet, Polygon
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.storage.folder import open_folder
 
@@ -286,3 +286,42 @@ def test_shapes_that_are_to_be_ignored_are_no_objects(tmp_path: Path) -> None:
         assert rules(labels) == {"shape of no class left out"}
         only = read_set(LABELME, one(tmp_path / f"{name}1", document({**RECTANGLE, "label": name})))
         assert by_name(only)["a.jpg"].labelled
+
+
+def test_keypoints_are_points_in_the_group_of_their_object(tmp_path: Path) -> None:
+    """Each labelled point has its name and its object's group; a name that no image shows is kept all the same."""
+    rows = np.array([[10.0, 12.0, 2.0], [14.0, 12.0, 1.0], [0.0, 0.0, 0.0]])
+    names = ("left eye", "right eye", "nose")
+    sample = make_sample("a.jpg", [Annotation("cat", BOX, keypoints=rows), Annotation("dog", BOX)])
+    labels = LabelSet((Category("cat", keypoints=names), Category("dog")), (sample,))
+    exporter = load_registry().exporter("labelme")
+    exporter(tmp_path, exporter.options_type(), place_image).write(labels)
+    shapes = json.loads((tmp_path / "train" / "a.json").read_text())["shapes"]
+    assert [(s["label"], s["shape_type"], s["group_id"]) for s in shapes] == [
+        ("cat", "rectangle", 0),
+        ("left eye", "point", 0),
+        ("right eye", "point", 0),
+        ("dog", "rectangle", None),
+    ]
+    again = read_set(LABELME, tmp_path)
+    assert [c.keypoints for c in again.categories] == [names, ()]
+    found = again.samples[0].annotations[0].keypoints
+    assert found is not None
+    assert found.tolist() == rows.tolist()
+
+
+@pytest.mark.parametrize(
+    ("points", "boxed"),
+    [
+        ([[24, 12], [40, 12], [40, 36], [24, 36]], True),
+        ([[24, 12], [40, 14], [40, 36], [24, 36]], False),
+        ([[24, 12], [40, 36], [40, 12], [24, 12]], False),
+    ],
+)
+def test_a_rectangle_of_four_corners_is_a_box(points: list[list[float]], boxed: bool, tmp_path: Path) -> None:
+    """X-AnyLabeling writes all four; where they are no upright box, they are an outline."""
+    document = {"shapes": [{"label": "cat", "points": points, "shape_type": "rectangle"}], "imagePath": "a.jpg"}
+    write_files(tmp_path, {"a.jpg": "", "a.json": json.dumps(document)})
+    (annotation,) = read_set(LABELME, tmp_path).samples[0].annotations
+    assert (annotation.polygons == ()) is boxed
+    assert annotation.xyxy == BOX

@@ -351,3 +351,13 @@ def test_a_mask_of_few_pixels_is_one(tmp_path: Path) -> None:
     found = best_source(REGISTRY, tmp_path)
     assert found is not None
     assert found[0] == "masks"
+
+
+def test_a_class_that_the_list_cannot_say_is_counted(tmp_path: Path) -> None:
+    """labelmap.txt separates by colons, so `a:b` becomes `a-b` in it."""
+    labels = make_set([make_sample("a.jpg", [Annotation("a:b", CAT), Annotation("c", DOG)])])
+    exporter = REGISTRY.exporter("masks-voc")
+    writer = exporter(tmp_path, exporter.options_type(), place_image)
+    writer.write(labels)
+    assert writer.losses(labels.samples) == {"class name": 1}
+    assert {c.name for c in read_set(MASKS, tmp_path).categories} == {"a-b", "c"}

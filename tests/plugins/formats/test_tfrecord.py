@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from amp_datasets.errors import SourceError
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation
 from amp_datasets.plugin.discovery import load_registry
@@ -246,3 +248,45 @@ def test_what_is_written_is_read_by_another_hand(tmp_path: Path) -> None:
         assert name.encode() in body
         assert value in body
     assert (tmp_path / "label_map.pbtxt").read_text().startswith("item {\n  id: 1\n  name: 'cat'\n}")
+
+
+def with_keypoints(**more: Sequence[Any]) -> bytes:
+    """Three keypoints for each of two objects; the second has none, as the API writes it for COCO."""
+    keypoints: dict[str, Sequence[Any]] = {
+        "image__object__keypoint__x": [0.25, 0.5, 0.0, 0.0, 0.0, 0.0],
+        "image__object__keypoint__y": [0.5, 0.75, 0.0, 0.0, 0.0, 0.0],
+        "image__object__keypoint__visibility": [2, 1, 0, 0, 0, 0],
+        "image__object__keypoint__text": [b"left", b"right", b"nose"] * 2,
+    }
+    return record(example(**{**keypoints, **more}))
+
+
+def test_keypoints_are_shares_with_names(tmp_path: Path) -> None:
+    """create_coco_tf_record.py writes as many places for each object; an object without any has zeros alone."""
+    labels = read_set(SOURCE, one(tmp_path, with_keypoints()))
+    first, second = labels.samples[0].annotations
+    assert first.keypoints is not None
+    assert first.keypoints.tolist() == [[16, 24, 2], [32, 36, 1], [0, 0, 0]]
+    assert second.keypoints is None
+    assert [c.keypoints for c in labels.categories] == [("left", "right", "nose"), ()]
+    assert not labels.dropped
+
+
+def test_keypoints_that_do_not_fit_their_objects_are_dropped(tmp_path: Path) -> None:
+    """Five numbers for two objects: nobody knows whose they are."""
+    labels = read_set(SOURCE, one(tmp_path, with_keypoints(image__object__keypoint__x=[0.1] * 5)))
+    assert reasons(labels) == {"label cannot be read", "no usable label"}
+
+
+def test_files_packed_by_gzip_are_read(tmp_path: Path) -> None:
+    """TFRecordOptions(compression_type="GZIP"), whatever the file is called; a damaged one is our error."""
+    packed = gzip.compress(record(example()))
+    for name in ("train.tfrecord", "train.tfrecord.gz"):
+        folder = write_files(tmp_path / name.replace(".", "-"), {name: packed})
+        found = best_source(REGISTRY, folder)
+        assert found is not None
+        assert found[0] == "tfrecord"
+        assert [a.category for s in read_set(SOURCE, folder).samples for a in s.annotations] == ["cat", "dog"]
+    broken = write_files(tmp_path / "broken", {"a.tfrecord": packed[:12] + b"xxxx" + packed[16:]})
+    with pytest.raises(SourceError):
+        read_set(SOURCE, broken)
