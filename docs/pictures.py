@@ -12,21 +12,32 @@ from pathlib import Path
 import numpy as np
 
 from amp_datasets.demo import write as demo
-from amp_datasets.filtering.base import Filter, PixelFilter
+from amp_datasets.filtering.base import Filter
 from amp_datasets.filtering.settings import complete_settings
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
-from amp_datasets.variants.recipe import Recipe, Step, VariantSpec
+from amp_datasets.variants.recipe import CategoryRules, Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
 from amp_datasets.view.gallery import Gallery, Tile
 
 FOLDER = Path(__file__).parent
-PICTURE = 21
+PICTURE, PARTNERS = 21, (5, 9, 13)
 SEED = 1
-SETTINGS = {"crop": {"margin": 0.4, "around": "one"}, "noise": {"amount": 0.1}}
+SETTINGS = {
+    "crop": {"margin": 0.4, "around": "one"},
+    "noise": {"amount": 0.1},
+    "copy_paste": {"count": 2},
+    "resize": {"size": 180},
+}
 """In place of a filter's first example, where that would show little on this image."""
+
+MOVING = ("flip", "rotate", "shear", "perspective", "elastic", "crop", "cutout", "mosaic")
+"""The filters of `labels.jpg`: one of each way in which labels move, are cut or are hidden."""
+
+RULES = CategoryRules(flip_pairs={category.name: ((0, 2),) for category in demo.CATEGORIES})
+"""What is leftmost is rightmost in a mirror image."""
 
 Kind = Callable[[Annotation], Annotation]
 
@@ -34,24 +45,29 @@ Kind = Callable[[Annotation], Annotation]
 def main() -> None:
     """Draw both images beside this file."""
     image, annotations = demo.draw(PICTURE)
-    original = Original(image, "demo", annotations)
+    original = original_of(image, annotations)
     filters = load_registry().filters
     shown = [Tile("original", image, annotations)]
     shown += made(original, [*(one_step(name, filters[name]) for name in sorted(filters)), mix("mix", filters)])
-    save(Gallery(tuple(shown), demo.CATEGORIES), "filters.jpg")
-    moving = sum(not issubclass(plugin, PixelFilter) for plugin in filters.values())
-    save(
-        Gallery(tuple(label_tiles(image, annotations, filters)), demo.CATEGORIES, (212, 159), moving + 1), "labels.jpg"
-    )
+    save(Gallery(tuple(shown), demo.CATEGORIES, (240, 180), 7), "filters.jpg")
+    tiles = tuple(label_tiles(image, annotations, filters))
+    save(Gallery(tiles, demo.CATEGORIES, (196, 147), len(MOVING) + 1), "labels.jpg")
 
 
 def label_tiles(image: Image, annotations: Sequence[Annotation], filters: dict[str, type[Filter]]) -> Iterable[Tile]:
-    """A row for every kind of label: the original, then all filters that move or hide something."""
-    specs = [one_step(name, filters[name]) for name in sorted(filters) if not issubclass(filters[name], PixelFilter)]
+    """A row for every kind of label: the original, then filters that move or hide something."""
+    specs = [one_step(name, filters[name]) for name in MOVING]
     for name, kind in KINDS.items():
         labels = tuple(map(kind, annotations))
         yield Tile(name, image, labels)
-        yield from made(Original(image, "demo", labels), specs)
+        yield from made(original_of(image, labels, kind), specs)
+
+
+def original_of(image: Image, labels: Sequence[Annotation], kind: Kind = lambda label: label) -> Original:
+    """The demo image, with others of its kind for the filters that join images."""
+    drawn = {f"demo{number}": demo.draw(number) for number in PARTNERS}
+    others = [Original(other, name, tuple(map(kind, seen))) for name, (other, seen) in drawn.items()]
+    return Original(image, "demo", tuple(labels), beside=lambda *_: others)
 
 
 def one_step(name: str, plugin: type[Filter]) -> VariantSpec:
@@ -67,7 +83,7 @@ def mix(name: str, filters: dict[str, type[Filter]]) -> VariantSpec:
 
 def made(original: Original, specs: Sequence[VariantSpec]) -> Iterable[Tile]:
     """The variants with their labels drawn on them."""
-    for planned in VariantMaker(Recipe(SEED, tuple(specs))).plan_all(original):
+    for planned in VariantMaker(Recipe(SEED, tuple(specs), categories=RULES)).plan_all(original):
         if not isinstance(planned, Planned):
             raise SystemExit(f"{planned.spec.name}: {planned.reason} ({planned.detail})")
         yield Tile(planned.spec.name, render(original.image, planned), tuple(planned.judged.annotations))
