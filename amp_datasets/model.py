@@ -85,7 +85,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """Where a image's bytes are: a file, a member of a zip archive, or in memory."""
+    """Where an image's bytes are: a file, a member of a zip archive, or in memory."""
 
     path: Path
     member: str | None = None

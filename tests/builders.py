@@ -75,7 +75,7 @@ def make_set(samples: Sequence[Sample], names: Sequence[str] | None = None) -> L
 
 
 def place_image(sample: Sample, path: Path) -> None:
-    """Put a image of the sample's size at a path, as exporters ask for it."""
+    """Put an image of the sample's size at a path, as exporters ask for it."""
     write_image(path, sample.size)
 
 
@@ -109,7 +109,7 @@ def by_name(labels: LabelSet) -> dict[str, Sample]:
 
 
 def boxes(size: Size) -> st.SearchStrategy[tuple[float, float, float, float]]:
-    """Boxes inside a image, sides of at least 2 pixels, that end past the first 2 pixels."""
+    """Boxes inside an image, sides of at least 2 pixels, that end past the first 2 pixels."""
     width, height = size
 
     def span(length: int) -> st.SearchStrategy[tuple[float, float]]:

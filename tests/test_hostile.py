@@ -59,7 +59,7 @@ ODD = {
 
 
 def saved(image: PillowImage.Image, kind: str, **options: Any) -> bytes:
-    """A image's file."""
+    """An image's file."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -122,7 +122,7 @@ def test_of_an_animation_the_first_frame_is_used(kind: str) -> None:
     "data",
     [
         b"",
-        b"not a image at all",
+        b"not an image at all",
         b"\xff\xd8\xff",
         b"\x89PNG\r\n\x1a\n",
         b"GIF89a",
@@ -175,7 +175,7 @@ def test_a_jpeg_of_absurd_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_limits_can_be_set(tmp_path: Path) -> None:
-    """A image within them is read, one byte or pixel more is not."""
+    """An image within them is read, one byte or pixel more is not."""
     data = saved(left_and_right(), "PNG")
     (tmp_path / "a.png").write_bytes(data)
     file = ImageFile(tmp_path / "a.png")
@@ -217,7 +217,7 @@ CLIMBING = (
 
 @pytest.mark.parametrize("name", CLIMBING)
 def test_a_label_file_cannot_reach_out_of_its_set(tmp_path: Path, name: str) -> None:
-    """Whatever name it gives a image, only images below the set are used."""
+    """Whatever name it gives an image, only images below the set are used."""
     write_set(tmp_path / "set", 2)
     (tmp_path / "outside.jpg").write_bytes((tmp_path / "set" / "images" / "train" / "demo_001.jpg").read_bytes())
     path = tmp_path / "set" / "annotations" / "train.json"

@@ -38,7 +38,7 @@ def image_findings(samples: Iterable[Sample], limits: Limits) -> Iterator[Findin
             yield finding(OF_LOSSES[what], name)
         if header.size != sample.size:
             frames = [f"{w} x {h}" for w, h in (sample.size, header.size)]
-            yield finding("AMP304", name, f"labels are for a image of {frames[0]}, upright it is {frames[1]}")
+            yield finding("AMP304", name, f"labels are for an image of {frames[0]}, upright it is {frames[1]}")
 
 
 def copy_findings(

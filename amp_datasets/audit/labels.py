@@ -42,7 +42,7 @@ class _Collected(list[Dropped | Repair]):
 
 
 def label_findings(sample: Sample) -> Iterator[Finding]:
-    """The problems of a image's labels, each on its own and between two of them."""
+    """The problems of an image's labels, each on its own and between two of them."""
     usable: list[tuple[int, Annotation]] = []
     for number, annotation in enumerate(sample.annotations, start=1):
         label = f"{sample.source_id}#{number}"

@@ -93,7 +93,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP211", "error", "class number has no name", "correct the number, or complete the list of classes"),
     ("AMP212", "warning", "two lists of classes differ", "delete the one that is wrong; the first is used"),
     ("AMP301", "error", "image cannot be read", "replace or remove the file"),
-    ("AMP302", "error", "labels for a image that is missing", "add the image, or remove its labels"),
+    ("AMP302", "error", "labels for an image that is missing", "add the image, or remove its labels"),
     ("AMP303", "warning", "image is listed twice", "remove one of the two entries; the first is used"),
     ("AMP304", "error", "label file contradicts the image's size", "find the image that was labelled"),
     ("AMP305", "note", "image is stored turned (EXIF)", "nothing here; trainers that ignore EXIF see it lying down"),

@@ -124,7 +124,7 @@ def _shard_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
 def _add_rows(rows: dict[str, list[dict[str, Any]]], found: Iterator[Mapping[str, Any]], tree: Path) -> None:
     """Add rows by key; a key that is there already keeps its rows, they are from a later run.
 
-    Copies of a image have the same keys. The rows of one of them serve all.
+    Copies of an image have the same keys. The rows of one of them serve all.
     """
     added: dict[str, list[dict[str, Any]]] = {}
     for row in found:

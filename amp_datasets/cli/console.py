@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import typer
 
@@ -68,8 +68,12 @@ def show_error(error: AmpError, *, in_json: bool) -> None:
     if in_json:
         emit_json({"errors": [{"what": e.what, "where": e.where, "fix": e.fix} for e in problems]})
         return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for problem in problems:
-        sys.stderr.write(f"{paint('error', 'bold red')}: {problem}\n")  # what it quotes is plain already
+        console.print("error", style="bold red", end="")  # in colour where the terminal has colours
+        sys.stderr.write(f": {problem}\n")  # what it quotes is plain already
 
 
 def say(text: str) -> None:
@@ -88,17 +92,29 @@ def emit_json(document: Any) -> None:
     sys.stdout.write(f"{as_json(document)}\n")
 
 
+class Report(Protocol):
+    """What commands return."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as one JSON document."""
+
+    def as_text(self) -> list[str]:
+        """The lines that a person reads."""
+
+
+def emit_report(report: Report, *, in_json: bool, then: str | None = None) -> None:
+    """A result as one JSON document, or as text with the command that most likely comes next."""
+    if in_json:
+        emit_json(report.to_json())
+        return
+    emit(report.as_text())
+    if then is not None:
+        next_step(then)
+
+
 def next_step(text: str) -> None:
     """The command that most likely comes next."""
     say(f"next: {text}")
-
-
-def paint(text: str, style: str) -> str:
-    """Coloured text where the terminal has colours."""
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    codes = {"bold red": "1;31", "green": "32", "dim": "2"}
-    return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
 
 @contextmanager

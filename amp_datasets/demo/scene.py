@@ -24,7 +24,7 @@ _LIGHT = np.array((-0.55, -0.65, 0.52), dtype=np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thing:
-    """One object in a image: its class and its outline (n, 2) in edge coordinates; `pose` maps unit shape to it."""
+    """One object in an image: its class and its outline (n, 2) in edge coordinates; `pose` maps unit shape to it."""
 
     category: str
     outline: FloatArray

@@ -2,7 +2,7 @@
 
     python -m amp_datasets.demo DIR [--images N] [--size WxH] [--seed S] [--format coco]
 
-Every outline is known exactly, so a label that is off by a pixel can be seen and measured. A image depends on the
+Every outline is known exactly, so a label that is off by a pixel can be seen and measured. An image depends on the
 seed and its own number only: a longer set begins with the shorter one.
 """
 

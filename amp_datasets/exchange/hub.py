@@ -145,9 +145,9 @@ def _push_card(api: HfApi, folder: Path, name: str) -> None:
     card = DatasetCard((folder / "README.md").read_text(encoding="utf-8"))
     pushed = DatasetCard.load(name)
     for key in ("configs", "dataset_info"):  # the folder's own are about files that are not pushed
-        card.data.__dict__.pop(key, None)
-        if key in pushed.data.__dict__:
-            card.data.__dict__[key] = pushed.data.__dict__[key]
+        card.data.pop(key, None)
+        if pushed.data.get(key) is not None:
+            card.data[key] = pushed.data[key]
     files = [CommitOperationAdd(path, folder / path) for path in _PROVENANCE]
     files.append(CommitOperationAdd("README.md", str(card).encode()))
     api.create_commit(name, files, commit_message="Describe the dataset", repo_type="dataset")

@@ -176,36 +176,47 @@ def union_message(items: list[Any]) -> str:
     return text if speaks_for_itself else f"{text} (got {given!r})"
 
 
-_PHRASES = (
-    ("value error, ", ""),
-    ("first value should be below the second value, got", "the lower end comes first, got"),
-    ("tuple should have at most 2 items after validation", "a range has two ends"),
-    ("input should be", "must be"),
-    ("greater than or equal to", "at least"),
-    ("less than or equal to", "at most"),
-    ("greater than", "above"),
-    ("less than", "below"),
-    ("a valid tuple", "a list"),
-    ("a valid list", "a list"),
-    ("a valid dictionary", "a map"),
-    ("a valid string", "text"),
-    ("a valid integer, got a number with a fractional part", "a whole number"),
-    ("a valid integer, unable to parse string as an integer", "a whole number"),
-    ("a valid number, unable to parse string as a number", "a number"),
-    ("a valid boolean, unable to interpret input", "true or false"),
-    ("tuple should have at least", "needs at least"),
-    (" after validation, not 0", ""),
-    ("string should match pattern", "must match"),
-)
-"""Pydantic's words, and those of people who have never heard of Python."""
+_PHRASES: Mapping[str, str] = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a map",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a map",
+    "string_pattern_mismatch": "must match pattern '{pattern}'",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+"""Pydantic's kinds of error in words for people who have never heard of Python; `{...}` is of the error's context."""
 
 
 def _phrase(item: Any) -> str:
-    text = str(item["msg"])
-    text = text[0].lower() + text[1:]
-    for theirs, ours in _PHRASES:
-        text = text.replace(theirs, ours)
-    return text
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "too_short":
+        most = context["actual_length"]
+        return f"needs at least {_items(context['min_length'])}" + (f", not {most}" if most else "")
+    if kind == "too_long":
+        ends = "a range has two ends" if context["max_length"] == 2 else f"has at most {_items(context['max_length'])}"
+        return f"{ends}, not {context['actual_length']}"
+    if kind in _PHRASES:
+        return _PHRASES[kind].format(**context)
+    return str(item["msg"])[:1].lower() + str(item["msg"])[1:]
+
+
+def _items(count: int) -> str:
+    return f"{count} item" if count == 1 else f"{count} items"
 
 
 def _plain(value: Any) -> Any:

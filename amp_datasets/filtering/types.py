@@ -11,8 +11,6 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package in
 import albucore
 import albumentations as A  # noqa: N812 - the library's own convention
 import numpy as np
-from albumentations.core.pydantic import nondecreasing as _nondecreasing
-from albumentations.core.transforms_interface import BaseTransformInitSchema
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
@@ -48,7 +46,9 @@ _STRIP_PIXELS = 64 * 1024
 
 
 def _ordered(value: Any) -> Any:
-    return _nondecreasing(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple) and not value[0] <= value[1]:
+        raise ValueError("the lower end comes first")
+    return value
 
 
 Range = Annotated[_T | tuple[_T, _T], AfterValidator(_ordered)]
@@ -64,7 +64,7 @@ def _has_sign(value: Any) -> str:
 
 
 def _signed(value: Any) -> Any:
-    low, high = _nondecreasing(value)
+    low, high = _ordered(value)
     if low == high:
         raise ValueError("a range from a negative value goes up to a higher one")
     return value
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
 
     Settings = BaseModel  # what it is; Albumentations itself carries no types
 else:
-    Settings = BaseTransformInitSchema
+    Settings = A.BasicTransform.InitSchema
     """Base of a filter's `InitSchema`: a pydantic model of its settings."""
 
 

@@ -110,7 +110,10 @@ def near_links(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[i
 
 
 def _joined(parent: list[int], i: int, j: int) -> bool:
-    """Put two members into one group, which is named after its first; False if they were in one already."""
+    """Put two members into one group, which is named after its first; False if they were in one already.
+
+    SciPy's DisjointSet gives the same groups, takes twice as long and half a second to import.
+    """
     low, high = sorted((_root(parent, i), _root(parent, j)))
     parent[high] = low
     return low != high

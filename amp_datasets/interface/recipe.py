@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.loading.augment import find_dataset_columns
+from amp_datasets.loading.columns import BoxForm
 from amp_datasets.loading.epochs import EpochTransform
 from amp_datasets.manifest import image_settings, model
 from amp_datasets.manifest.dump import manifest_document, manifest_text
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.messages import complaints
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.rows.detection import BoxForm
 from amp_datasets.storage.files import write_file
 from amp_datasets.storage.yaml import YamlFile
 

@@ -16,7 +16,7 @@ Label = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Mismatch:
     """Something in a build that is not as it was made: the rule it breaks, where, what, and how to repair it."""
 
     rule: str
@@ -86,26 +86,26 @@ def differences(
     size: tuple[int, int],
     there: Sequence[Comparable],
     wanted: Sequence[Comparable],
-) -> Iterator[Finding]:
+) -> Iterator[Mismatch]:
     """What is different between the labels in a file and those of the ledger, for one image."""
     if size != (image.width, image.height):
-        yield Finding(rule, name, f"{image.file_name} is said to be {size[0]}x{size[1]}")
+        yield Mismatch(rule, name, f"{image.file_name} is said to be {size[0]}x{size[1]}")
     if len(there) != len(wanted):
-        yield Finding(rule, name, f"{image.file_name} has {len(there)} labels, in the ledger {len(wanted)}")
+        yield Mismatch(rule, name, f"{image.file_name} has {len(there)} labels, in the ledger {len(wanted)}")
         return
     for number, (one, other) in enumerate(zip(there, wanted, strict=True), start=1):
         same = (one.category, one.crowd) == (other.category, other.crowd)
         if not same or not close(one.bbox, other.bbox) or not close(one.outline, other.outline):
-            yield Finding(rule, name, f"label {number} of {image.file_name} is not the ledger's ({other.category})")
+            yield Mismatch(rule, name, f"label {number} of {image.file_name} is not the ledger's ({other.category})")
 
 
-def names_differ(rule: str, name: str, found: Iterable[str], expected: Mapping[str, Expected]) -> Iterator[Finding]:
+def names_differ(rule: str, name: str, found: Iterable[str], expected: Mapping[str, Expected]) -> Iterator[Mismatch]:
     """The images that a file does not list, or lists without need."""
     files = set(found)
     for file_name in sorted(expected.keys() - files):
-        yield Finding(rule, name, f"{file_name} is not listed")
+        yield Mismatch(rule, name, f"{file_name} is not listed")
     for file_name in sorted(files - expected.keys()):
-        yield Finding(rule, name, f"{file_name} is listed, but not in the ledger")
+        yield Mismatch(rule, name, f"{file_name} is listed, but not in the ledger")
 
 
 def _xywh(xyxy: Sequence[float]) -> list[float]:

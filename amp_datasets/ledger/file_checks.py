@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.ledger.expected import Finding
+from amp_datasets.ledger.expected import Mismatch
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import LEDGER_FILE
 from amp_datasets.rows.schema import count_labels
@@ -27,23 +27,23 @@ class RowChecks:
         self.names: set[str] = set()
         self.labels = 0
         self.splits: dict[str, None] = {}
-        self.rows: list[Finding] = []
-        self.leaks: list[Finding] = []
+        self.rows: list[Mismatch] = []
+        self.leaks: list[Mismatch] = []
         self._first: dict[tuple[str, str], str] = {}
 
     def look(self, row: Mapping[str, Any]) -> str:
         """Take one row in; the relative name of its image."""
         name = f"images/{row['split']}/{row['file_name']}"
         if name in self.names:
-            self.rows.append(Finding("ledger", LEDGER_FILE, f"{name} has two lines"))
+            self.rows.append(Mismatch("ledger", LEDGER_FILE, f"{name} has two lines"))
         self.names.add(name)
         self.splits.setdefault(row["split"])
         self.labels += row["labels_out"]
         if text_sha256(row["labels"]) != row["labels_sha256"]:
             what = f"the labels of {name} are not those that its digest is of"
-            self.rows.append(Finding("ledger", LEDGER_FILE, what))
+            self.rows.append(Mismatch("ledger", LEDGER_FILE, what))
         elif _count(row["labels"]) != row["labels_out"]:
-            self.rows.append(Finding("ledger", LEDGER_FILE, f"{name} is said to have {row['labels_out']} labels"))
+            self.rows.append(Mismatch("ledger", LEDGER_FILE, f"{name} is said to have {row['labels_out']} labels"))
         self._look_at_split(row)
         return name
 
@@ -54,10 +54,10 @@ class RowChecks:
             if split != row["split"]:
                 self._first[kind, row[kind]] = row["split"]
                 what = f"the {kind} {row[kind]} of {row['file_name']} is in {split} and in {row['split']}"
-                self.leaks.append(Finding("split leak", LEDGER_FILE, what))
+                self.leaks.append(Mismatch("split leak", LEDGER_FILE, what))
 
 
-def check_digests(build: Path, expected: Iterable[tuple[str, str]], read: Callable[[], None]) -> Iterator[Finding]:
+def check_digests(build: Path, expected: Iterable[tuple[str, str]], read: Callable[[], None]) -> Iterator[Mismatch]:
     """Files of a build by name and digest: those that are gone or others; `read` is called after each of them."""
     pending, linked = iter(expected), _Linked(build)
     with ThreadPoolExecutor(_HASHING_THREADS) as pool:
@@ -67,7 +67,7 @@ def check_digests(build: Path, expected: Iterable[tuple[str, str]], read: Callab
                 read()
                 if found != wanted:
                     what = "it is not the file that was written" if len(found) == 64 else found
-                    yield Finding("missing" if found == GONE else "changed", name, what)
+                    yield Mismatch("missing" if found == GONE else "changed", name, what)
 
 
 class _Linked:

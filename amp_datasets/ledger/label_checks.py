@@ -17,8 +17,8 @@ from amp_datasets.errors import BuildError
 from amp_datasets.ledger.expected import (
     Comparable,
     Expected,
-    Finding,
     Label,
+    Mismatch,
     brief,
     clipped,
     close,
@@ -33,7 +33,7 @@ Images = Callable[[], Iterator[Expected]]
 """What the ledger says of all images, read again at each call: of a large build nobody holds it."""
 
 
-def check_labels(build: Path, images: Images, splits: Iterable[str], names: Sequence[str]) -> Iterator[Finding]:
+def check_labels(build: Path, images: Images, splits: Iterable[str], names: Sequence[str]) -> Iterator[Mismatch]:
     """Everything in the label files of a build that is not what the ledger says; `names` are the classes in order."""
     try:
         if (build / "data.yaml").is_file():
@@ -45,19 +45,19 @@ def check_labels(build: Path, images: Images, splits: Iterable[str], names: Sequ
             if (build / "images" / split / "metadata.parquet").is_file():
                 yield from _check_rows(build, f"images/{split}/metadata.parquet", own, names)
     except BuildError as error:
-        yield Finding("labels", str(error.where), error.what)
+        yield Mismatch("labels", str(error.where), error.what)
 
 
 def _of_split(images: Images, split: str) -> Iterator[Expected]:
     return (image for image in images() if image.split == split)
 
 
-def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -> Iterator[Finding]:
+def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -> Iterator[Mismatch]:
     document = yaml_map(build / "data.yaml")
     listed = document.get("names")
     classes = list(listed.values()) if isinstance(listed, dict) else listed
     if classes != list(names):
-        yield Finding("yolo", "data.yaml", f"its classes are {brief(classes)}, the build's are {brief(list(names))}")
+        yield Mismatch("yolo", "data.yaml", f"its classes are {brief(classes)}, the build's are {brief(list(names))}")
         return
     task = str(document.get("task", "detect"))
     for image in images:
@@ -65,7 +65,7 @@ def _check_yolo(build: Path, images: Iterable[Expected], names: Sequence[str]) -
         if (build / name).is_file():
             problem = _yolo_problem(yolo_rows(build / name), image, names, task)
             if problem is not None:
-                yield Finding("yolo", name, problem)
+                yield Mismatch("yolo", name, problem)
 
 
 def _yolo_problem(rows: list[list[float]] | None, image: Expected, names: Sequence[str], task: str) -> str | None:
@@ -105,7 +105,7 @@ def _outline(label: Label, task: str) -> list[float] | None:
     return None
 
 
-def _check_coco(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Finding]:
+def _check_coco(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Mismatch]:
     """By one walk through file and ledger, which a build writes in the same order; else by all that is in the file."""
     try:
         yield from list(_walk_coco(build, name, images(), names))
@@ -113,10 +113,10 @@ def _check_coco(build: Path, name: str, images: Images, names: Sequence[str]) ->
         yield from _check_whole_coco(build, name, {image.file_name: image for image in images()}, names)
 
 
-def _walk_coco(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Finding]:
+def _walk_coco(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Mismatch]:
     with CocoWalk(build / name) as walk:
         if list(walk.classes.values()) != list(names):
-            yield Finding("coco", name, f"its classes are {brief(list(walk.classes.values()))}")
+            yield Mismatch("coco", name, f"its classes are {brief(list(walk.classes.values()))}")
             return
         for entry, labels in walk:
             image = next(images, None)
@@ -130,7 +130,7 @@ def _walk_coco(build: Path, name: str, images: Iterator[Expected], names: Sequen
 
 def _check_whole_coco(
     build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]
-) -> Iterator[Finding]:
+) -> Iterator[Mismatch]:
     try:
         document = coco_document(build / name)
         classes = {category["id"]: category["name"] for category in document["categories"]}
@@ -142,13 +142,13 @@ def _check_whole_coco(
         ids = {label["id"] for label in document["annotations"]}
         labels = {file: [_coco_label(label, classes) for label in listed] for file, listed in found.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        yield Finding("coco", name, f"it is not COCO JSON: {type(error).__name__}: {brief(error)}")
+        yield Mismatch("coco", name, f"it is not COCO JSON: {type(error).__name__}: {brief(error)}")
         return
     if list(classes.values()) != list(names):
-        yield Finding("coco", name, f"its classes are {brief(list(classes.values()))}")
+        yield Mismatch("coco", name, f"its classes are {brief(list(classes.values()))}")
         return
     if len(images) != len(document["images"]) or len(ids) != len(document["annotations"]):
-        yield Finding("coco", name, "an id is used twice")
+        yield Mismatch("coco", name, "an id is used twice")
     yield from names_differ("coco", name, found, expected)
     for file_name in found.keys() & expected.keys():
         yield from _coco_differences(name, expected[file_name], sizes[file_name], labels[file_name])
@@ -156,7 +156,7 @@ def _check_whole_coco(
 
 def _coco_differences(
     name: str, image: Expected, size: tuple[int, int], labels: Sequence[Comparable]
-) -> Iterator[Finding]:
+) -> Iterator[Mismatch]:
     wanted = [comparable(label, flat(label)) for label in image.parsed()]
     # Rings count only where the ledger's label has some that COCO keeps as such.
     pairs = itertools.zip_longest(labels, wanted)
@@ -171,7 +171,7 @@ def _coco_label(label: Label, classes: Mapping[Any, str]) -> Comparable:
     return Comparable(classes.get(label.get("category_id")), label.get("bbox"), label.get("iscrowd"), outline)
 
 
-def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Finding]:
+def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) -> Iterator[Mismatch]:
     """As with COCO: by one walk, else by all that the ledger says."""
     try:
         try:
@@ -179,10 +179,10 @@ def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) ->
         except OutOfStep:
             yield from _check_all_rows(build, name, {image.file_name: image for image in images()}, names)
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        yield Finding("rows", name, f"it cannot be read: {brief(error)}")
+        yield Mismatch("rows", name, f"it cannot be read: {brief(error)}")
 
 
-def _walk_rows(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Finding]:
+def _walk_rows(build: Path, name: str, images: Iterator[Expected], names: Sequence[str]) -> Iterator[Mismatch]:
     for row in _rows(build / name):
         image = next(images, None)
         if image is None or image.file_name != row["file_name"]:
@@ -194,7 +194,7 @@ def _walk_rows(build: Path, name: str, images: Iterator[Expected], names: Sequen
 
 def _check_all_rows(
     build: Path, name: str, expected: Mapping[str, Expected], names: Sequence[str]
-) -> Iterator[Finding]:
+) -> Iterator[Mismatch]:
     found: set[str] = set()
     for row in _rows(build / name):
         found.add(row["file_name"])
@@ -208,12 +208,12 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     return (row for batch in batches(path, columns) for row in batch.to_pylist())
 
 
-def _row_findings(name: str, row: Mapping[str, Any], image: Expected, names: Sequence[str]) -> Iterator[Finding]:
+def _row_findings(name: str, row: Mapping[str, Any], image: Expected, names: Sequence[str]) -> Iterator[Mismatch]:
     if (row["source_id"], row["variant"]) != (image.source_id, image.variant):
-        yield Finding("rows", name, f"{image.file_name} is said to be {row['source_id']} {row['variant']}")
+        yield Mismatch("rows", name, f"{image.file_name} is said to be {row['source_id']} {row['variant']}")
     whole = row.get("labels") or ([] if row.get("label") is None else [row["label"]])
     if [names[number] if 0 <= number < len(names) else None for number in whole] != image.of_the_image():
-        yield Finding("rows", name, f"the label of {image.file_name} is not the ledger's")
+        yield Mismatch("rows", name, f"the label of {image.file_name} is not the ledger's")
     there = list(_row_labels(row.get("objects"), names))
     wanted = [comparable(label, []) for label in image.parsed()]
     yield from differences("rows", name, image, (row["width"], row["height"]), there, wanted)

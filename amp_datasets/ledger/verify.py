@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amp_datasets.errors import AmpError, BuildError, ManifestError
-from amp_datasets.ledger.expected import Expected, Finding
+from amp_datasets.ledger.expected import Expected, Mismatch
 from amp_datasets.ledger.file_checks import RowChecks, check_digests
 from amp_datasets.ledger.label_checks import check_labels
 from amp_datasets.ledger.lock import TRAINERS_READ, is_trainers_cache, read_lock
@@ -45,7 +45,7 @@ class VerifyReport:
     files: int = 0
     replayed: int = 0
     identical: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Mismatch] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     not_ours: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -101,7 +101,7 @@ def verify(
     try:
         _check_files(folder, lock, checks, report, progress)
     except BuildError as error:
-        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
+        report.findings.append(Mismatch("ledger", LEDGER_FILE, error.what))
         return report
     if lock is not None:
         names = [category["name"] for category in lock["categories"]]
@@ -120,9 +120,9 @@ def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
             return lock
         raise BuildError("the lock lacks something")
     except BuildError as error:
-        report.findings.append(Finding("lock", LOCK_FILE, error.what))
+        report.findings.append(Mismatch("lock", LOCK_FILE, error.what))
     except (KeyError, TypeError) as error:
-        report.findings.append(Finding("lock", LOCK_FILE, f"the lock lacks {error}"))
+        report.findings.append(Mismatch("lock", LOCK_FILE, f"the lock lacks {error}"))
     return None
 
 
@@ -132,7 +132,7 @@ def _has_its_ledger(build: Path, lock: Mapping[str, Any] | None, report: VerifyR
     changed = [] if wanted is None else [*check_digests(build, wanted.items(), lambda: None)]
     if any(finding.rule == "changed" for finding in changed):
         what = "the ledger is not the one that was written, so nothing can be compared with it"
-        report.findings.append(Finding("changed", LEDGER_FILE, what))
+        report.findings.append(Mismatch("changed", LEDGER_FILE, what))
         return False
     return True
 
@@ -170,7 +170,7 @@ def _name_others(lock: Mapping[str, Any] | None, names: Iterable[str], report: V
             report.ignored.append(name)
         elif lock is not None and name.startswith(TRAINERS_READ):
             what = "it is not ours, and trainers that read this folder take it too"
-            report.findings.append(Finding("not ours", name, what, "move it out of the build"))
+            report.findings.append(Mismatch("not ours", name, what, "move it out of the build"))
         elif lock is not None:
             report.not_ours.append(name)
 
@@ -179,15 +179,15 @@ def _made(build: Path) -> Iterator[Mapping[str, Any]]:
     return (row for row in read_ledger(build, _COLUMNS) if row["status"] == MADE)
 
 
-def _check_manifest(build: Path, lock: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_manifest(build: Path, lock: Mapping[str, Any]) -> Iterator[Mismatch]:
     """The manifest as run is the one that the lock was made for."""
     try:
         document = read_yaml(build / MANIFEST_FILE).value
     except ManifestError as error:
-        yield Finding("manifest", MANIFEST_FILE, error.what)
+        yield Mismatch("manifest", MANIFEST_FILE, error.what)
         return
     if digest(document) != lock.get("manifest_digest"):
-        yield Finding("manifest", MANIFEST_FILE, "its settings are not those that the lock names")
+        yield Mismatch("manifest", MANIFEST_FILE, "its settings are not those that the lock names")
 
 
 def _expected(build: Path) -> Iterator[Expected]:
@@ -214,7 +214,7 @@ def _check_replays(
     try:
         replayer = Replayer(build, *where)
     except AmpError as error:
-        report.findings.append(Finding("replay", LOCK_FILE, error.what, error.fix or ""))
+        report.findings.append(Mismatch("replay", LOCK_FILE, error.what, error.fix or ""))
         return
     made = (row for row in read_ledger(build) if row["status"] == MADE)
     try:
@@ -226,17 +226,17 @@ def _check_replays(
             if finding is not None:
                 report.findings.append(finding)
     except BuildError as error:  # in columns that are read for this alone
-        report.findings.append(Finding("ledger", LEDGER_FILE, error.what))
+        report.findings.append(Mismatch("ledger", LEDGER_FILE, error.what))
     if report.identical < report.replayed:
         report.differences = replayer.differences()
 
 
-def _replay_finding(build: Path, replayer: Replayer, row: Mapping[str, Any]) -> Finding | None:
+def _replay_finding(build: Path, replayer: Replayer, row: Mapping[str, Any]) -> Mismatch | None:
     name = f"images/{row['split']}/{row['file_name']}"
     try:
         made = replayer.make(row)
     except AmpError as error:
-        return Finding("replay", name, error.what, error.fix or "")
+        return Mismatch("replay", name, error.what, error.fix or "")
     if made.same_image and made.same_labels:
         return None
     what = [] if made.same_labels else [f"its labels come out as {count_labels(made.labels)} others"]
@@ -245,4 +245,4 @@ def _replay_finding(build: Path, replayer: Replayer, row: Mapping[str, Any]) -> 
             what.append(image_difference((build / name).read_bytes(), made.data))
         except OSError as error:
             what.append(f"the file cannot be read: {error.strerror}")
-    return Finding("replay", name, "made again, it is another: " + "; ".join(what), "see what changed since the build")
+    return Mismatch("replay", name, "made again, it is another: " + "; ".join(what), "see what changed since the build")

@@ -14,11 +14,11 @@ from amp_datasets.errors import AmpError, ImageError, SourceError
 from amp_datasets.images.codec import Encoding, decode, encode, encoding_for, read_header
 from amp_datasets.images.kinds import changes
 from amp_datasets.ledger.keys import VariantKeys
+from amp_datasets.loading.columns import BoxForm, Columns, find_columns
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
 from amp_datasets.model import Category, Image
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.rows.detection import BoxForm, Columns, find_columns
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import load_recipe
 from amp_datasets.variants.steps import Original

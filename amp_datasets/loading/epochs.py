@@ -15,10 +15,10 @@ from typing import Any
 from amp_datasets.errors import AmpError
 from amp_datasets.images.decoding import rgb_of
 from amp_datasets.loading.augment import maker_of
+from amp_datasets.loading.columns import BoxForm, Columns, columns_of_row, to_xyxy
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
 from amp_datasets.model import Annotation, Category, Image
-from amp_datasets.rows.detection import BoxForm, Columns, columns_of_row, to_xyxy
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.steps import Original
 

@@ -162,7 +162,7 @@ def _planned(prepared: Prepared) -> Path:
 
 
 def _place(task: Task, tree: Path) -> str:
-    """Where a lazy set finds a source: the file itself, or a copy of a image that is in no file."""
+    """Where a lazy set finds a source: the file itself, or a copy of an image that is in no file."""
     if task.file.data is None:
         return json.dumps([str(task.file.path.resolve()), task.file.member])
     (tree / "sources").mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from amp_datasets.errors import AmpError
-from amp_datasets.rows.detection import BoxForm, columns_of_row
+from amp_datasets.loading.columns import BoxForm, columns_of_row
 
 
 class TvTensors:

@@ -44,7 +44,7 @@ class ParquetFile:
         return self
 
     def add(self, row: Mapping[str, Any], size: int = 0) -> None:
-        """One row, which holds a image of `size` bytes."""
+        """One row, which holds an image of `size` bytes."""
         self._rows.append(row)
         self._buffered += size
         self.size += size

@@ -158,7 +158,7 @@ def _near_copies(joining: Joining) -> list[tuple[int, int]]:
 
 
 def _group_names(joining: Joining, otherwise: Sequence[str]) -> list[str]:
-    """What `group_by` finds in each image's name; a image where it finds nothing keeps to itself."""
+    """What `group_by` finds in each image's name; an image where it finds nothing keeps to itself."""
     if joining.manifest.group_by is None:
         return list(otherwise)
     pattern = re2.compile(joining.manifest.group_by)  # without backtracking: no name takes it long

@@ -75,7 +75,7 @@ def _bytes(image: Mapping[str, Any], repo: str) -> bytes:
         return image["bytes"]
     path = str(image["path"])
     if not re.match(rf"(?:zip://[^:]*::)?hf://datasets/{re.escape(repo)}[@/]", path):
-        raise SourceError(f"a image is neither in its row nor in the repository: {path[:100]}", where=repo)
+        raise SourceError(f"an image is neither in its row nor in the repository: {path[:100]}", where=repo)
     with fsspec.open(path, "rb") as file:
         return bytes(file.read())
 

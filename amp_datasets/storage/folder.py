@@ -181,7 +181,7 @@ def _with_parents(name: str) -> Iterator[str]:
 
 
 def read_image_file(file: ImageFile, limit: int) -> bytes:
-    """The bytes of a image or label file, wherever they are; a SourceError if they are gone or too many."""
+    """The bytes of an image or label file, wherever they are; a SourceError if they are gone or too many."""
     if file.data is not None:
         return file.data
     try:

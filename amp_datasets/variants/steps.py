@@ -1,4 +1,4 @@
-"""Drawn steps applied to a image, and what tells the results apart without making them in full."""
+"""Drawn steps applied to an image, and what tells the results apart without making them in full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canny edges: what is left of a image when only its contours count."""
+"""Canny edges: what is left of an image when only its contours count."""
 
 from __future__ import annotations
 

@@ -18,16 +18,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.documents import first_text, is_called_as_an_image, text_files
 from amp_datasets.formats.kit.entries import one_word, words_of
 from amp_datasets.formats.kit.reading import (
     category_name,
     class_list,
-    first_lines,
     is_number,
-    is_readme,
-    parse_text,
     points,
     split_of,
 )
@@ -38,8 +35,7 @@ from amp_datasets.storage.folder import Folder
 
 _HEADER = re.compile(r"\s*(imagesource|gsd)\s*:", re.IGNORECASE)
 _FLAGS = ("0", "1", "2")
-_LOOKED_AT = 50
-_MAX_BYTES = 2**26
+_ROWS = "eight coordinates and a class"
 
 
 class DotaSource(Source[Options]):
@@ -51,25 +47,16 @@ class DotaSource(Source[Options]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """A text file whose rows are eight numbers and a name, or with DOTA's two lines at its head."""
-        files = [name for name in folder.with_suffix(".txt") if not is_readme(name)][:_LOOKED_AT]
-        file = next((name for name in files if _is_dota(first_lines(folder, name))), None)
-        return Detection(f"{file} has rows of eight coordinates and a class", 82, file) if file is not None else None
+        file = first_text(folder, _is_dota)
+        return Detection(f"{file} has rows of {_ROWS}", 82, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name)
         words = words_of(names)
-        files = [name for name in self.folder.with_suffix(".txt") if not is_readme(name)]
-        if not any(_is_dota(first_lines(self.folder, name)) for name in files):
-            raise SourceError("no text file has rows of eight coordinates and a class", where=self.folder.root)
-        for file in files:
-            try:
-                text = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
-            except SourceError as error:
-                self.reading.drop(file, "label file cannot be read", error.what)
-                continue
+        for file, text in text_files(self.reading, _is_dota, _ROWS):
             rows = _rows(text)
-            if rows is not None and (rows or self.reading.images.resolve(_stem(file), file, own=True).image):
+            if rows is not None and (rows or is_called_as_an_image(self.reading, file)):
                 self._read_file(file, rows, words, names)
         return self.reading.finish([Category(name) for name in names])
 

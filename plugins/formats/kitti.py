@@ -14,17 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
+from amp_datasets.formats.kit.documents import first_text, is_called_as_an_image, text_files
 from amp_datasets.formats.kit.entries import one_word, words_of
 from amp_datasets.formats.kit.reading import (
     category_name,
     class_list,
     finite,
-    first_lines,
     is_number,
-    is_readme,
-    parse_text,
     split_of,
 )
 from amp_datasets.model import Annotation, Category, LabelSet, Sample
@@ -36,8 +33,7 @@ _UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
 """The values that KITTI itself has where an object has no place in space."""
 _DONT_CARE = "dontcare"
 _CALIBRATION = ("P0:", "calib_time:")
-_LOOKED_AT = 50
-_MAX_BYTES = 2**26
+_ROWS = "a class and fourteen values"
 
 
 class KittiSource(Source[Options]):
@@ -49,28 +45,19 @@ class KittiSource(Source[Options]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """A text file whose rows are a name and fourteen or fifteen numbers."""
-        files = [name for name in folder.with_suffix(".txt") if not is_readme(name)][:_LOOKED_AT]
-        file = next((name for name in files if _is_kitti(first_lines(folder, name))), None)
-        return Detection(f"{file} has rows of a class and fourteen values", 82, file) if file is not None else None
+        file = first_text(folder, _is_kitti)
+        return Detection(f"{file} has rows of {_ROWS}", 82, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; rows of wrong shape are dropped one by one."""
         names = dict.fromkeys(name for name in class_list(self.reading) if name)
         words = words_of(names)
-        files = [name for name in self.folder.with_suffix(".txt") if not is_readme(name)]
-        if not any(_is_kitti(first_lines(self.folder, name)) for name in files):
-            raise SourceError("no text file has KITTI's rows", where=self.folder.root)
-        for file in files:
-            try:
-                text = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
-            except SourceError as error:
-                self.reading.drop(file, "label file cannot be read", error.what)
-                continue
+        for file, text in text_files(self.reading, _is_kitti, _ROWS):
             lines = [line for line in text.split("\n") if line.strip()]
             if lines and lines[0].startswith(_CALIBRATION):  # of the cameras: no labels, though called as the image
                 self.reading.use(file)
                 continue
-            if _is_kitti(lines) or (not lines and self.reading.images.resolve(_stem(file), file, own=True).image):
+            if _is_kitti(lines) or (not lines and is_called_as_an_image(self.reading, file)):
                 self._read_file(file, text, words, names)
         return self.reading.finish([Category(name) for name in names])
 

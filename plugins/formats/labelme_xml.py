@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 
-from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.errors import AmpError
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.coco_annotation import turn
-from amp_datasets.formats.kit.reading import category_name, finite, parse_xml, split_of
+from amp_datasets.formats.kit.documents import first_xml, xml_files
+from amp_datasets.formats.kit.reading import category_name, finite, split_of
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.images.codec import Limits
 from amp_datasets.images.header import probe
@@ -44,30 +45,16 @@ class LabelMeXmlSource(Source[Options]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """An XML whose objects have polygons of `pt`, or masks in files."""
-        for file in folder.with_suffix(".xml"):
-            try:
-                root = parse_xml(folder.read(file, _MAX_BYTES), file)
-            except AmpError:
-                continue
-            if _is_labelme(root):
-                return Detection(f"{file} is an <annotation> with LabelMe's <polygon> of <pt>", 78, file)
-        return None
+        file = first_xml(folder, _is_labelme)
+        what = f"{file} is an <annotation> with LabelMe's <polygon> of <pt>"
+        return Detection(what, 78, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; an XML that cannot be read drops its image."""
         names: dict[str, None] = {}
-        for file in self.folder.with_suffix(".xml"):
-            try:
-                root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
-            except SourceError as error:
-                self.reading.use(file)
-                image = self.reading.images.of_label_file(file).image
-                self.reading.drop(image or file, "label file cannot be read", f"{file}: {error.what}")
-                continue
-            if _is_labelme(root):
-                self.reading.use(file)
-                names.update(dict.fromkeys(name for name in self.reading.classes.near(file).names if name))
-                self._read_file(file, root, names)
+        for file, root in xml_files(self.reading, _is_labelme):
+            names.update(dict.fromkeys(name for name in self.reading.classes.near(file).names if name))
+            self._read_file(file, root, names)
         return self.reading.finish([Category(name) for name in names])
 
     def _read_file(self, file: str, root: ElementTree.Element, names: dict[str, None]) -> None:

@@ -20,13 +20,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
 from amp_datasets.formats.kit.coco_annotation import turn
+from amp_datasets.formats.kit.documents import first_xml, xml_files
 from amp_datasets.formats.kit.reading import (
     category_name,
     finite,
-    parse_xml,
     points,
     split_of,
 )
@@ -39,7 +38,6 @@ _NOT_CLASSES = frozenset({"__ignore__", "_background_"})
 _FLAGS = ("truncated", "difficult", "occluded")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SETS = {"train": "train", "validation": "val", "test": "test"}
-_MAX_BYTES = 2**26
 
 
 class VocOptions(Options):
@@ -72,32 +70,18 @@ class VocSource(Source[VocOptions]):
     @classmethod
     def detect(cls, folder: Folder) -> Detection | None:
         """An XML whose root is `annotation`, with a `bndbox` in its objects."""
-        for file in folder.with_suffix(".xml"):
-            try:
-                root = parse_xml(folder.read(file, _MAX_BYTES), file)
-            except AmpError:
-                continue
-            if _is_voc(root):
-                return Detection(f"{file} is an <annotation> with a <bndbox> for each object", 75, file)
-        return None
+        file = first_xml(folder, _is_voc)
+        what = f"{file} is an <annotation> with a <bndbox> for each object"
+        return Detection(what, 75, file) if file is not None else None
 
     def read(self) -> LabelSet:
         """The set; an XML that cannot be read drops its image."""
         names: dict[str, None] = {}
         evidence = _Evidence()
-        for file in self.folder.with_suffix(".xml"):
-            try:
-                root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
-            except SourceError as error:
-                self.reading.use(file)
-                image = self.reading.images.of_label_file(file).image
-                self.reading.drop(image or file, "label file cannot be read", f"{file}: {error.what}")
-                continue
-            if _is_voc(root):
-                self.reading.use(file)
-                listed = self.reading.classes.near(file).names
-                names.update(dict.fromkeys(name for name in listed if name and name not in _NOT_CLASSES))
-                self._read_file(file, root, names, evidence)
+        for file, root in xml_files(self.reading, _is_voc):
+            listed = self.reading.classes.near(file).names
+            names.update(dict.fromkeys(name for name in listed if name and name not in _NOT_CLASSES))
+            self._read_file(file, root, names, evidence)
         self._note_origin(evidence)
         return self.reading.finish([Category(name) for name in names])
 

@@ -30,7 +30,7 @@ GOOD = Annotation("cat", (10.0, 10.0, 50.0, 40.0))
 
 
 def scene(seed: int, size: Size = SIZE) -> PillowImage.Image:
-    """A image of large random patches: nothing like that of another seed."""
+    """An image of large random patches: nothing like that of another seed."""
     patches = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return PillowImage.fromarray(patches).resize(size, PillowImage.Resampling.BICUBIC)
 

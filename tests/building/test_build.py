@@ -111,7 +111,7 @@ def test_a_changed_manifest_keeps_what_it_does_not_touch(tmp_path: Path) -> None
 
 
 def turn(path: Path) -> None:
-    """Give a image an EXIF orientation."""
+    """Give an image an EXIF orientation."""
     exif = PillowImage.Exif()
     exif[0x0112] = 3
     stream = io.BytesIO()
@@ -121,7 +121,7 @@ def turn(path: Path) -> None:
 
 
 def test_reuse_gives_what_a_build_from_nothing_gives(tmp_path: Path) -> None:
-    """Also for originals that are encoded anew, for copies of a image, and after a renaming."""
+    """Also for originals that are encoded anew, for copies of an image, and after a renaming."""
     write_set(tmp_path / "set", 3)
     images = tmp_path / "set" / "images" / "train"
     turn(images / "demo_001.jpg")

@@ -17,7 +17,7 @@ HEAD = "filename,width,height,class,xmin,ymin,xmax,ymax"
 
 
 def write_csv(folder: Path, **classes: str) -> Path:
-    """A set with a image for each keyword, which names it, labelled with one box of the class; sizes differ."""
+    """A set with an image for each keyword, which names it, labelled with one box of the class; sizes differ."""
     width = 40 + 2 * sum(map(ord, folder.name)) % 50
     rows = [HEAD]
     for number, (stem, category) in enumerate(classes.items()):

@@ -130,7 +130,7 @@ def test_round_trips_through_json(plugin: type[Filter], example: dict[str, Any])
 
 @every_case
 def test_recorded_draw_rebuilds_the_image(plugin: type[Filter], example: dict[str, Any]) -> None:
-    """A draw is JSON, holds nothing that was not chosen, and is all that a image depends on."""
+    """A draw is JSON, holds nothing that was not chosen, and is all that an image depends on."""
     image = make_image()
     transform = make(plugin, example)
     choice = draw(transform, image, BOXES)
@@ -243,7 +243,7 @@ def test_warp_states_the_size_of_the_image(plugin: type[Filter], example: dict[s
 @every_case
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_tiny_images_work_or_are_refused(plugin: type[Filter], example: dict[str, Any], size: tuple[int, int]) -> None:
-    """The smallest images give a image or a CannotApply that says what to do, never a crash."""
+    """The smallest images give an image or a CannotApply that says what to do, never a crash."""
     image = make_image(*size)
     boxes = np.array([[0.0, 0, min(1, size[0]), min(1, size[1])]])
     transform = make(plugin, example)

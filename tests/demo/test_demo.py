@@ -43,13 +43,13 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_longer_set_begins_with_the_shorter() -> None:
-    """A image depends on its own number only."""
+    """An image depends on its own number only."""
     short, long = demo_set(2, SMALL), demo_set(4, SMALL)
     assert [s.image.data for s in short.samples] == [s.image.data for s in list(long.samples)[:2]]
 
 
 def test_ten_images_show_every_class_and_every_count() -> None:
-    """One to four things a image, all classes among them."""
+    """One to four things an image, all classes among them."""
     labels = [draw(number)[1] for number in range(10)]
     assert {len(annotations) for annotations in labels} == {1, 2, 3, 4}
     assert {a.category for annotations in labels for a in annotations} == {c.name for c in CATEGORIES}

@@ -76,7 +76,7 @@ def test_a_build_exported_and_read_again_has_its_labels(build: Path, tmp_path: P
 
 @pytest.mark.parametrize("to", sorted(set(OF_OBJECTS) - {"parquet", "tfrecord"}))
 def test_images_are_links_or_copies_byte_for_byte(build: Path, tmp_path: Path, to: str) -> None:
-    """Links by default, which cost nothing; `copy` makes files of their own. Never is a image encoded again."""
+    """Links by default, which cost nothing; `copy` makes files of their own. Never is an image encoded again."""
     before = {file.read_bytes(): file.stat().st_ino for file in (build / "images").rglob("*.jpg")}
     for copy in (False, True):
         out = tmp_path / f"out-{copy}"
@@ -147,7 +147,7 @@ def test_a_set_without_labels_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A image vanishes, the disk is full, the user presses Ctrl-C: no target, no work folder; and again it works."""
+    """An image vanishes, the disk is full, the user presses Ctrl-C: no target, no work folder; and again it works."""
     source = write_set(tmp_path / "set", 3)
     image = next(source.rglob("*_002.jpg"))
 

@@ -133,10 +133,10 @@ def test_whole_pixels_are_moved_as_numpy_moves_them(image: np.ndarray, turns: in
 @given(warps=st.lists(WARPS, min_size=1, max_size=3))
 @settings(max_examples=50)
 def test_pixels_come_from_where_back_says(warps: list[Warp]) -> None:
-    """In a image whose value is its x (or y) every new value is the place that `back` gives.
+    """In an image whose value is its x (or y) every new value is the place that `back` gives.
 
     Rounding to a level costs an eighth of a pixel, and a pixel on a kink of these steep, coarse waves as much again;
-    6,000 such chains came to 0.33 px at most, and to 0.009 px on average over a image.
+    6,000 such chains came to 0.33 px at most, and to 0.009 px on average over an image.
     """
     whole = chained(warps)
     y, x = np.mgrid[: whole.size[1], : whole.size[0]] + 0.5

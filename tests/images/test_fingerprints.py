@@ -30,7 +30,7 @@ def encoded(image: PillowImage.Image, kind: str = "PNG", **options: int) -> byte
 
 
 def demo_image(number: int) -> PillowImage.Image:
-    """A image like a photograph."""
+    """An image like a photograph."""
     return PillowImage.fromarray(draw(number, (320, 240))[0])
 
 

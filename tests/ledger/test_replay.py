@@ -119,7 +119,7 @@ def test_a_source_in_an_archive_is_found(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_an_original_that_was_turned_upright_is_made_again(tmp_path: Path, orientation: int) -> None:
-    """A image with an EXIF orientation is written anew; one without keeps its bytes."""
+    """An image with an EXIF orientation is written anew; one without keeps its bytes."""
     write_set(tmp_path / "set", 2)
     path = tmp_path / "set" / "images" / "train" / "demo_001.jpg"
     exif = PillowImage.Exif()
@@ -153,7 +153,7 @@ def test_an_image_that_comes_out_otherwise_is_said_to_differ(
 
 
 def image(value: int, size: tuple[int, int] = (8, 4), kind: str = "PNG", **options: object) -> bytes:
-    """A image of one grey value."""
+    """An image of one grey value."""
     stream = io.BytesIO()
     PillowImage.new("RGB", size, (value, value, value)).save(stream, kind, **options)
     return stream.getvalue()

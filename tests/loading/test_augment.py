@@ -13,8 +13,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Iterable
 import amp_datasets as amp
 from amp_datasets.demo.write import demo_set, write_demo
 from amp_datasets.loading.augment import augment
+from amp_datasets.loading.columns import BoxForm, from_xyxy
 from amp_datasets.loading.epochs import EpochDataset
-from amp_datasets.rows.detection import BoxForm, from_xyxy
 
 SIZE = (160, 120)
 LABELS = demo_set(4, SIZE)
@@ -47,7 +47,7 @@ def dataset(shape: str = "columns", form: BoxForm = "xywh", named: bool = True) 
 
 def boxes(row: dict[str, Any], form: BoxForm = "xywh") -> np.ndarray[Any, Any]:
     """A row's boxes (n, 4) as xyxy in pixels."""
-    from amp_datasets.rows.detection import to_xyxy
+    from amp_datasets.loading.columns import to_xyxy
 
     objects = row.get("objects", row)
     listed = [o["bbox"] for o in objects] if isinstance(objects, list) else objects["bbox"]

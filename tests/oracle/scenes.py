@@ -54,7 +54,7 @@ class Thing:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A image and the things in it."""
+    """An image and the things in it."""
 
     image: NDArray[np.uint8]
     things: tuple[Thing, ...]

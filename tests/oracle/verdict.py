@@ -27,7 +27,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One thing of a image: what is seen of it, and how far its label is off (None where there is none)."""
+    """One thing of an image: what is seen of it, and how far its label is off (None where there is none)."""
 
     kind: str
     code: int

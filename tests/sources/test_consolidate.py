@@ -27,7 +27,7 @@ THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}
 
 
 def image(number: int, kind: str = "PNG") -> bytes:
-    """A image of large random patches, unlike that of another number."""
+    """An image of large random patches, unlike that of another number."""
     patches = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
     PillowImage.fromarray(patches).resize((80, 60)).save(stream, kind)
@@ -169,7 +169,7 @@ def test_copies_are_joined_and_said() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_near_copies_never_part(seed: int) -> None:
-    """A image and its re-encoded copy, in one set or in two, are in one split."""
+    """An image and its re-encoded copy, in one set or in two, are in one split."""
     images = [sample(f"p{n}.png", n, "cat") for n in range(12)]
     near = [sample(f"q{n}.bmp", n, "cat", data=image(n, "BMP")) for n in range(4)]
     one = split_of(join(label_set("a", [*images, *near], ["cat"]), splits=THIRDS, seed=seed))

@@ -145,7 +145,7 @@ def test_a_chain_gives_the_labels_of_its_steps(seed: int) -> None:
 
 
 def labelled(names: Sequence[str], keypoints: np.ndarray | None = None) -> Original:
-    """A image with one box for each category."""
+    """An image with one box for each category."""
     boxes = [
         Annotation(name, (10.0 + 40 * i, 20, 40.0 + 40 * i, 70), keypoints=keypoints) for i, name in enumerate(names)
     ]

@@ -58,7 +58,7 @@ class Task:
         return f"{self.stem}__{ending}{suffix}" if ending else f"{self.stem}{suffix}"
 
     def dump(self) -> str:
-        """JSON for the worker; a image in memory travels beside it."""
+        """JSON for the worker; an image in memory travels beside it."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "file"}
         return json.dumps({**plain, "path": str(self.file.path), "member": self.file.member}, ensure_ascii=False)
 

@@ -11,6 +11,7 @@ from amp_datasets.cli.commands.options import (
     Format,
     Json,
     Manifest,
+    Open,
     PluginDirs,
     ReadOptions,
     Settings,
@@ -18,7 +19,7 @@ from amp_datasets.cli.commands.options import (
     key_values,
     read_options,
 )
-from amp_datasets.cli.console import command, emit, emit_json, next_step, progress_bar, say
+from amp_datasets.cli.console import command, emit_json, emit_report, next_step, progress_bar, say
 
 
 @command
@@ -53,11 +54,8 @@ def build(
             plugin_dirs=plugin_dirs or (),
             progress=progress,
         )
-    if json_:
-        emit_json(report.to_json())
-        return
-    emit(report.as_text())
-    next_step(f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md")
+    then = f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md"
+    emit_report(report, in_json=json_, then=then)
 
 
 @command
@@ -71,7 +69,7 @@ def preview(
     class_: Annotated[str | None, typer.Option("--class", help="Images with a label of this class.")] = None,
     filter_: Annotated[list[str] | None, typer.Option("--filter", help="Only this filter or mix; repeatable.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Large, one below the other.")] = False,
-    open_: Annotated[bool, typer.Option("--open", help="Show it when it is there.")] = False,
+    open_: Open = False,
     source: Sources = None,
     settings: Settings = None,
     json_: Json = False,
@@ -108,7 +106,7 @@ def preview(
 def report(
     target: Annotated[str, typer.Argument(help="A set or a build.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("report.html"),
-    open_: Annotated[bool, typer.Option("--open", help="Show it when it is there.")] = False,
+    open_: Open = False,
     format_: Format = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
@@ -159,11 +157,7 @@ def export(
             plugin_dirs=plugin_dirs or (),
             progress=progress,
         )
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
-        next_step(f"amp check {report.out}")
+    emit_report(report, in_json=json_, then=f"amp check {report.out}")
 
 
 @command
@@ -189,8 +183,4 @@ def merge(
             plugin_dirs=plugin_dirs or (),
             progress=progress,
         )
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
-        next_step(f"amp check {out}")
+    emit_report(report, in_json=json_, then=f"amp check {out}")

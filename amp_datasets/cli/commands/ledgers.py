@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from amp_datasets.cli.commands.options import Json, PluginDirs, Sources
-from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, progress_bar
+from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit_report, progress_bar
 from amp_datasets.errors import AmpError
 
 
@@ -26,10 +26,7 @@ def verify(
     count: Any = replay if replay == "all" else _number(replay)
     with progress_bar(quiet=json_) as progress:
         report = run(build, replay=count, sources=source or (), plugin_dirs=plugin_dirs or (), progress=progress)
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
+    emit_report(report, in_json=json_)
     if report.findings:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -47,10 +44,7 @@ def replay(
     from amp_datasets.ledger.replay import replay as run
 
     report = run(build, variant, out, sources=source or (), plugin_dirs=plugin_dirs or ())
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
+    emit_report(report, in_json=json_)
 
 
 @command
@@ -63,10 +57,7 @@ def diff(
     from amp_datasets.ledger.diff import diff as run
 
     report = run(first, second)
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
+    emit_report(report, in_json=json_)
     if report.changed:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -83,10 +74,7 @@ def publish(
     from amp_datasets.exchange.hub import publish as run
 
     report = run(build, repo=repo, private=False if public else None, dry_run=dry_run)
-    if json_:
-        emit_json(report.to_json())
-    else:
-        emit(report.as_text())
+    emit_report(report, in_json=json_)
 
 
 def _number(text: str) -> int:

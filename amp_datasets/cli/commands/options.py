@@ -21,6 +21,7 @@ Sources = Annotated[
     list[str] | None, typer.Option("--source", help="A set to use instead of the manifest's sources; repeatable.")
 ]
 Settings = Annotated[list[str] | None, typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a setting.")]
+Open = Annotated[bool, typer.Option("--open", help="Show it when it is there.")]
 Format = Annotated[str | None, typer.Option("--format", help="The format of the set, if it is not found by itself.")]
 
 ReadOptions = Annotated[

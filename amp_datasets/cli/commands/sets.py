@@ -18,7 +18,7 @@ from amp_datasets.cli.commands.options import (
     read_options,
     registry_of,
 )
-from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, next_step, say
+from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, emit_report, next_step, say
 
 
 @command
@@ -94,11 +94,8 @@ def filters(
         found = api.filters(plugin_dirs=plugin_dirs or ())
     else:
         found = api.describe(name, plugin_dirs=plugin_dirs or ())
-    if json_:
-        emit_json(found.to_json())
-        return
-    emit(found.as_text())
-    next_step("amp filters NAME shows one filter's settings" if name is None else "put it under `filters:` in amp.yaml")
+    then = "amp filters NAME shows one filter's settings" if name is None else "put it under `filters:` in amp.yaml"
+    emit_report(found, in_json=json_, then=then)
 
 
 @command

@@ -129,7 +129,7 @@ def saved_files(folder: Folder) -> list[str]:
 
 
 def spool(data: bytes, suffix: str) -> Path:
-    """A image's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
+    """An image's bytes as a file in the cache of `datasets`, named after its content, so that it is written once."""
     from datasets import config
 
     digest = hashlib.sha256(data).hexdigest()

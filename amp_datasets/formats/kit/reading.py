@@ -169,7 +169,7 @@ class Reading:
         return best.image
 
     def header(self, image: str) -> Header | None:
-        """The header of a image of the folder; None, and counted as dropped, if it is not usable."""
+        """The header of an image of the folder; None, and counted as dropped, if it is not usable."""
         return self.header_of(image, self.folder.image(image))
 
     def size_of(self, image: str) -> Size | None:
@@ -180,7 +180,7 @@ class Reading:
             return None
 
     def header_of(self, source_id: str, file: ImageFile) -> Header | None:
-        """The header of a image wherever it is; None, and counted as dropped, if it is not usable."""
+        """The header of an image wherever it is; None, and counted as dropped, if it is not usable."""
         try:
             return probe(file, self.limits)
         except UnreadableError as error:

@@ -61,7 +61,7 @@ _REFUSED_GROUPS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "Normalize ToFloat FromFloat ToTensorV2 ToRGB",
-        "it does not make a image with three 8-bit channels out of one",
+        "it does not make an image with three 8-bit channels out of one",
         "leave this to the trainer",
     ),
     ("Lambda", "it is made of code, which a manifest does not hold", "write a filter of your own, see CONTRIBUTING.md"),

@@ -41,7 +41,7 @@ def reading_of(folder: Path, *images: str) -> Reading:
 
 
 def cleaned(folder: Path, *annotations: Annotation) -> tuple[Sample | None, Reading]:
-    """What is left of labels in a image of 64x48."""
+    """What is left of labels in an image of 64x48."""
     reading = reading_of(folder)
     reading.add("a.jpg", annotations)
     return next(iter(reading.finish([Category("x")]).samples), None), reading
@@ -87,7 +87,7 @@ def test_images_are_found_as_tools_name_them(reference: str, near: str, found: s
 
 
 def encoded(kind: str, orientation: int, mode: str = "RGB", **options: Any) -> bytes:
-    """A image's file with an EXIF orientation."""
+    """An image's file with an EXIF orientation."""
     exif = PillowImage.Exif()
     if orientation:
         exif[0x0112] = orientation
@@ -137,7 +137,7 @@ def test_limits_hold_for_the_quick_look(tmp_path: Path) -> None:
 
 @given(st.data())
 def test_damaged_images_raise_only_errors_of_ours(data: st.DataObject) -> None:
-    """Cut or changed at any place, a image is judged or refused."""
+    """Cut or changed at any place, an image is judged or refused."""
     content = bytearray(encoded(data.draw(st.sampled_from(["JPEG", "PNG"])), 6))
     for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
         content[at] = data.draw(st.integers(0, 255))
@@ -160,7 +160,7 @@ def test_damaged_images_raise_only_errors_of_ours(data: st.DataObject) -> None:
     ],
 )
 def test_unusable_boxes_are_dropped(xyxy: tuple[float, float, float, float], why: str, tmp_path: Path) -> None:
-    """One by one; a image that keeps no label is dropped too, not taken for an empty one."""
+    """One by one; an image that keeps no label is dropped too, not taken for an empty one."""
     good = Annotation("x", (1, 1, 9, 9))
     sample, reading = cleaned(tmp_path, Annotation("x", xyxy), good)
     assert sample is not None

@@ -159,7 +159,7 @@ def test_saturation_multiplies_s(factor: float) -> None:
 
 
 def test_saturation_is_the_same_in_strips() -> None:
-    """A image larger than a strip has no seams."""
+    """An image larger than a strip has no seams."""
     image = np.random.default_rng(1).integers(0, 256, (300, 700, 3), dtype=np.uint8)
     whole = FILTERS["saturation"]().apply(image, factor=1.7)
     parts = [FILTERS["saturation"]().apply(image[:, a : a + 7], factor=1.7) for a in range(0, 700, 7)]

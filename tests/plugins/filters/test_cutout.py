@@ -16,7 +16,7 @@ CUTOUT: Any = load_registry().filters["cutout"]
 
 
 def squares(size: tuple[int, int], seed: int = 0, **settings: Any) -> np.ndarray:
-    """Drawn squares for a image of a size."""
+    """Drawn squares for an image of a size."""
     transform = CUTOUT(**settings)
     transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
     image = np.zeros((size[1], size[0], 3), np.uint8)

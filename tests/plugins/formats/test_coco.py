@@ -142,7 +142,7 @@ def test_the_three_states_of_a_image_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_file_without_annotations_key_leaves_its_images_unlabelled(tmp_path: Path) -> None:
-    """COCO's `image_info_test` files say nothing about what is in a image."""
+    """COCO's `image_info_test` files say nothing about what is in an image."""
     content = document()
     del content["annotations"]
     (sample,) = read(write(tmp_path, content)).samples
@@ -236,7 +236,7 @@ def test_repeated_ids_and_entries_are_mended(tmp_path: Path) -> None:
 
 
 def painted(path: Path, box: list[int], orientation: int) -> tuple[int, int, int, int]:
-    """A image with a white box at a place of the stored file; where it is found in the upright one, by its pixels."""
+    """An image with a white box at a place of the stored file; where it is found in the upright one, by its pixels."""
     image = PillowImage.new("RGB", SIZE)
     image.paste("white", (box[0], box[1], box[0] + box[2], box[1] + box[3]))
     exif = image.getexif()

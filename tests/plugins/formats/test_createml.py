@@ -24,7 +24,7 @@ def one(folder: Path, *entries: Any) -> Path:
 
 
 def entry(*labels: Any, image: Any = "a.jpg") -> dict[str, Any]:
-    """A image with its labels."""
+    """An image with its labels."""
     return {"image": image, "annotations": list(labels)}
 
 
@@ -85,7 +85,7 @@ def test_numbers_of_thirty_digits_are_counted(tmp_path: Path) -> None:
 
 
 def test_bad_entries_are_dropped_one_by_one(tmp_path: Path) -> None:
-    """Entries of other shapes, missing images, a image listed twice."""
+    """Entries of other shapes, missing images, an image listed twice."""
     deep: Any = []
     for _ in range(900):
         deep = [deep]

@@ -49,7 +49,7 @@ def test_known_tables_say_the_same(text: str | bytes, tmp_path: Path) -> None:
 
 
 def test_background_and_unlisted_images_differ(tmp_path: Path) -> None:
-    """keras-retinanet's empty row confirms an empty image; a image that no row names is unlabelled, unless told."""
+    """keras-retinanet's empty row confirms an empty image; an image that no row names is unlabelled, unless told."""
     table(tmp_path, "a.jpg,24,12,40,36,cat\nb.jpg,,,,,\n")
     write_files(tmp_path, {"train/c.jpg": ""})
     assert [s.labelled for s in read_set(CSV, tmp_path).samples] == [True, True, False]

@@ -59,7 +59,7 @@ def test_metadata_beside_images(tmp_path: Path, kind: str, category: str) -> Non
 
 
 def test_metadata_speaks_of_its_own_folder_only(tmp_path: Path) -> None:
-    """A image that only another split has is missing, and does not change sides."""
+    """An image that only another split has is missing, and does not change sides."""
     metadata(tmp_path / "train", {"file_name": "only in val.jpg", "objects": ROW})
     write_image(tmp_path / "val/only in val.jpg")
     labels = read(tmp_path)

@@ -24,7 +24,7 @@ BOX = (24.0, 12.0, 40.0, 36.0)
 
 
 def document(*shapes: Any, **more: Any) -> str:
-    """A label file of a image of 64x48."""
+    """A label file of an image of 64x48."""
     size = {"imageWidth": 64, "imageHeight": 48, "imagePath": "a.jpg", "imageData": None}
     return json.dumps({"version": "5.0.1", "flags": {}, "shapes": list(shapes), **size, **more})
 

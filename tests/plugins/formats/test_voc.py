@@ -126,7 +126,7 @@ def test_stale_file_names(filename: str, noted: set[str], tmp_path: Path) -> Non
 
 
 def test_the_stated_image_is_found_where_names_differ(tmp_path: Path) -> None:
-    """Without a image of its own name, an XML means the one that it states; without either it is counted."""
+    """Without an image of its own name, an XML means the one that it states; without either it is counted."""
     write_files(tmp_path, {"p/x.jpg": "", "l/1.xml": document(thing(), "x.jpg"), "l/2.xml": document(thing(), "y.jpg")})
     labels = read_set(VOC, tmp_path)
     assert by_name(labels)["x.jpg"].annotations

@@ -20,7 +20,7 @@ from amp_datasets.storage.folder import open_folder
 YOLO = load_registry().source("yolo")
 ROW = "0 0.5 0.5 0.25 0.5\n"
 BOX = (24.0, 12.0, 40.0, 36.0)
-"""ROW in a image of 64x48."""
+"""ROW in an image of 64x48."""
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
 
 
@@ -280,7 +280,7 @@ def test_roboflow_copies_form_a_group(tmp_path: Path) -> None:
 
 
 def test_shared_and_orphaned_label_files_are_counted(tmp_path: Path) -> None:
-    """Two images of one stem share a label file; a label file without a image is a lost image."""
+    """Two images of one stem share a label file; a label file without an image is a lost image."""
     write_files(tmp_path, {"images/train/a.png": "", "labels/train/gone.txt": ROW, "labels/train/classes.txt": "x"})
     labels = read_set(YOLO, one(tmp_path, ROW))
     assert "two images share one label file" in rules(labels)
@@ -328,7 +328,7 @@ def test_pose_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "kind"),
     [
-        ("0 .5 .25 .75 .5 .5 .75 .25 .5", "polygons"),  # a lozenge in a image of 64x48
+        ("0 .5 .25 .75 .5 .5 .75 .25 .5", "polygons"),  # a lozenge in an image of 64x48
         ("0 .5 .1666666667 .75 .5 .5 .8333333333 .25 .5", "corners"),  # a square on its tip
         ("0 .25 .25 .75 .25 .75 .75 .25 .75", "polygons"),
     ],

@@ -173,7 +173,7 @@ def test_data_yaml_has_no_path_and_only_splits_that_exist(tmp_path: Path) -> Non
 
 
 def test_what_the_trainer_would_skip_is_a_loss() -> None:
-    """A GIF, a image of 8 pixels, and a box that is there twice."""
+    """A GIF, an image of 8 pixels, and a box that is there twice."""
     twin = Annotation("a", (1, 1, 9, 9)), Annotation("a", (1, 1, 9, 9 + 1e-9))
     samples = [make_sample("a.gif"), make_sample("b.jpg", size=(8, 100)), make_sample("c.jpg", twin)]
     exporter = REGISTRY.exporter("yolo")

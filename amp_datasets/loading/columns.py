@@ -2,7 +2,7 @@
 
 The shapes found on the hub: `objects` (or `annotations`) as a map of lists or a list of maps, or the lists as columns
 of their own; boxes as xywh, xyxy or centre with size, in pixels or as shares of the image. What the numbers mean is
-settled by all rows that are looked at; where they allow both, xywh (COCO's) is taken, as the hub's examples do.
+settled by all rows that are looked at, by the same judge as in sets that are read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from amp_datasets.errors import SourceError
+from amp_datasets.formats.kit.box_form import BoxEvidence, Form
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Box, FloatArray, Polygon, Size
 from amp_datasets.rows.schema import class_names
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BoxForm = Literal["xywh", "xyxy", "cxcywh", "xywhn", "xyxyn", "cxcywhn"]
 """What four numbers are; with `n`, as shares of the image's width and height."""
+
+_AS_SHARES: Mapping[Form, BoxForm] = {"xywh": "xywhn", "xyxy": "xyxyn", "cxcywh": "cxcywhn"}
 
 _OBJECTS = ("objects", "annotations", "annotation", "labels", "targets")
 _BOX = ("bbox", "bboxes", "boxes", "box")
@@ -39,7 +42,6 @@ _CATEGORY = (
 )
 _WIDTH, _HEIGHT = ("width", "image_width"), ("height", "image_height")
 _MOVES = ("mask", "rle", "polygon", "points", "corners", "obb", "rotation", "angle")
-_SLACK_PX = 1.5
 
 Row = Mapping[str, Any]
 
@@ -191,23 +193,14 @@ def from_xyxy(box: Box, form: BoxForm, size: Size) -> list[float]:
 
 
 def _form_of(columns: Columns, rows: Iterable[Row], sizes: Iterable[Size]) -> BoxForm:
-    """What the boxes of some rows are: the first form under which all of them lie in their images."""
-    boxes: list[tuple[FloatArray, Size]] = []
+    """What the boxes of some rows are, judged as in a set that is read: COCO's form unless the rows prove otherwise."""
+    evidence = BoxEvidence()
     for row, size in zip(rows, sizes, strict=False):
-        found = [entry[columns.box] for entry in columns.entries(row)]
-        boxes += [(np.asarray(box, dtype=np.float64), size) for box in found if len(box) == 4]
-    if not boxes:
-        return "xywh"
-    shares = all(float(np.abs(box).max()) <= 1.0 + 1e-3 for box, _ in boxes)
-    forms: tuple[BoxForm, ...] = ("xywhn", "xyxyn", "cxcywhn") if shares else ("xywh", "xyxy", "cxcywh")
-    outside = {form: sum(not _fits(to_xyxy(box.tolist(), form, size), size) for box, size in boxes) for form in forms}
-    return min(forms, key=lambda form: outside[form])
-
-
-def _fits(box: Box, size: Size) -> bool:
-    x0, y0, x1, y1 = box
-    ordered = x0 < x1 and y0 < y1
-    return ordered and min(x0, y0) >= -_SLACK_PX and x1 <= size[0] + _SLACK_PX and y1 <= size[1] + _SLACK_PX
+        for entry in columns.entries(row):
+            plain = not entry.get("segmentation")  # else the area is the outline's
+            evidence.see(np.asarray(entry[columns.box]).tolist(), size, entry.get("area") if plain else None)
+    judged = evidence.judge()
+    return _AS_SHARES[judged.form] if judged.shares else judged.form
 
 
 def _inner(feature: Any) -> Mapping[str, Any]:
