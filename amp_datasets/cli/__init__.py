@@ -83,6 +83,7 @@ def main() -> None:
     # By default Python looks for cyclic garbage after every 700 new objects: a fifth of the time of all these imports.
     gc.set_threshold(200_000, 20, 100)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot decode is told by us, with the file's name
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
     for stream in (sys.stdout, sys.stderr):  # a file name that is no text must not end a command
         if isinstance(stream, io.TextIOWrapper):

@@ -193,3 +193,8 @@ def orientation_matrix(header: Header) -> FloatArray:
         8: ((0, 1, 0), (-1, 0, width)),
     }[header.orientation]
     return np.array([*rows, (0, 0, 1)], dtype=np.float64)
+
+
+def as_word(value: object) -> object:
+    """What YAML takes for a number where a word is meant: `subsampling: 420`."""
+    return str(value) if type(value) is int else value

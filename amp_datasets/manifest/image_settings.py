@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from amp_datasets.images.codec import Limits
+from amp_datasets.images.kinds import as_word
+
+Subsampling = Annotated[
+    Literal["keep", "444", "422", "420"],
+    BeforeValidator(as_word),
+    WithJsonSchema({"enum": ["keep", "444", "422", "420", 444, 422, 420]}),
+]
 
 
 class Encode(BaseModel):
@@ -16,7 +23,7 @@ class Encode(BaseModel):
 
     format: Literal["keep", "jpeg", "png", "webp", "bmp", "tiff"] = "keep"
     quality: Annotated[int, Field(ge=1, le=100)] = 95
-    subsampling: Literal["keep", "444", "422", "420"] = "keep"
+    subsampling: Subsampling = "keep"
     depth: Literal[8, 16] = Field(default=8, description="16 keeps deep grey and RGB, with format png")
     alpha: Literal["flatten", "keep"] = Field(default="flatten", description="keep transparency in PNG and WebP")
 

@@ -86,6 +86,8 @@ def _nearest_word(items: list[Any]) -> str | None:
     words = [word for item in items for word in re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))]
     given = str(items[0]["input"])
     near = nearest(given, words) or next((word for word in words if given and word.startswith(given)), None)
+    if near is not None and near == given and not isinstance(items[0]["input"], str):
+        return f"write it as a word: '{near}'"
     return f"did you mean `{near}`?" if near is not None else None
 
 

@@ -6,13 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import simplejpeg
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from amp_datasets.filtering.base import CannotApply, Draw, PixelFilter, Range, Settings, uniform
+from amp_datasets.images.kinds import as_word
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
 
 Quality = Annotated[int, Field(ge=1, le=90)]
+Colours = Annotated[Literal["420", "444"], BeforeValidator(as_word), WithJsonSchema({"enum": ["420", "444", 420, 444]})]
 
 _LONGEST_SIDE = 65_500
 """What the format can hold."""
@@ -32,7 +34,7 @@ class Jpeg(PixelFilter):
         """Settings."""
 
         quality: Range[Quality]
-        subsampling: Literal["420", "444"]
+        subsampling: Colours
 
     def __init__(
         self, quality: int | tuple[int, int] = (15, 40), subsampling: Literal["420", "444"] = "420", p: float = 1.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from builders import write_files
 from small_builds import tree, write_manifest, write_set
@@ -520,3 +521,27 @@ def test_a_system_without_the_letters_of_a_name_is_told(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "should not have happened" not in done.stderr
+
+
+def test_what_a_decoder_says_is_said_by_us_alone(tmp_path: Path) -> None:
+    """One damaged deep TIFF among others: its name and reason are told once, without the library's own messages."""
+    import numpy as np
+    from PIL import Image
+
+    (tmp_path / "set").mkdir()
+    values = np.random.default_rng(0).integers(0, 2**16, (40, 50, 3), np.uint16)
+    whole = bytes(cv2.imencode(".tif", values)[1])
+    middle = len(whole) // 2
+    spoilt = whole[:middle] + bytes(byte ^ 0x5A for byte in whole[middle : middle + 40]) + whole[middle + 40 :]
+    (tmp_path / "set" / "deep.tif").write_bytes(spoilt)
+    Image.new("RGB", (50, 40), (9, 200, 30)).save(tmp_path / "set" / "good.png")
+    for name in ("deep", "good"):
+        (tmp_path / "set" / f"{name}.txt").write_text("0 0.5 0.5 0.4 0.4\n", encoding="utf-8")
+    (tmp_path / "set" / "classes.txt").write_text("cup\n", encoding="utf-8")
+    write_manifest(tmp_path / "amp.yaml", ["set"], "filters: {flip: }\nlabels: {min_difference: 0}\n")
+    command = [sys.executable, "-m", "amp_datasets", "build", "amp.yaml", "-o", "out", "-j", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "deep.tif" in done.stdout
+    assert "ERROR:0" not in done.stderr
+    assert "imdecode" not in done.stderr

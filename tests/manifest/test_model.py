@@ -19,6 +19,17 @@ from amp_datasets.variants.recipe import Step
 REGISTRY = load_registry()
 
 
+@pytest.mark.parametrize("written", ["420", "'420'"])
+def test_a_word_that_looks_like_a_number_is_one(written: str, tmp_path: Path) -> None:
+    """YAML reads `420` as a number; the setting is the same, in the manifest and in a filter."""
+    text = (
+        f"encode: {{format: jpeg, subsampling: {written}}}\nfilters:\n  jpeg: {{quality: 20, subsampling: {written}}}\n"
+    )
+    manifest = load(tmp_path, text)
+    assert manifest.encode.subsampling == "420"
+    assert dict(manifest.variants()[0].steps[0].settings)["subsampling"] == "420"
+
+
 def load(folder: Path, text: str, **options: list[str]) -> Manifest:
     """The manifest in a file with this text."""
     file = folder / "amp.yaml"

@@ -27,6 +27,7 @@ from datasets.table import InMemoryTable
 from datasets.utils import tqdm
 
 from amp_datasets.building.choosing.task import Task, load_task
+from amp_datasets.building.engines.process import keep_freed_memory
 from amp_datasets.building.worker import Maker
 from amp_datasets.errors import BuildError
 from amp_datasets.images.opening import memory_error
@@ -36,7 +37,6 @@ from amp_datasets.variants.recipe import Recipe, load_recipe
 
 _TASK_FEATURES = Features({"image": ImageFeature(decode=False), "task": Value("string")})
 _MAX_SHARD = 32
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 class _Setup(NamedTuple):
@@ -160,7 +160,7 @@ def _start_worker(parent: int) -> None:
     """Leave Ctrl-C to the parent, use one thread, hold no lock of the parent's, and never outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
     # `map` takes the lock of all progress bars, which forked processes share: killed with it, a worker would keep it.
     tqdm.set_lock(threading.RLock())
     disable_progress_bars()
@@ -186,20 +186,6 @@ def _collect(submitted: Iterable[Future[int]], pool: ProcessPoolExecutor, progre
     except BaseException:
         _stop(pool)
         raise
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep up to 128 MB of freed memory, where it gives every image's arrays back to the system at once.
-
-    Getting them again, page by page, is a third of the system time of a build. Nobody can read what was set before, so
-    it is set in workers alone, never in the process that calls us.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        with contextlib.suppress(AttributeError, OSError):  # another C library has no mallopt
-            for option, value in ((_TRIM_THRESHOLD, 2**27), (_MMAP_THRESHOLD, 2**25)):
-                ctypes.CDLL(None).mallopt(option, value)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

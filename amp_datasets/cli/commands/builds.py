@@ -37,10 +37,12 @@ def build(
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
     from amp_datasets.building.api import build as run
+    from amp_datasets.building.engines.process import keep_freed_memory
     from amp_datasets.building.inputs import is_set
 
     if is_set(manifest):
         say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
+    keep_freed_memory()
     with progress_bar(quiet=json_) as progress:
         report = run(
             manifest,
