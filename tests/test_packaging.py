@@ -49,7 +49,7 @@ def test_wheel_holds_every_module_and_manifest(wheel: zipfile.ZipFile) -> None:
     expected = {
         f"{new}/{file.relative_to(ROOT / old).as_posix()}"
         for old, new in folders.items()
-        for pattern in ("*.py", "*.yaml", "*.j2", "py.typed")
+        for pattern in ("*.py", "*.yaml", "*.j2", "py.typed", "static/*")
         for file in (ROOT / old).rglob(pattern)
     }
     assert {"amp_datasets/py.typed", "amp_plugins/manifests/quickstart.yaml"} <= expected

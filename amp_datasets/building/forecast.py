@@ -26,7 +26,7 @@ def forecast(prepared: Prepared, out: Path) -> BuildReport:
     """A report that has what is known before anything is made."""
     joined = prepared.joined
     said = _pose_notes(prepared.recipe)
-    said += _rotation_notes(prepared.recipe, prepared.registry, (item.sample for item in joined.items))
+    said += rotation_notes(prepared.recipe, prepared.registry, (item.sample for item in joined.items))
     return BuildReport(
         str(out),
         sources=len({item.sample.source_id for item in joined.items}),
@@ -59,6 +59,26 @@ def expect(report: BuildReport, prepared: Prepared) -> BuildReport:
     return report
 
 
+def rotation_notes(recipe: Recipe, registry: Registry, samples: Iterable[Sample]) -> list[str]:
+    """Where `labels.max_box_rotation` narrows what a filter may draw, and for which classes."""
+    labels = recipe.labels
+    unknown = {
+        a.category
+        for sample in samples
+        for a in sample.annotations
+        if labels.assumed and is_plain(a) and a.shape is None and a.category not in labels.outlines
+    }
+    steps = [step for spec in recipe.variants for step in spec.steps]
+    turning = {s.filter for s in steps if _turns_by(s, registry) > labels.max_box_rotation}
+    if not unknown or not turning:
+        return []
+    return [
+        f"images with plain boxes of {', '.join(sorted(unknown)[:5])} are turned by at most "
+        f"{labels.max_box_rotation:g} degrees ({', '.join(sorted(turning))} may draw more): say by `labels.outline` "
+        "whether they are more of an ellipse or a rect, or raise `labels.max_box_rotation`"
+    ]
+
+
 def _converted(prepared: Prepared) -> Iterator[Repair]:
     """What is not carried over from each source image, its colours and frames."""
     settings = prepared.recipe.encode
@@ -83,26 +103,6 @@ def _pose_notes(recipe: Recipe) -> list[str]:
         f"no keypoint of {name} has left or right in its name, so mirror images keep their order; "
         "say `flip_idx` or `flip_pairs` if some change places"
         for name in recipe.categories.ordered
-    ]
-
-
-def _rotation_notes(recipe: Recipe, registry: Registry, samples: Iterable[Sample]) -> list[str]:
-    """Where `labels.max_box_rotation` narrows what a filter may draw, and for which classes."""
-    labels = recipe.labels
-    unknown = {
-        a.category
-        for sample in samples
-        for a in sample.annotations
-        if labels.assumed and is_plain(a) and a.shape is None and a.category not in labels.outlines
-    }
-    steps = [step for spec in recipe.variants for step in spec.steps]
-    turning = {s.filter for s in steps if _turns_by(s, registry) > labels.max_box_rotation}
-    if not unknown or not turning:
-        return []
-    return [
-        f"images with plain boxes of {', '.join(sorted(unknown)[:5])} are turned by at most "
-        f"{labels.max_box_rotation:g} degrees ({', '.join(sorted(turning))} may draw more): say by `labels.outline` "
-        "whether they are more of an ellipse or a rect, or raise `labels.max_box_rotation`"
     ]
 
 

@@ -65,6 +65,12 @@ def join(read: Read) -> Prepared:
 
     Raises SourceError if a file of a set could not be read, or no image is left.
     """
+    whole = put_together(read)
+    return choose(whole, whole.manifest, read.order.plugin_dirs, read.title)
+
+
+def put_together(read: Read) -> Prepared:
+    """All images of the sets as one set, before anything is chosen or done. Raises SourceError as `join` does."""
     sets = [labels for labels, _ in read.sets]
     for labels in sets:
         refuse_unreadable(labels)
@@ -75,13 +81,22 @@ def join(read: Read) -> Prepared:
         named = ", ".join(source.path for source in manifest.sources)
         raise SourceError("no usable image is left", where=named, fix=_why_empty(joined))
     recipe = recipe_for(manifest, joined.categories, read.order.plugin_dirs)
-    joined = selected(joined, manifest, VariantMaker(recipe, read.registry))
-    if not joined.items:
-        raise SourceError("preprocessing leaves no image", where=read.title, fix=_why_empty(joined))
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read.sets, strict=True)}
-    names = unique_names([labels.name for labels in sets])
-    said = [labels.provenance for labels in sets]
-    return balanced(Prepared(manifest, read.registry, joined, recipe, formats, names, said))
+    names, said = unique_names([labels.name for labels in sets]), [labels.provenance for labels in sets]
+    return Prepared(manifest, read.registry, joined, recipe, formats, names, said)
+
+
+def choose(whole: Prepared, manifest: Manifest, plugin_dirs: Sequence[str | Path], title: Path) -> Prepared:
+    """Of images that were put together those that a manifest takes, its recipe, and how many copies each gets.
+
+    The manifest has to read and join as the one of `whole` does, its splits settled. Raises SourceError if no image is
+    left.
+    """
+    recipe = recipe_for(manifest, whole.joined.categories, plugin_dirs)
+    joined = selected(whole.joined, manifest, VariantMaker(recipe, whole.registry))
+    if not joined.items:
+        raise SourceError("preprocessing leaves no image", where=title, fix=_why_empty(joined))
+    return balanced(replace(whole, manifest=manifest, recipe=recipe, joined=joined))
 
 
 def _why_empty(joined: Consolidated) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from amp_datasets.cli.commands import builds, ledgers, sets
+from amp_datasets.cli.commands import builds, ledgers, pages, sets
 from amp_datasets.cli.console import EXIT_INPUT, show_error
 from amp_datasets.errors import AmpError
 
@@ -30,6 +30,7 @@ _COMMANDS = (
         "amp build photos/   or   amp build amp.yaml -o build -j 4 -s filters.blur.sigma=3",
     ),
     (builds.report, "amp report photos/ -o report.html   or   amp report build --open"),
+    (pages.studio, "amp studio photos/   or   amp studio amp.yaml --no-open"),
     (builds.export, "amp export build --to voc -o voc   or   amp export photos/ --to yolo -o yolo"),
     (builds.merge, "amp merge drums/ horns.zip -o all --like earlier-build"),
     (ledgers.verify, "amp verify build --replay 20"),

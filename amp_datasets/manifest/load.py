@@ -26,12 +26,20 @@ def load_manifest(
     """
     if not path.exists():
         path = shipped_manifests().get(str(path), path)
-    document = read_yaml(path)
+    return _manifest_in(read_yaml(path), registry, sources, settings)
+
+
+def parse_manifest(text: str, path: Path, registry: Registry) -> Manifest:
+    """The manifest that a text is, as if it stood in the file `path`, which need not be there."""
+    return _manifest_in(parse_yaml(text.encode(), path), registry, (), ())
+
+
+def _manifest_in(document: YamlFile, registry: Registry, sources: Sequence[str], settings: Sequence[str]) -> Manifest:
     value = document.value if document.value is not None else {}
     if not isinstance(value, dict):
         raise ManifestError("a manifest is a map of settings", where=document.where(()))
-    value = _laid_over(value, settings, path.parent)
-    value = _with_absolute_sources(value, path.parent, sources)
+    value = _laid_over(value, settings, document.path.parent)
+    value = _with_absolute_sources(value, document.path.parent, sources)
     return validate(value, registry, document)
 
 
