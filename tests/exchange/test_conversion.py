@@ -122,7 +122,7 @@ def test_an_empty_folder_is_a_target(tmp_path: Path) -> None:
         ("coco", {"source_format": "cocoo"}, PluginError, "did you mean `coco`"),
         ("csv", {"options": {"integer": True}}, PluginError, "did you mean `integers`"),
         ("csv", {"options": {"integers": "perhaps"}}, SourceError, "the option `integers` of csv"),
-        ("yolo", {"options": {"a": 1}}, PluginError, "its options are: none"),
+        ("yolo", {"options": {"a": 1}}, PluginError, "its options are: task"),
         ("coco", {"source_format": "voc"}, SourceError, "not one labelled image"),
     ],
 )
@@ -179,10 +179,10 @@ def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: p
 
 def test_losses_are_counted_and_told(build: Path, tmp_path: Path) -> None:
     """What YOLO boxes cannot hold of polygons, and what a reader set aside."""
-    report = run(build, "yolo", tmp_path / "out")
+    report = run(build, "yolo-detect", tmp_path / "out")
     labels = sum(len(sample.annotations) for sample in read(build).samples)
     assert (report.labels, report.lost["polygon"]) == (labels, labels)
-    assert f"lost: {labels} x polygon (yolo cannot hold it)" in report.as_text()
+    assert f"lost: {labels} x polygon (yolo-detect cannot hold it)" in report.as_text()
     assert run(build, "coco", tmp_path / "coco").lost == {}
     rows = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,5,6,25,36\ngone.jpg,64,48,cat,5,6,25,36\n"
     write_files(tmp_path / "set", {"a.jpg": "", "bare.jpg": "", "labels.csv": rows})

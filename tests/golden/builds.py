@@ -30,7 +30,7 @@ MANIFESTS = FOLDER.parents[1] / "manifests"
 RECORD = "python tests/golden/record.py"
 
 _CODECS = {"opencv": "opencv-python-headless", "simplejpeg": "simplejpeg", "pillow": "pillow"}
-_SHARED = ("splits=keep", "unknown_classes=keep", "exports=[yolo, coco]")
+_SHARED = ("splits=keep", "unknown_classes=keep", "exports=[yolo-detect, coco]")
 _DECIMALS = 6
 """Coordinates are compared to a millionth of a pixel: beyond it, processors may differ."""
 

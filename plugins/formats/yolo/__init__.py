@@ -1,13 +1,13 @@
-"""YOLO: a reader for every layout of its sets, and a writer for each of its tasks."""
+"""YOLO: a reader for every layout of its sets, and a writer for each of its tasks, and for whichever fits."""
 
 from amp_datasets.plugin.registry import Registry
 
-from .export import YoloExporter, YoloObbExporter, YoloPoseExporter, YoloSegmentExporter
+from .export import YoloDetectExporter, YoloExporter, YoloObbExporter, YoloPoseExporter, YoloSegmentExporter
 from .source import YoloSource
 
 
 def register(registry: Registry) -> None:
-    """Offer the reader and the four writers."""
+    """Offer the reader and the five writers."""
     registry.add_source(YoloSource)
-    for exporter in (YoloExporter, YoloSegmentExporter, YoloPoseExporter, YoloObbExporter):
+    for exporter in (YoloExporter, YoloDetectExporter, YoloSegmentExporter, YoloPoseExporter, YoloObbExporter):
         registry.add_exporter(exporter)

@@ -8,14 +8,15 @@ since the trainer would take it for an empty one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from posixpath import splitext
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import shapely
+from pydantic import Field
 
 from amp_datasets.formats.base import Exporter, Feature, Options
 from amp_datasets.formats.kit.yolo_rows import box_text, keypoints_text, points_text
@@ -29,10 +30,10 @@ _ALIKE_PX = 0.1
 _MIN_SIDE_PX = 10
 
 
-class YoloExporter(Exporter[Options]):
+class YoloDetectExporter(Exporter[Options]):
     """Writes plain boxes."""
 
-    name: ClassVar[str] = "yolo"
+    name: ClassVar[str] = "yolo-detect"
     title: ClassVar[str] = "YOLO detect: data.yaml and rows of boxes"
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
     shares_images: ClassVar[bool] = True
@@ -91,7 +92,7 @@ class YoloExporter(Exporter[Options]):
         return box_text(annotation.xyxy, size)
 
 
-class YoloSegmentExporter(YoloExporter):
+class YoloSegmentExporter(YoloDetectExporter):
     """Writes outlines: of a box its four corners, of several parts and holes one ring that joins them."""
 
     name: ClassVar[str] = "yolo-segment"
@@ -104,7 +105,7 @@ class YoloSegmentExporter(YoloExporter):
         return points_text(_one_ring(_outline(annotation)), size)
 
 
-class YoloObbExporter(YoloExporter):
+class YoloObbExporter(YoloDetectExporter):
     """Writes four corners: the oriented box, else the smallest rectangle around the outline."""
 
     name: ClassVar[str] = "yolo-obb"
@@ -117,7 +118,7 @@ class YoloObbExporter(YoloExporter):
         return points_text(_corners(annotation, size), size)
 
 
-class YoloPoseExporter(YoloExporter):
+class YoloPoseExporter(YoloDetectExporter):
     """Writes boxes with keypoints; every class gets as many as the class with most has."""
 
     name: ClassVar[str] = "yolo-pose"
@@ -154,6 +155,58 @@ class YoloPoseExporter(YoloExporter):
     def row(self, annotation: Annotation, size: Size) -> str:
         """The box and its keypoints."""
         return f"{box_text(annotation.xyxy, size)} {keypoints_text(annotation.keypoints, self.count, size)}"
+
+
+_FORMS = (YoloDetectExporter, YoloSegmentExporter, YoloPoseExporter, YoloObbExporter)
+
+
+class YoloOptions(Options):
+    """What somebody may say about the rows."""
+
+    task: Literal["detect", "segment", "pose", "obb"] | None = Field(
+        default=None, description="the form of the rows; by default the one that the labels have"
+    )
+
+
+class YoloExporter(Exporter[YoloOptions]):
+    """Writes the richest form that the labels have: poses, oriented boxes, outlines, else plain boxes."""
+
+    name: ClassVar[str] = "yolo"
+    title: ClassVar[str] = "YOLO: detect, segment, pose or oriented, whichever the labels are"
+    holds: ClassVar[frozenset[Feature]] = YoloDetectExporter.holds
+    shares_images: ClassVar[bool] = True
+    options_type: ClassVar[type[Options]] = YoloOptions
+
+    def write(self, labels: LabelSet) -> None:
+        """Write images, rows and data.yaml."""
+        self._form(labels.samples).write(labels)
+
+    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
+        """What the chosen form does not hold."""
+        listed = samples if isinstance(samples, Sequence) else list(samples)
+        return self._form(listed).losses(listed)
+
+    def _form(self, samples: Iterable[Sample]) -> YoloDetectExporter:
+        asked = [form for form in _FORMS if form.task == self.options.task]
+        form = asked[0] if asked else form_of(samples)
+        return form(self.target, Options(), self.place)
+
+
+def form_of(samples: Iterable[Sample]) -> type[YoloDetectExporter]:
+    """The exporter for what labels are: any keypoints, any oriented box, or outlines of all objects; else boxes.
+
+    Where only some objects have an outline, the others' four corners would teach a trainer masks that are none.
+    """
+    oriented, bare, objects = False, False, 0
+    for annotation in (a for sample in samples for a in sample.annotations):
+        if annotation.keypoints is not None:
+            return YoloPoseExporter
+        objects += 1
+        oriented = oriented or annotation.corners is not None
+        bare = bare or (not annotation.polygons and annotation.mask is None)
+    if oriented:
+        return YoloObbExporter
+    return YoloDetectExporter if bare or not objects else YoloSegmentExporter
 
 
 def _outline(annotation: Annotation) -> tuple[Polygon, ...]:

@@ -102,7 +102,7 @@ def test_the_trainer_takes_every_image(name: str, tmp_path: Path) -> None:
 
 def test_the_trainer_reads_the_same_boxes(tmp_path: Path) -> None:
     """Boxes equal to float32, in the same order."""
-    images = judged(export("yolo", tmp_path / "set"), tmp_path)["images"]
+    images = judged(export("yolo-detect", tmp_path / "set"), tmp_path)["images"]
     for sample in sample_set().samples:
         if sample.labelled and sample.annotations:
             rows = np.array(images[sample.source_id]["rows"])
@@ -146,7 +146,7 @@ def test_a_row_of_nonsense_stays_in_the_image() -> None:
 
 def test_every_row_of_an_export_has_one_form(tmp_path: Path) -> None:
     """Five values in detect, eight coordinates in oriented, whatever labels the set has."""
-    for name, counts in (("yolo", {5}), ("yolo-obb", {9}), ("yolo-pose", {14})):
+    for name, counts in (("yolo-detect", {5}), ("yolo-obb", {9}), ("yolo-pose", {14})):
         texts = [file.read_text() for file in export(name, tmp_path / name).rglob("labels/**/*.txt")]
         assert {len(row.split()) for text in texts for row in text.splitlines()} == counts
     texts = [file.read_text() for file in export("yolo-segment", tmp_path / "s").rglob("labels/**/*.txt")]
@@ -165,7 +165,7 @@ def test_parts_and_holes_are_joined_without_changing_the_area(tmp_path: Path) ->
 def test_data_yaml_has_no_path_and_only_splits_that_exist(tmp_path: Path) -> None:
     """`train` and `val` must be there for the trainer, `test` need not."""
     labels = LabelSet((Category("no"),), (make_sample("a.jpg"),))
-    text = (export("yolo", tmp_path / "set", labels) / "data.yaml").read_text()
+    text = (export("yolo-detect", tmp_path / "set", labels) / "data.yaml").read_text()
     assert "path:" not in text.replace("`path:`", "")
     assert "train: images/train\nval:\n" in text
     assert "test" not in text.replace("detect", "")
@@ -186,7 +186,7 @@ def test_what_the_trainer_would_skip_is_a_loss() -> None:
 
 def test_an_added_class_moves_no_other(tmp_path: Path) -> None:
     """Numbers are places in the list of classes, with labels or without."""
-    folder = export("yolo", tmp_path / "set")
+    folder = export("yolo-detect", tmp_path / "set")
     rows = (folder / "labels/train/a b (é).txt").read_text().splitlines()
     assert {row.split()[0] for row in rows} == {"0", "1", "3"}
     assert [c.name for c in read_set(REGISTRY.source("yolo"), folder).categories] == ["no", 'quo"te: #', "ünused", "12"]
@@ -194,6 +194,57 @@ def test_an_added_class_moves_no_other(tmp_path: Path) -> None:
 
 def test_the_judge_sees_a_broken_row(tmp_path: Path) -> None:
     """The check above can fail: mixed rows are corrupt for the trainer."""
-    folder = export("yolo", tmp_path / "set")
+    folder = export("yolo-detect", tmp_path / "set")
     write_files(folder, {"labels/test/t.txt": "0 .5 .5 .1 .1\n0 .1 .1 .2 .2 .3 .3\n"})
     assert judged(folder, tmp_path)["images"]["t.jpg"]["corrupt"] == 1
+
+
+OUTLINED = Annotation("12", geometry.bounds([TRIANGLE.exterior]), polygons=(TRIANGLE,))
+FOUR_BY_FOUR = np.pad(np.ones((4, 4), np.bool_), ((2, 42), (2, 58)))
+MASKED = Annotation("12", (2, 2, 6, 6), mask=geometry.encode_mask(FOUR_BY_FOUR))
+TURNED = Annotation("no", geometry.bounds([TILTED]), corners=TILTED)
+POSED = Annotation("no", (1, 1, 60, 40), keypoints=POINTS)
+PLAIN = Annotation("no", (1, 1, 60, 40))
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        ([], "detect"),
+        ([PLAIN], "detect"),
+        ([OUTLINED, MASKED], "segment"),
+        ([OUTLINED, PLAIN], "detect"),
+        ([TURNED, PLAIN], "obb"),
+        ([OUTLINED, TURNED], "obb"),
+        ([POSED, PLAIN, OUTLINED], "pose"),
+    ],
+)
+def test_the_form_follows_the_labels(tmp_path: Path, labels: list[Annotation], task: str) -> None:
+    """Keypoints make poses, tilted boxes oriented rows, outlines of all objects rings; corners of a box are no mask."""
+    names = tuple(Category(name, keypoints=KEYPOINTS) for name in ("no", "12"))
+    found = LabelSet(names, (make_sample("a.jpg", labels), make_sample("b.jpg")))
+    assert f"task: {task}\n" in (export("yolo", tmp_path / "auto", found) / "data.yaml").read_text()
+    for file in (tmp_path / "auto").rglob("*.txt"):
+        same = export(f"yolo-{task}", tmp_path / "said" / file.stem, found) / file.relative_to(tmp_path / "auto")
+        assert file.read_bytes() == same.read_bytes()
+
+
+def test_another_form_can_be_asked_for(tmp_path: Path) -> None:
+    """By the option `task`, as by the name of the format."""
+    (tmp_path / "set").mkdir()
+    plugin = REGISTRY.exporter("yolo")
+    plugin(tmp_path / "set", plugin.options_type(task="detect"), place_image).write(sample_set())
+    text = export("yolo-detect", tmp_path / "named") / "labels/train/a b (é).txt"
+    assert (tmp_path / "set/labels/train/a b (é).txt").read_bytes() == text.read_bytes()
+
+
+def test_a_plain_label_loses_nothing() -> None:
+    """Boxes with a class, and images without one, are all that YOLO needs: nothing is reported."""
+    samples = [make_sample("a.jpg", [PLAIN]), make_sample("b.jpg")]
+    for name in ("yolo", "yolo-detect", "coco", "voc", "createml", "csv", "huggingface"):
+        plugin = REGISTRY.exporter(name)
+        lost = plugin(Path("unused"), plugin.options_type(), place_image).losses(samples)
+        assert not {reason: n for reason, n in lost.items() if reason != "empty"}, name
+    plugin = REGISTRY.exporter("yolo")
+    outlined = [make_sample("a.jpg", [OUTLINED])]
+    assert not plugin(Path("unused"), plugin.options_type(), place_image).losses(outlined)
