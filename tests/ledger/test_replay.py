@@ -21,7 +21,7 @@ from amp_datasets.ledger.replay import image_difference, replay
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a set, a manifest and a build. Copy it before you spoil it."""
     folder = tmp_path_factory.mktemp("replay")
-    small_build(folder, images=3)
+    small_build(folder, images=3, exports="[yolo-detect, coco]")
     return folder
 
 
