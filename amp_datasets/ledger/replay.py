@@ -75,7 +75,7 @@ def replay(
     sources: Sequence[str | Path] = (),
     plugin_dirs: Sequence[str | Path] = (),
 ) -> Replayed:
-    """Make one image of a build again and write it to `out`, its boxes beside it as YOLO rows, all of its labels as JSON.
+    """Make one image of a build again and write it to `out`, beside it its boxes as YOLO rows and its labels as JSON.
 
     `variant_id` is its file name (with or without ending and split), or `SOURCE_ID VARIANT`. `sources` replace the
     places where the build found its sources. Raises BuildError for an unknown id, SourceError if the source changed.

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from amp_datasets.errors import AmpError, ImageError, SourceError
-from amp_datasets.images.codec import Encoding, decode, encode, encoding_for, read_header
-from amp_datasets.images.kinds import changes
+from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.images.codec import read_header
 from amp_datasets.ledger.keys import VariantKeys
 from amp_datasets.loading.columns import BoxForm, Columns, find_columns
+from amp_datasets.loading.others import OtherRows
+from amp_datasets.loading.rows import (
+    OpenRow,
+    image_bytes,
+    joining_filters,
+    maker_of,
+    open_row,
+    pieces_of,
+    refuse_set_wide,
+)
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
-from amp_datasets.model import Category, Image
+from amp_datasets.model import Annotation, Category
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import load_recipe
-from amp_datasets.variants.steps import Original
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
@@ -42,7 +48,12 @@ def augment(dataset: D, recipe: Manifest, *, boxes: BoxForm | None = None) -> D:
     `dataset` has a column of images and boxes in any of the hub's shapes; what the numbers are is found from the rows,
     or given as `boxes`. Of several splits those in `recipe.augment` get variants. A variant depends on its image,
     settings and seed alone, as in a build. A stored dataset is mapped once and served from the cache afterwards, an
-    iterable one lazily. Variants that cannot be made are left out. Raises AmpError for a dataset without boxes.
+    iterable one lazily. Variants that cannot be made are left out.
+
+    `preprocess` makes each row anew, tiles several of it; `mosaic` and `copy_paste` take parts of other rows of a
+    stored dataset, whose files are read once for it. What a recipe says of sources (`classes`, `splits`, `exports`) is
+    not looked at. Raises AmpError for a dataset without boxes, and for what needs a whole set (`balance`,
+    `filter_null`, `filter_tag`, other rows of an iterable dataset).
     """
     if isinstance(dataset, Mapping):
         made = {
@@ -51,12 +62,14 @@ def augment(dataset: D, recipe: Manifest, *, boxes: BoxForm | None = None) -> D:
         }
         splits: D = type(dataset)(made)  # type: ignore[call-arg]
         return splits
+    refuse_set_wide(recipe)
     job = prepare_rows(dataset, recipe, boxes)
     raw = dataset.cast_column(job.columns.image, _stored_image())
+    others = _others_of(raw, job)
     settings: dict[str, Any] = {"batched": True, "batch_size": 1, "features": raw.features}
     if hasattr(dataset, "_fingerprint"):
         settings |= {"new_fingerprint": _fingerprint(dataset, job), "desc": "making variants"}
-    mapped = raw.map(_Augmenter(job, recipe.originals), **settings)
+    mapped = raw.map(_Augmenter(job, recipe.originals, others), **settings)
     return mapped.cast_column(job.columns.image, dataset.features[job.columns.image])
 
 
@@ -96,9 +109,10 @@ def find_dataset_columns(
 class _Augmenter:
     """A row to itself and its variants; a class, so that `datasets` can pickle it for its workers."""
 
-    def __init__(self, job: Job, originals: bool) -> None:
+    def __init__(self, job: Job, originals: bool, others: OtherRows | None = None) -> None:
         self.job = job
         self.originals = originals
+        self.others = others
 
     def __call__(self, batch: Batch) -> Batch:
         """The rows that come of a batch of one."""
@@ -112,60 +126,37 @@ class _Augmenter:
         if opened is None:  # the image is broken: the row stays as it is
             yield from [row] if self.originals else []
             return
+        for original in pieces_of(opened.original, maker):
+            yield from self._of_piece(row, replace(opened, original=original), opened.original.annotations, maker)
+
+    def _of_piece(
+        self, row: dict[str, Any], opened: OpenRow, labels: Sequence[Annotation], maker: VariantMaker
+    ) -> Iterator[dict[str, Any]]:
+        """The image itself, or a piece of it, and its variants; `labels` are those of the row."""
+        original = opened.original
         if self.originals:
-            yield {**row, columns.image: opened.file(opened.original.image)} if opened.is_odd else row
-        for planned in maker.plan_all(opened.original):
+            yield opened.row(row, original.image, original.annotations) if opened.is_changed else row
+        if self.others is not None:
+            original = replace(original, beside=self.others.beside(original, labels, maker))
+        for planned in maker.plan_all(original):
             if isinstance(planned, Planned):
-                image = render(opened.original.image, planned)
-                new = columns.row(row, planned.judged.annotations, (image.shape[1], image.shape[0]))
-                yield {**new, columns.image: opened.file(image)}
+                entries = {} if self.others is None else self.others.entries(planned.judged.annotations)
+                yield opened.row(row, render(original.image, planned), planned.judged.annotations, entries)
 
 
-@functools.lru_cache(maxsize=4)
-def maker_of(recipe: str) -> VariantMaker:
-    """The maker of a recipe's variants, once in a process."""
-    return VariantMaker(load_recipe(recipe))
+def _others_of(raw: Dataset | IterableDataset, job: Job) -> OtherRows | None:
+    """The rows that variants take parts of, where a recipe has such. Raises AmpError if they cannot be looked at."""
+    from datasets import Dataset
 
-
-@dataclass(frozen=True)
-class OpenRow:
-    """A row's decoded image with its labels, and how its variants are encoded.
-
-    It is odd if readers would not agree about it (16 bits, transparency, CMYK): then it is written anew, as in a build.
-    """
-
-    original: Original
-    encoding: Encoding
-    is_odd: bool
-
-    def file(self, image: Image) -> dict[str, Any]:
-        """An image as `datasets` stores it."""
-        return {"bytes": encode(image, self.encoding), "path": None}
-
-
-def open_row(row: Mapping[str, Any], columns: Columns, maker: VariantMaker) -> OpenRow | None:
-    """A row's image, decoded; None for one that is broken. Depth and transparency are kept by builds alone."""
-    limits = maker.recipe.limits
-    try:
-        data = image_bytes(row[columns.image])
-        header = read_header(data, limits)
-        image = decode(data, header)
-    except ImageError:
+    joining = joining_filters(load_recipe(job.recipe))
+    if not joining:
         return None
-    annotations = columns.annotations(row, (image.shape[1], image.shape[0]))
-    original = Original(image, hashlib.sha256(data).hexdigest(), annotations)
-    encoding = encoding_for(header, replace(maker.recipe.encode, depth=8, alpha="flatten"))
-    return OpenRow(original, encoding, bool(changes(header, encoding)))
-
-
-def image_bytes(value: Mapping[str, Any]) -> bytes:
-    """The bytes of an image that is not decoded: in the row, or in the file that it names. Raises ImageError."""
-    if value and value.get("bytes"):
-        return bytes(value["bytes"])
-    try:
-        return Path(str(value["path"])).read_bytes()
-    except (OSError, KeyError, TypeError) as error:
-        raise ImageError("the image of a row cannot be read", where=str(value)[:200]) from error
+    if not isinstance(raw, Dataset):
+        raise AmpError(
+            f"`{joining[0]}` takes parts of other rows, and an iterable dataset has none at hand",
+            fix="give a stored dataset, build the set, or leave the filter out",
+        )
+    return OtherRows(raw, job.columns, maker_of(job.recipe))
 
 
 def _stored_image() -> Any:

@@ -64,9 +64,18 @@ class Columns:
         entries = list(self.entries(row))
         return tuple(self._annotation(entry, index, size) for index, entry in enumerate(entries))
 
-    def row(self, row: Row, annotations: Sequence[Annotation], size: Size) -> dict[str, Any]:
-        """The row with other labels, of an image of this size; each comes from the label that its `id` names."""
-        entries = list(self.entries(row))
+    def row(
+        self,
+        row: Row,
+        annotations: Sequence[Annotation],
+        size: Size,
+        others: Mapping[int, dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """The row with other labels, of an image of this size; each comes from the label that its `id` names.
+
+        That is a place in the row, or a key of `others`, which are labels of other rows.
+        """
+        entries = {**dict(enumerate(self.entries(row))), **(others or {})}
         new = [self._entry(entries[a.id or 0], a, size) for a in annotations]
         keys = self._keys(row)
         changed: dict[str, Any] = {name: size[0] for name in _WIDTH if name in row}

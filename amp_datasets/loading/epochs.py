@@ -14,8 +14,8 @@ from typing import Any
 
 from amp_datasets.errors import AmpError
 from amp_datasets.images.decoding import rgb_of
-from amp_datasets.loading.augment import maker_of
 from amp_datasets.loading.columns import BoxForm, Columns, columns_of_row, to_xyxy
+from amp_datasets.loading.rows import maker_of, pieces_of, refuse_other_rows, refuse_set_wide
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import recipe_for
 from amp_datasets.model import Annotation, Category, Image
@@ -30,6 +30,9 @@ class EpochTransform:
 
     Rows have decoded images, as `with_transform` hands them over. `set_epoch` starts the next epoch; DataLoader workers
     that live on see it only if they are started anew (`persistent_workers=False`, the default).
+
+    Rows are preprocessed too. Raises AmpError for what one row cannot give: tiles, parts of other images, and what
+    chooses among the images of a set.
     """
 
     def __init__(
@@ -40,7 +43,10 @@ class EpochTransform:
         boxes: BoxForm = "xywh",
         then: Callable[[dict[str, list[Any]]], Any] | None = None,
     ) -> None:
-        self.recipe = recipe_for(recipe, [Category(name) for name in columns.names] if columns else []).dump()
+        made = recipe_for(recipe, [Category(name) for name in columns.names] if columns else [])
+        refuse_set_wide(recipe)
+        refuse_other_rows(made)
+        self.recipe = made.dump()
         self.originals = recipe.originals
         self.columns = columns
         self.boxes = boxes
@@ -68,11 +74,13 @@ class EpochTransform:
         maker = maker_of(self.recipe)
         digest = hashlib.sha256(image.tobytes()).hexdigest()
         original = Original(image, digest, self._annotations(row, columns, image))
+        original = next(pieces_of(original, maker), original)
         planned = self._choose(maker, original)
-        if planned is None:
+        if planned is None and not original.before:
             return {**row, columns.image: PillowImage.fromarray(image)}
-        pixels = render(image, planned)
-        labelled = columns.row(row, planned.judged.annotations, (pixels.shape[1], pixels.shape[0]))
+        pixels = original.image if planned is None else render(original.image, planned)
+        annotations = original.annotations if planned is None else planned.judged.annotations
+        labelled = columns.row(row, annotations, (pixels.shape[1], pixels.shape[0]))
         return {**labelled, columns.image: PillowImage.fromarray(pixels)}
 
     def _annotations(self, row: Mapping[str, Any], columns: Columns, image: Image) -> tuple[Annotation, ...]:
@@ -90,7 +98,9 @@ class EpochTransform:
         """The variant of this epoch: of all kinds one at random, the next where it is refused; None is the original."""
         told = f"{maker.recipe.seed}|{original.sha256}|epoch|{self.epoch}"
         chance = random.Random(hashlib.blake2b(told.encode(), digest_size=16).digest())
-        kinds = [(spec, copy) for spec in maker.recipe.variants for copy in range(spec.copies)]
+        shown = {a.category for a in original.annotations}
+        specs = [spec for spec in maker.recipe.variants if spec.concerns(shown)]
+        kinds = [(spec, copy) for spec in specs for copy in range(spec.copies)]
         chance.shuffle(kinds)
         if self.originals and chance.randrange(len(kinds) + 1) == 0:
             return None

@@ -12,6 +12,7 @@ from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Dropped
 from amp_datasets.sources.joining import Consolidated, Item
+from amp_datasets.variants.composing.pieces import Piece
 from amp_datasets.variants.maker import VariantMaker
 
 
@@ -72,12 +73,17 @@ def _pieces(item: Item, maker: VariantMaker, seed: int, dropped: list[Dropped]) 
     if not pieces:
         dropped.append(Dropped(sample.source_id, "no object to isolate"))
     for piece in pieces:
-        if not piece.judged.annotations and piece.empty_share < 1:
-            name = f"{sample.source_id} {piece.name}"
-            if _chance(seed, f"{item.sha256} {piece.name}") >= piece.empty_share:
-                dropped.append(Dropped(name, "piece without an object"))
-                continue
-        yield replace(item, piece=piece.name, shown=piece.judged.annotations, category=piece.category)
+        if stays(piece, seed, item.sha256):
+            yield replace(item, piece=piece.name, shown=piece.judged.annotations, category=piece.category)
+        else:
+            dropped.append(Dropped(f"{sample.source_id} {piece.name}", "piece without an object"))
+
+
+def stays(piece: Piece, seed: int, sha256: str) -> bool:
+    """Whether a piece of an image is taken: of those without an object only a share is, drawn by a hash."""
+    if piece.judged.annotations or piece.empty_share >= 1:
+        return True
+    return _chance(seed, f"{sha256} {piece.name}") < piece.empty_share
 
 
 def _with_few_empty(items: list[Item], manifest: Manifest, dropped: list[Dropped]) -> list[Item]:
