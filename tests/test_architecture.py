@@ -47,6 +47,7 @@ WINGS: dict[str, set[str] | str] = {
     "studio": ABOVE,
     "cli": ABOVE,
     "demo": ABOVE,
+    "testing": ABOVE,
 }
 """Every wing, from the ground up, and which others it may import. A new wing gets its place here."""
 

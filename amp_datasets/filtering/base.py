@@ -86,9 +86,13 @@ __all__ = [
 class PixelFilter(NamedFilter, A.ImageOnlyTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Changes values, never places: labels are not even looked at. Implement `get_params` and `apply`."""
 
+    to_write: ClassVar[tuple[str, ...]] = ("apply",)
+
 
 class TableFilter(PixelFilter):
     """A pixel filter that replaces each value on its own; neighbours in a mix are fused into one table."""
+
+    to_write: ClassVar[tuple[str, ...]] = ("table",)
 
     def table(self, *args: Any, **draw: Any) -> Table:  # *args: lets mypy accept a filter's own keywords
         """The new value for each of the 256 old ones. A pure function."""
@@ -101,6 +105,8 @@ class TableFilter(PixelFilter):
 
 class GeometricFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Moves points. Implement `get_params*` and `warp`; every kind of label follows from the one point map."""
+
+    to_write: ClassVar[tuple[str, ...]] = ("warp",)
 
     any_depth: ClassVar[bool] = True
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
@@ -143,6 +149,8 @@ class GeometricFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments): 
 class SplittingFilter(GeometricFilter):
     """Cuts an image into several. Implement `pieces`: preprocessing makes all of them, a filter one at random."""
 
+    to_write: ClassVar[tuple[str, ...]] = ("pieces",)
+
     def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
         """The pieces of an image of this size with (n, 4) `boxes` in pixels: a short name and a `window` for each."""
         raise NotImplementedError
@@ -176,6 +184,11 @@ class SplittingFilter(GeometricFilter):
 
 class HidingFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  # type: ignore[misc]
     """Paints over parts of the image. Implement `get_params*` and `holes`; labels keep what stays visible."""
+
+    to_write: ClassVar[tuple[str, ...]] = (
+        "holes",
+        "paint",
+    )
 
     any_depth: ClassVar[bool] = True
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
@@ -228,6 +241,12 @@ class JoiningFilter(NamedFilter, A.DualTransform, metaclass=StrictArguments):  #
 
     It works in a manifest alone: a plain Compose has no other images of the split to give.
     """
+
+    to_write: ClassVar[tuple[str, ...]] = (
+        "partners",
+        "draw_for",
+        "place",
+    )
 
     _targets = (A.core.type_definitions.Targets.IMAGE, *A.core.type_definitions.ALL_TARGETS)
 

@@ -42,6 +42,8 @@ class NamedFilter:
     """What Roboflow's page for generating a version calls it, where it has the like."""
     caution: ClassVar[str] = ""
     """When not to use it: sets and classes that it harms, in one or two sentences."""
+    to_write: ClassVar[tuple[str, ...]] = ()
+    """What a filter of this kind has to define."""
     severity: ClassVar[int] = 1
     """1 leaves the image natural, 2 distorts it clearly, 3 leaves little of it; mixes cap the sum."""
     any_depth: ClassVar[bool] = False
@@ -57,3 +59,17 @@ class NamedFilter:
     def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:  # noqa: ARG002
         """Nothing more to draw; Albumentations' own default repeats the image's shape, which nobody chose."""
         return {}
+
+    @classmethod
+    def lacks(cls) -> list[str]:
+        """What it has to define and does not: methods that are still those of a base class, and `name`, `examples`."""
+        missing = [name for name in ("name", "examples", "InitSchema") if not hasattr(cls, name)]
+        return missing + [name for name in cls.to_write if _home_of(cls, name).startswith(_BASES)]
+
+
+_BASES = ("amp_datasets.filtering.", "albumentations.")
+
+
+def _home_of(plugin: type, name: str) -> str:
+    """The module of the class that defines a method."""
+    return next((base.__module__ for base in plugin.__mro__ if name in vars(base)), _BASES[0])

@@ -26,7 +26,16 @@ class Registry:
     families: dict[str, Family] = field(default_factory=dict)
 
     def add_filter(self, plugin: type[Filter]) -> None:
-        """Offer a filter under its `name`."""
+        """Offer a filter under its `name`. Raises PluginError if it lacks what its kind has to define."""
+        lacks = getattr(plugin, "lacks", None)
+        if lacks is None:
+            kinds = "PixelFilter, TableFilter, GeometricFilter or HidingFilter of amp_datasets.filtering.base"
+            raise TypeError(f"{plugin!r} is no filter: subclass {kinds}")
+        missing = lacks()
+        if missing:
+            raise PluginError(
+                f"the filter {plugin.__name__} has no `{missing[0]}`", where=_file(plugin), fix="define it in the class"
+            )
         _add(self.filters, plugin.name, plugin, "filter")
 
     def add_source(self, plugin: type[Source[Any]]) -> None:
@@ -46,7 +55,7 @@ class Registry:
         prefix, dot, member = name.partition(".")
         if dot and prefix in self.families:
             return self.families[prefix].resolve(member)
-        return find(self.filters, name, "a filter", "`amp filters` lists all")
+        return find(self.filters, name, "a filter", "`amp filters` lists all", _OWN)
 
     def source(self, name: str) -> type[Source[Any]]:
         """The reader of a format's name."""
@@ -65,14 +74,16 @@ class Family:
     names: Callable[[], Iterable[str]]
 
 
-def find(plugins: Mapping[str, _P], name: str, kind: str, otherwise: str) -> _P:
-    """The plugin of that name, or an error with the nearest one."""
+_OWN = "; for one of your own, name its folder by --plugins-dir or AMP_PLUGINS_DIR"
+
+
+def find(plugins: Mapping[str, _P], name: str, kind: str, otherwise: str, strange: str = "") -> _P:
+    """The plugin of that name, or an error with the nearest one; `strange` is added where none is near."""
     if name in plugins:
         return plugins[name]
     near = nearest(name, plugins)
-    raise PluginError(
-        f"`{name}` is not {kind}", fix=f"did you mean `{near}`?  {otherwise}" if near is not None else otherwise
-    )
+    fix = f"{otherwise}{strange}" if near is None else f"did you mean `{near}`?  {otherwise}"
+    raise PluginError(f"`{name}` is not {kind}", fix=fix)
 
 
 def _add(plugins: dict[str, _P], name: str, plugin: _P, kind: str) -> None:

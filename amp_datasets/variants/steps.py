@@ -135,9 +135,23 @@ def change_values(image: Image, steps: Iterable[Applied]) -> Image:
             image, table = look_up(image, table), None
         shape = image.shape
         image = transform.apply(image, **applied.draw, shape=shape)
-        if image.shape != shape:
-            raise CannotApply(f"`{applied.step.filter}` changes the image's size, which a pixel filter must not")
+        _refuse_other_form(image, shape, applied.step.filter)
     return image if table is None else look_up(image, table)
+
+
+def _refuse_other_form(image: Any, shape: tuple[int, ...], name: str) -> None:
+    """A filter of values that gives anything but an image of the same size and kind is a mistake of its author."""
+    if not isinstance(image, np.ndarray):
+        raise CannotApply(
+            f"`{name}` gives a {type(image).__name__}, not an image", fix="return it at the end of `apply`"
+        )
+    if image.shape[:2] != shape[:2]:
+        raise CannotApply(f"`{name}` changes the image's size, which a pixel filter must not")
+    if image.shape != shape or image.dtype != np.uint8:
+        raise CannotApply(
+            f"`{name}` gives {image.dtype} of shape {image.shape}, not uint8 of shape {shape}",
+            fix="convert it at the end of `apply`",
+        )
 
 
 @dataclass(frozen=True, eq=False)

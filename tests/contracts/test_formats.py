@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import shutil
 import tempfile
@@ -10,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from builders import best_source, by_name, classified_sets, label_sets, make_sample, make_set, place_image, read_set
+from builders import best_source, classified_sets, label_sets, make_sample, make_set, place_image, read_set
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amp_datasets.errors import AmpError
 from amp_datasets.formats.base import Exporter
-from amp_datasets.geometry import shapes as geometry
-from amp_datasets.model import Annotation, LabelSet, Sample, Size
+from amp_datasets.model import Annotation, LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.storage.folder import open_folder
+from amp_datasets.testing import Law, format_laws
+from amp_datasets.testing.formats import counts_what_is_not_held, must_be_same, reads_or_refuses
+from amp_datasets.testing.sets import classified_set
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 """pycocotools 2.0.11 says this of its own array type whenever it unpacks a mask."""
@@ -73,21 +72,9 @@ def test_round_trip_keeps_what_the_exporter_declares(name: str, data: st.DataObj
     labels = data.draw(sets_for(name), label="labels")
     exporter = REGISTRY.exporter(name)
     with tempfile.TemporaryDirectory() as folder:
-        read = read_again(exporter, labels, Path(folder) / "set")
-    if read is None:
-        return
-    found = by_name(read)
-    for sample in labels.samples:
-        if not sample.labelled and "unlabelled" not in exporter.holds:
-            assert sample.source_id not in found or not found[sample.source_id].labelled
-        elif sample.labelled and not sample.categories and "empty" not in exporter.holds:
-            assert sample.source_id not in found or not found[sample.source_id].categories
-        else:
-            assert_same_sample(sample, found[sample.source_id], exporter)
-    assert set(found) <= {sample.source_id for sample in labels.samples}
-    assert not read.dropped
-    if "classes" in exporter.holds:
-        assert [c.name for c in read.categories] == [c.name for c in labels.categories]
+        again = read_again(exporter, labels, Path(folder) / "set")
+    if again is not None:
+        must_be_same(exporter, labels, again)
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.exporters))
@@ -95,16 +82,7 @@ def test_round_trip_keeps_what_the_exporter_declares(name: str, data: st.DataObj
 @given(labels=label_sets())
 def test_losses_count_what_is_not_held(name: str, labels: LabelSet) -> None:
     """A feature that a format does not hold is in its losses; one that it holds is not."""
-    lost = REGISTRY.exporter(name)(Path("unused"), REGISTRY.exporter(name).options_type(), place_image).losses(
-        labels.samples
-    )
-    objects = [annotation for sample in labels.samples for annotation in sample.annotations]
-    if REGISTRY.exporter(name).classifies:
-        assert lost["object"] == len(objects)
-    else:
-        with_mask = sum(annotation.mask is not None for annotation in objects)
-        assert lost["mask"] == (0 if "mask" in REGISTRY.exporter(name).holds else with_mask)
-    assert all(count > 0 for count in lost.values())
+    counts_what_is_not_held(REGISTRY.exporter(name), labels)
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -122,9 +100,23 @@ def test_damaged_files_raise_nothing_but_errors_of_ours(
         file.write_bytes(data.draw(damages(file.read_bytes()), label="content"))
         for source in REGISTRY.sources.values():
             source.detect(open_folder(damaged))
-        with contextlib.suppress(AmpError):
-            labels = read_set(REGISTRY.source(reader_of(name)), damaged)
-            assert all(0 <= a.xyxy[0] < a.xyxy[2] <= s.size[0] for s in labels.samples for a in s.annotations)
+        reads_or_refuses(REGISTRY.source(reader_of(name)), damaged)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        law
+        for name in READABLE
+        if name not in FLAT
+        for law in format_laws(REGISTRY.exporter(name), REGISTRY.source(reader_of(name)))
+        if law.name != "damaged_files_are_errors_of_ours"  # seen above, with more kinds of damage
+    ],
+    ids=str,
+)
+def test_format_keeps_the_contract(law: Law) -> None:
+    """What `amp_datasets.testing` gives to everybody holds for our own, over its gallery."""
+    law()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.sources))
@@ -158,47 +150,6 @@ def read_again(exporter: type[Exporter[Any]], labels: LabelSet, folder: Path) ->
     return read_set(REGISTRY.source(found[0]), folder)
 
 
-def assert_same_sample(expected: Sample, actual: Sample, exporter: type[Exporter[Any]]) -> None:
-    """Equal up to what the exporter does not hold."""
-    assert actual.size == expected.size
-    assert actual.labelled == expected.labelled
-    if "split" in exporter.holds:
-        assert actual.split == expected.split
-    if "image label" in exporter.holds:
-        kept = None if "several image labels" in exporter.holds else 1
-        assert actual.labels == expected.labels[:kept]
-    assert len(actual.annotations) == len(expected.annotations)
-    for one, other in zip(expected.annotations, actual.annotations, strict=True):
-        assert_same_annotation(one, other, exporter.holds, expected.size)
-
-
-def assert_same_annotation(expected: Annotation, actual: Annotation, holds: frozenset[Any], size: Size) -> None:
-    """Equal up to what is not held; coordinates to a millionth of the image's side."""
-    near = {"rtol": 0, "atol": RELATIVE * max(size)}
-    assert actual.category == expected.category
-    refitted = "corners" in holds and "polygon" not in holds and (expected.polygons or expected.mask)
-    if not refitted:
-        np.testing.assert_allclose(actual.xyxy, expected.xyxy, **near)
-    needed = {"polygon"}
-    needed |= {"multipart"} if len(expected.polygons) > 1 else set()
-    needed |= {"hole"} if any(p.holes for p in expected.polygons) else set()
-    if expected.polygons and "hole" in needed <= holds and actual.mask is not None:  # COCO keeps holes as pixels
-        border = sum(geometry.to_shapely([p]).length for p in expected.polygons)
-        assert abs(geometry.mask_area(actual.mask) - geometry.area(expected)) <= border + 4
-    elif expected.polygons and needed <= holds:
-        assert len(actual.polygons) == len(expected.polygons)
-        for one, other in zip(expected.polygons, actual.polygons, strict=True):
-            for ring, again in zip(one.rings, other.rings, strict=True):
-                np.testing.assert_allclose(again, ring, **near)
-    if expected.mask is not None and "mask" in holds:
-        assert actual.mask == expected.mask
-    for field in ("corners", "keypoints"):
-        if getattr(expected, field) is not None and field in holds:
-            np.testing.assert_allclose(getattr(actual, field), getattr(expected, field), **near)
-    if "crowd" in holds:
-        assert actual.iscrowd == expected.iscrowd
-
-
 def small_set() -> LabelSet:
     """Three images in two splits, one of them empty."""
     box = Annotation("cat", (3.0, 4.0, 30.5, 40.25))
@@ -209,16 +160,6 @@ def small_set() -> LabelSet:
         make_sample("c.jpg"),
     ]
     return make_set(samples)
-
-
-def classified_set() -> LabelSet:
-    """Three images in two splits, one label each."""
-    names = {"a.jpg": "cat", "b.png": "dog", "c.jpg": "dog", "d.jpg": "cat"}
-    samples = [
-        make_sample(name, labels=(label,), split="train" if number < 2 else "validation")
-        for number, (name, label) in enumerate(names.items())
-    ]
-    return make_set(samples, ["cat", "dog"])
 
 
 def damages(content: bytes) -> st.SearchStrategy[bytes]:

@@ -15,7 +15,8 @@ Manifest = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also on failure.")]
 PluginDirs = Annotated[
-    list[Path] | None, typer.Option("--plugins-dir", help="Also load the plugins (.py files) of this folder.")
+    list[Path] | None,
+    typer.Option("--plugins-dir", help="Also load the plugins (.py files) of this folder; AMP_PLUGINS_DIR names more."),
 ]
 Sources = Annotated[
     list[str] | None, typer.Option("--source", help="A set to use instead of the manifest's sources; repeatable.")
