@@ -185,12 +185,60 @@ def box_table(objects: int, degrees: float = 15) -> list[str]:
     return lines
 
 
+def superellipse(exponent: float) -> np.ndarray:
+    """The curve |x|^e + |y|^e = 1 as 360 points: an ellipse at 2, on its way to a rectangle above."""
+    angles = np.arange(360) * np.pi / 180
+    cos, sin = np.cos(angles), np.sin(angles)
+    power = 2 / exponent
+    return np.stack([np.sign(cos) * np.abs(cos) ** power, np.sign(sin) * np.abs(sin) ** power], axis=1)
+
+
+def regular(corners: int, start: float = 0.0) -> np.ndarray:
+    """A polygon with corners at equal angles, stretched to the box from -1 to 1."""
+    angles = np.arange(corners) * 2 * np.pi / corners + start
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (points - (low + high) / 2) / ((high - low) / 2)
+
+
+def assumption_table(degrees: float = 15) -> list[str]:
+    """Which one shape would foretell turned boxes best, if nothing is known: mean IoU with the boxes of real shapes."""
+    kinds = {"disc": regular(120), "hexagon": regular(6), "octagon": regular(8, np.pi / 8), "diamond": regular(4)}
+    kinds |= {"triangle": regular(3, -np.pi / 2), "rectangle": regular(4, np.pi / 4)}
+    assumed = {"ellipse": superellipse(2), "superellipse 2.5": superellipse(2.5), "superellipse 3": superellipse(3)}
+    assumed |= {"superellipse 4": superellipse(4), "rectangle": kinds["rectangle"]}
+    draw = np.random.default_rng(0)
+    longer = draw.uniform(1, 3, 1500)
+    wide, high = np.stack([longer, longer**0], axis=1), np.stack([longer**0, longer], axis=1)
+    halves = np.where(draw.random(1500)[:, None] < 0.5, wide, high)
+    angles = np.radians(draw.uniform(1, degrees, 1500)) * draw.choice([-1, 1], 1500)
+
+    def sizes(shape: np.ndarray) -> np.ndarray:
+        x, y = (shape[None] * halves[:, None]).transpose(2, 0, 1)
+        cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+        turned = np.stack([x * cos - y * sin, x * sin + y * cos], axis=2)
+        return np.concatenate([turned.min(axis=1), turned.max(axis=1)], axis=1)
+
+    lines = [f"| assumed | {' | '.join(kinds)} | mean | worst |", f"|---|{'---:|' * (len(kinds) + 2)}"]
+    for name, guess in assumed.items():
+        ious = [float(_ious(sizes(shape), sizes(guess)).mean()) for shape in kinds.values()]
+        numbers = [*ious, float(np.mean(ious)), min(ious)]
+        lines.append(f"| {name} | {' | '.join(f'{number:.3f}' for number in numbers)} |")
+    return lines
+
+
+def _ious(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
+    shared = (high - low).prod(axis=1)
+    return shared / ((one[:, 2:] - one[:, :2]).prod(axis=1) + (other[:, 2:] - other[:, :2]).prod(axis=1) - shared)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, default=700, help="painted things for each line (default: 700)")
     objects = parser.parse_args().objects
-    print("\n".join([*table(objects), "", *box_table(objects)]))
+    print("\n".join([*table(objects), "", *box_table(objects), "", *assumption_table()]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from amp_datasets.model import LabelSet, Sample
 from amp_datasets.plugin.discovery import load_formats
 from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.open import read_source
-from amp_datasets.storage.files import write_file
+from amp_datasets.storage.files import open_regular, write_file
 from amp_datasets.variants.recipe import ORIGINAL
 from amp_datasets.view import statistics
 from amp_datasets.view.gallery import Gallery, Tile
@@ -43,6 +44,10 @@ _ALIKE = "AMP313"
 """Images that look the same: variants of one source do, and are meant to."""
 
 
+_GENERATOR = b'<meta name="generator" content="amp report">'
+"""By this in its first line a page of ours is known again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The page, and what it was made of."""
@@ -52,8 +57,10 @@ class Report:
     findings: int
 
     def save(self, path: str | Path) -> Path:
-        """Write the page; an existing file is replaced when the new one is whole. Raises BuildError."""
+        """Write the page; an older report is replaced when the new one is whole, any other file is a BuildError."""
         target = Path(path)
+        if os.path.lexists(target) and not _is_report(target):
+            raise BuildError("there is a file that is no report of amp's", where=target, fix="choose another -o")
         write_file(target, self.html.encode())
         return target
 
@@ -66,6 +73,14 @@ class Report:
         return (
             f"<iframe title='amp report' style='width:100%;height:600px' src='data:text/html;base64,{page}'></iframe>"
         )
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with open(open_regular(path, follow=True), "rb") as stream:  # noqa: PTH123 - of a descriptor
+            return _GENERATOR in stream.read(1000)
+    except OSError:
+        return False
 
 
 def report(

@@ -57,6 +57,19 @@ def test_a_build_is_reported_with_its_variants(tmp_path: Path) -> None:
     assert report._repr_html_().startswith("<iframe")
 
 
+def test_a_file_that_is_no_report_stays(tmp_path: Path) -> None:
+    """An older report is replaced; anything else at its place is left as it is, and the error says so."""
+    write_demo(tmp_path / "set", images=1, size=(64, 48))
+    report = amp.report(tmp_path / "set")
+    path = report.save(tmp_path / "report.html")
+    assert report.save(path) == path
+    for content in (b"<!doctype html><title>mine</title>", b""):
+        path.write_bytes(content)
+        with pytest.raises(amp.AmpError, match="no report"):
+            report.save(path)
+        assert path.read_bytes() == content
+
+
 def test_nothing_is_fetched_from_elsewhere(tmp_path: Path) -> None:
     """Images are inside; no address, no script."""
     write_demo(tmp_path / "set", images=4, size=(160, 120))
