@@ -89,11 +89,15 @@ class Folder:
 
     def path(self, name: str) -> str:
         """A file's name for messages."""
-        return str(self.image(name))
+        return str(self.image(name)) if self.is_zip or name in self._images else f"{self.root}/{name}"
 
     def read(self, name: str, limit: int = MAX_LABEL_BYTES) -> bytes:
         """All bytes of a file, if there are no more than `limit`."""
-        return read_image_file(self.image(name), limit)
+        if self.is_zip or name in self._images:
+            return read_image_file(self.image(name), limit)
+        return _read_whole(
+            f"{self.root}/{name}", limit
+        )  # a path object for each label file costs as much as to read it
 
     def head(self, name: str, size: int) -> bytes:
         """The first `size` bytes of a file, however long it is."""
@@ -187,15 +191,25 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
     try:
         if file.member is not None:
             return _read_member(file.path, file.member, limit)
-        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
-            size = os.fstat(stream.fileno()).st_size
-            if size > limit:
-                raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=file)
-            return stream.readall()
     except OSError as error:
         raise unreadable(error, file) from error
     except MemoryError as error:
         raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), file) from error
+    return _read_whole(str(file.path), limit)
+
+
+def _read_whole(path: str, limit: int) -> bytes:
+    """The bytes of a file on disk; a SourceError if it is gone or too large."""
+    try:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
+            size = os.fstat(stream.fileno()).st_size
+            if size > limit:
+                raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=path)
+            return stream.readall()
+    except OSError as error:
+        raise unreadable(error, path) from error
+    except MemoryError as error:
+        raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), path) from error
 
 
 def unreadable(error: OSError, where: object) -> UnreadableError:

@@ -90,7 +90,7 @@ class OidToolkitSource(Source[Options]):
 
 
 def _label_files(folder: Folder) -> Iterator[str]:
-    return (f for f in folder.with_suffix(".txt") if PurePosixPath(f).parent.name.lower() == _FOLDER)
+    return (f for f in folder.with_suffix(".txt") if f"/{f.lower()}".rpartition("/")[0].endswith(f"/{_FOLDER}"))
 
 
 def _is_row(parts: list[str]) -> bool:

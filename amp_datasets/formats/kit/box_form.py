@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -63,7 +64,10 @@ class BoxForm:
         """The box that a list of four numbers means, in pixels; ValueError if it is none."""
         if not isinstance(value, list | tuple) or len(value) != 4:
             raise ValueError("missing" if value is None else f"{str(value)[:40]} is not four numbers")
-        x, y, third, fourth = map(finite, value)
+        x, y, third, fourth = value
+        plain = type(x) is float and type(y) is float and type(third) is float and type(fourth) is float
+        if not (plain and isfinite(x + y + third + fourth)):  # hardly ever: look at each by itself
+            x, y, third, fourth = map(finite, value)
         if self.form == "xywh":  # nearly always
             box: Box = (x, y, x + third, y + fourth)
         else:

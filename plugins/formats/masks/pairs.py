@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class Pairs:
 
 def find_pairs(names: Sequence[str], root: str) -> Pairs:
     """The masks among the image files of a set whose top folder is called `root`."""
-    previews = {name for name in names if any(_PREVIEW.search(part) for part in name.split("/")[:-1])}
+    shows = {folder: _is_preview(folder) for folder in {name.rpartition("/")[0] for name in names}}
+    previews = {name for name in names if shows[name.rpartition("/")[0]]}
     shown = [name for name in names if name not in previews]
     if not any(_is_mask_folder(part) for name in previews for part in name.split("/")[:-1]):
         previews, shown = set(), list(names)
@@ -87,19 +89,29 @@ class _Place:
     sure: bool
 
 
+def _is_preview(folder: str) -> bool:
+    return any(_PREVIEW.search(part) for part in folder.split("/"))
+
+
 def _is_mask_folder(part: str) -> bool:
     return bool(_MASKS.search(part) or _OBJECTS.search(part) or _SPLIT.fullmatch(part))
 
 
 def _place(name: str) -> _Place | None:
-    folders = name.split("/")[:-1]
+    return _place_of(name.rpartition("/")[0], name.lower().endswith(_LOSSLESS))
+
+
+@functools.lru_cache(maxsize=4096)
+def _place_of(folder: str, lossless: bool) -> _Place | None:
+    """What the nearest folder that says so says of the images in a folder, which are `lossless` or not."""
+    folders = folder.split("/")
     for level in range(len(folders) - 1, -1, -1):
         part = folders[level]
         if _OBJECTS.search(part):
             return _Place(level, "objects", True)
         if _MASKS.search(part) or _SPLIT.fullmatch(part):
             return _Place(level, "classes", True)
-        if part.lower() in _MAYBE and name.lower().endswith(_LOSSLESS):
+        if part.lower() in _MAYBE and lossless:
             return _Place(level, "classes", False)
     return None
 
@@ -162,11 +174,12 @@ def _of_labelme(names: Sequence[str]) -> Pairs:
 
 def _by_ending(names: Sequence[str]) -> list[MaskFile]:
     """Masks beside their images, called as these with an ending: `a.jpg` and `a_mask.png`."""
-    known = {comparable(without_suffix(name)): name for name in names}
+    lossless = [name for name in names if name.lower().endswith(_LOSSLESS)]
+    known = {comparable(without_suffix(name)): name for name in names} if lossless else {}
     found = []
-    for name in names:
+    for name in lossless:
         folder, slash, file = name.rpartition("/")
-        match = _ENDING.fullmatch(without_suffix(file)) if name.lower().endswith(_LOSSLESS) else None
+        match = _ENDING.fullmatch(without_suffix(file))
         image = known.get(comparable(f"{folder}{slash}{match['image']}")) if match else None
         if match is not None and image is not None and image != name:
             found.append(MaskFile(name, image, "each" if match["one"] else "classes"))
@@ -175,9 +188,11 @@ def _by_ending(names: Sequence[str]) -> list[MaskFile]:
 
 def _twins(names: Sequence[str]) -> list[MaskFile]:
     """Masks that are called as their images: each PNG of a folder of photographs has a JPEG beside it."""
-    photos = {without_suffix(name): name for name in names if name.lower().endswith((".jpg", ".jpeg"))}
     others = [name for name in names if not name.lower().endswith((".jpg", ".jpeg"))]
-    if not others or not all(name.lower().endswith(".png") and without_suffix(name) in photos for name in others):
+    if not others:
+        return []
+    photos = {without_suffix(name): name for name in names if name.lower().endswith((".jpg", ".jpeg"))}
+    if not all(name.lower().endswith(".png") and without_suffix(name) in photos for name in others):
         return []
     return [MaskFile(name, photos[without_suffix(name)], "classes", sure=False) for name in others]
 

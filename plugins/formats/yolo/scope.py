@@ -37,6 +37,7 @@ class Yamls:
         self._files = find_yamls(reading.folder)
         self._read: dict[str, YoloYaml] = {}
         self._splits: dict[str, YoloSplits] = {}
+        self._by_place: dict[str, YoloSplits] = {}
         reading.use(*self._files.values())
 
     @property
@@ -70,11 +71,14 @@ class Yamls:
 
     def splits(self, path: str) -> YoloSplits:
         """The splits of the part that a file or image belongs to."""
-        yaml = self.near(path)
-        key = "" if yaml is None else yaml.file
-        if key not in self._splits:
-            self._splits[key] = YoloSplits(yaml, self._reading)
-        return self._splits[key]
+        place = path.rpartition("/")[0]
+        if place not in self._by_place:
+            yaml = self.near(path)
+            key = "" if yaml is None else yaml.file
+            if key not in self._splits:
+                self._splits[key] = YoloSplits(yaml, self._reading)
+            self._by_place[place] = self._splits[key]
+        return self._by_place[place]
 
 
 @dataclass(frozen=True)

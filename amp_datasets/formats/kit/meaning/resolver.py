@@ -29,6 +29,8 @@ BY_STEM = "image found under another suffix"
 BY_DECODING = "image found by its decoded name"
 
 _LABEL_SUFFIXES = (".json", ".xml", ".txt", ".csv", ".jsonl")
+_AMBIGUOUS = frozenset("\\%?:")
+"""What a name may mean in more than one way."""
 _SHOWN = 4
 
 
@@ -58,6 +60,8 @@ class Resolver:
         self._telling: set[str] = set()
         self._splits: dict[str, set[str]] = {}
         self._labelled: set[str] = set()
+        self._alone: dict[str, str] = {}
+        self._alike: dict[tuple[object, ...], Resolution] = {}
 
     def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
         """The image that `reference` means in `label_file` (a path in the set).
@@ -70,6 +74,18 @@ class Resolver:
         if direct in self._known:
             return Resolution(direct)
         self._index()
+        stated_folder, _, bare = reference.rpartition("/")
+        alone = self._alone.get(bare)  # the only one that can be meant: then folders decide, as for others beside it
+        key = (stated_folder, alone.rpartition("/")[0], near, split, own) if alone is not None else None
+        if key is not None and alone is not None and (known := self._alike.get(key)) is not None:
+            return Resolution(alone, known.reason, loose=known.loose)
+        found = self._understood(reference, near, split, own)
+        if key is not None and found.image == alone:
+            self._alike[key] = found
+        return found
+
+    def _understood(self, reference: str, near: str, split: str | None, own: bool) -> Resolution:
+        """The image that one of the readings of a reference means."""
         home = self._home(near)
         best = Resolution(None, MISSING)
         for stated in readings(reference):
@@ -198,6 +214,10 @@ class Resolver:
             self._by_stem.setdefault(comparable(without_suffix(bare)), []).append(name)
             if folder not in self._folders and not is_aside(folder):
                 self._add_folder(folder)
+        for names in self._by_stem.values():
+            bare = names[0].rpartition("/")[2]
+            if len(names) == 1 and _AMBIGUOUS.isdisjoint(bare):
+                self._alone[bare] = names[0]
         for file in self._files:
             folder = file.rpartition("/")[0]
             if folder not in self._labelled and file.lower().endswith(_LABEL_SUFFIXES):

@@ -7,6 +7,7 @@ obj.data                      `valid = data/test.txt`: says what a list is for  
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Collection, Iterator
@@ -142,6 +143,7 @@ class SplitLists:
             return ""
 
 
+@functools.lru_cache(maxsize=1024)
 def split_of_file(label_file: str) -> str | None:
     """The split in the name of a label file of many images (`instances_train2017.json`), else in its folders."""
     stem = label_file.rpartition("/")[2].partition(".")[0]
