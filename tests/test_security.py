@@ -9,7 +9,7 @@ from pathlib import Path
 from amp_datasets.geometry import crossing
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger import checks, lock
-from amp_datasets.storage import folder, yaml
+from amp_datasets.storage import folder, members, yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     """A number that changes in one place changes in the other."""
     assert f"{Limits().max_bytes // 2**20} MiB, {Limits().max_pixels // 10**6} million" in TEXT
     assert folder.MAX_LABEL_BYTES == 2**30
-    assert (folder.MAX_UNPACKED_BYTES, folder.MAX_RATIO) == (64 * 2**20, 20)
+    assert (members.MAX_UNPACKED_BYTES, members.MAX_RATIO) == (64 * 2**20, 20)
     assert yaml.MAX_BYTES == 2**20
     assert lock.MAX_LOCK_BYTES == 64 * 2**20
     assert checks.MAX_ROWS == 20 * 10**6

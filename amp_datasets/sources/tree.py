@@ -21,7 +21,7 @@ from amp_datasets.formats.kit.reading import UNUSED_CLASS, Reading
 from amp_datasets.images.codec import Limits
 from amp_datasets.model import Category, Dropped, LabelSet, Repair, Sample
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.sources.unread import UNREAD, Unread, foreign_tool, may_hold_labels, unread_files
+from amp_datasets.sources.unread import UNREAD, Unread, closed_archives, foreign_tool, may_hold_labels, unread_files
 from amp_datasets.storage.folder import Folder
 
 MASKS_BESIDE = "masks beside other labels not read"
@@ -148,6 +148,8 @@ def one_set(folder: Folder, parts: Sequence[Part], limits: Limits) -> LabelSet:
     gone.update(images.companions(), *(part.left_out for part in parts))
     splits = {sample.source_id: sample.split for sample in joint.samples}
     contested = {image: file for part in parts for image, file in part.contested.items()}
+    for archive in closed_archives(folder):
+        rest.drop(archive, UNREAD, "an archive beside loose images: unpack it, or give it as a set of its own")
     _add_rest(rest, [name for name in images.names if name not in gone], splits, left, contested)
     found = rest.finish(())
     samples = [sample for sample in joint.samples if sample.labelled or sample.source_id not in images]

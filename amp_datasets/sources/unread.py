@@ -7,12 +7,14 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.formats.kit.meaning.class_lists import is_class_list
 from amp_datasets.formats.kit.parsing import is_readme, parse_json, parse_text, parse_xml
-from amp_datasets.storage.folder import Folder
+from amp_datasets.images.codec import IMAGE_SUFFIXES
+from amp_datasets.storage.folder import Folder, open_folder
 
 UNREAD = "label file is not read"
 _SUFFIXES = (
@@ -79,6 +81,18 @@ def unread_files(folder: Folder, used: Collection[str], images: ImageLookup) -> 
         what = _what(folder, file, image is not None, images)
         if what is not None:
             yield Unread(file, what, image)
+
+
+def closed_archives(folder: Folder) -> Iterator[str]:
+    """Zip archives in a directory of loose images that hold images or label files which do not lie there too."""
+    there = {posixpath.basename(name) for name in folder.files}
+    for file in [] if folder.is_zip else folder.with_suffix(".zip"):
+        try:
+            inside = {posixpath.basename(name) for name in open_folder(Path(folder.path(file))).files}
+        except AmpError:
+            continue
+        if any(name.lower().endswith((*IMAGE_SUFFIXES, *_SUFFIXES)) for name in inside - there):
+            yield file
 
 
 def any_files(folder: Folder) -> Iterator[Unread]:

@@ -6,20 +6,18 @@ import copy
 import errno
 import functools
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
+from amp_datasets.storage.members import read_member, zip_names
 
 _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
 MAX_LABEL_BYTES = 2**30  # label files above this size are refused before they are read
-MAX_UNPACKED_BYTES, MAX_RATIO = 64 * 2**20, 20
-"""A member of an archive may unpack to so many bytes, or so many times its packed size: a hundredth is a bomb."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Folder:
     def _members(self) -> Mapping[str, str]:
         """Archive members by the name that we give them (some Windows programs write backslashes)."""
         members: dict[str, str] = {}
-        for name, member in _zip_names(self.root):
+        for name, member in zip_names(self.root):
             if name in members:  # which of them a label means, nobody knows
                 raise SourceError(
                     f"two members of the archive have the name {name[:200]!r}", where=self.root, fix="pack it again"
@@ -141,7 +139,7 @@ def with_archives(folder: Folder) -> Folder:
     for name, place in places.items():
         if not any(file.startswith(place) for file in folder.files):
             archive = folder.image(name).path
-            found.update((place + inside, ImageFile(archive, member)) for inside, member in _zip_names(archive))
+            found.update((place + inside, ImageFile(archive, member)) for inside, member in zip_names(archive))
     view = folder.only(folder.files)
     object.__setattr__(view, "files", tuple(sorted({*folder.files, *found})))
     object.__setattr__(view, "_images", {**folder._images, **found})
@@ -190,7 +188,7 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
         return file.data
     try:
         if file.member is not None:
-            return _read_member(file.path, file.member, limit)
+            return read_member(file.path, file.member, limit)
     except OSError as error:
         raise unreadable(error, file) from error
     except MemoryError as error:
@@ -225,55 +223,11 @@ def read_head(file: ImageFile, size: int) -> bytes:
         return file.data[:size]
     try:
         if file.member is not None:
-            return _read_member(file.path, file.member, size, whole=False)
+            return read_member(file.path, file.member, size, whole=False)
         with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
             return stream.read(size)
     except OSError as error:
         raise unreadable(error, file) from error
-
-
-def _read_member(archive: Path, member: str, limit: int, *, whole: bool = True) -> bytes:
-    where = f"{archive}!{member}"
-    try:
-        opened = _open_zip(archive)
-        info = opened.getinfo(member)
-        limit = min(limit, max(MAX_UNPACKED_BYTES, MAX_RATIO * info.compress_size))
-        with opened.open(info) as stream:
-            data = stream.read(limit + 1 if whole else limit)
-    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-        raise SourceError(f"the archive's member cannot be read: {error}", where=where) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # zlib, lzma and bz2 each have an error class of their own
-        raise SourceError(f"the archive's member cannot be unpacked: {error}", where=where) from error
-    if len(data) > limit:
-        raise SourceError(f"the member unpacks to more than the limit of {limit} bytes", where=where)
-    return data
-
-
-def _open_zip(archive: Path) -> zipfile.ZipFile:
-    """The opened archive; a forked process must not share its parent's file position, so each opens its own."""
-    return _zip(archive, archive.stat().st_mtime_ns, os.getpid())
-
-
-@functools.lru_cache(maxsize=8)
-def _zip(archive: Path, mtime_ns: int, process: int) -> zipfile.ZipFile:  # noqa: ARG001 - part of the key
-    try:
-        return zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise SourceError(
-            "this file is neither a folder nor a zip archive", where=archive, fix="give the folder of the set, or a zip"
-        ) from error
-
-
-def _zip_names(archive: Path) -> Iterator[tuple[str, str]]:
-    """Our name and the archive's name of each member that is a visible file inside the archive's root."""
-    for info in _open_zip(archive).infolist():
-        name = info.filename.replace("\\", "/")
-        parts = PurePosixPath(name).parts
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if parts and not name.endswith("/") and not hidden and not name.startswith("/"):
-            yield name, info.filename
 
 
 def _disk_names(root: Path, follow_links: bool) -> tuple[list[str], dict[str, str]]:

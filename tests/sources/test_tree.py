@@ -275,3 +275,13 @@ def test_a_split_without_one_label_file_is_said(tmp_path: Path) -> None:
     labels, _ = read(write_files(tmp_path, {**files, "labels/train/a.txt": "0 .5 .5 .1 .1\n", "images/val/b.jpg": ""}))
     assert [(s.split, s.labelled) for s in labels.samples] == [("train", True), ("validation", False)]
     assert ("validation", "split without one label file") in {(r.id, r.rule) for r in labels.repairs}
+
+
+def test_an_archive_beside_loose_images_is_named(tmp_path: Path) -> None:
+    """What lies in it is not read, and not lost in silence; a zip of what lies there already says nothing."""
+    write_files(tmp_path, {"a.jpg": "", "a.xml": XML.format("a.jpg", "cat")})
+    for name, member in (("more.zip", "b.jpg"), ("same.zip", "a.jpg")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, (tmp_path / "a.jpg").read_bytes())
+    labels, _ = read(tmp_path)
+    assert [(d.id, d.reason) for d in labels.dropped] == [("more.zip", "label file is not read")]

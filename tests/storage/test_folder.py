@@ -10,7 +10,7 @@ import pytest
 from builders import write_files
 
 from amp_datasets.errors import SourceError
-from amp_datasets.storage import folder as folders
+from amp_datasets.storage import members
 from amp_datasets.storage.folder import Folder, open_folder, with_archives
 
 
@@ -160,7 +160,7 @@ def test_archives_are_folders_of_their_names(tmp_path: Path) -> None:
 
 def test_a_member_that_unpacks_to_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Much more than it has packed, and more than a little: its beginning is read, and no more."""
-    monkeypatch.setattr(folders, "MAX_UNPACKED_BYTES", 10_000)
+    monkeypatch.setattr(members, "MAX_UNPACKED_BYTES", 10_000)
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("set/bomb.json", b"[" + b" " * 1_000_000 + b"]")
         file.writestr("set/small.json", b"[" + b" " * 9_000 + b"]")

@@ -52,11 +52,16 @@ class YoloYaml:
 
 def find_yamls(folder: Folder) -> dict[str, str]:
     """The files that describe sets, by their folder: of several in one folder the one with the usual name."""
+    return {place: files[0] for place, files in all_yamls(folder).items()}
+
+
+def all_yamls(folder: Folder) -> dict[str, list[str]]:
+    """All files that describe sets, by their folder, the one with the usual name first."""
     found = [name for name in folder.with_suffix(".yaml", ".yml") if _describes_a_set(folder, name)]
     found.sort(key=lambda name: (posixpath.basename(name).lower() not in _PREFERRED, name))
-    by_folder: dict[str, str] = {}
+    by_folder: dict[str, list[str]] = {}
     for name in found:
-        by_folder.setdefault(posixpath.dirname(name), name)
+        by_folder.setdefault(posixpath.dirname(name), []).append(name)
     return by_folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from functools import cached_property
 from itertools import islice
 
 from amp_datasets.errors import AmpError
-from amp_datasets.formats.kit.meaning.class_lists import NONE, ClassList
+from amp_datasets.formats.kit.meaning.class_lists import NONE, OTHER_LIST, ClassList
 from amp_datasets.formats.kit.reading import Reading, checked_names, parse_text, points
 from amp_datasets.formats.kit.yolo_rows import RowReader, Task, looks_oriented
 from amp_datasets.images.header import probe
 from amp_datasets.model import Category, FloatArray, Size
 
-from .data_yaml import YoloYaml, find_yamls, read_yaml
+from .data_yaml import YoloYaml, all_yamls, read_yaml
 from .evidence import RowsOfASet, YoloOptions, from_first_class, keypoint_names, keypoint_shape
 from .label_files import class_number
 from .splits import YoloSplits
@@ -34,7 +35,9 @@ class Yamls:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._files = find_yamls(reading.folder)
+        every = all_yamls(reading.folder)
+        self._files = {place: files[0] for place, files in every.items()}
+        self._others = [(file, files[0]) for files in every.values() for file in files[1:]]
         self._read: dict[str, YoloYaml] = {}
         self._splits: dict[str, YoloSplits] = {}
         self._by_place: dict[str, YoloSplits] = {}
@@ -63,6 +66,14 @@ class Yamls:
     def every(self) -> list[YoloYaml]:
         """All of them."""
         return [yaml for file in self._files.values() if (yaml := self.near(file)) is not None]
+
+    def compare(self) -> None:
+        """Count those that are not used and name other classes than the one beside them that is."""
+        for file, used in self._others:
+            with contextlib.suppress(AmpError):
+                names = self.near(used)
+                if names is not None and read_yaml(self._reading.folder, file).names != names.names:
+                    self._reading.repair(file, OTHER_LIST, f"{used} is used")
 
     def read_splits(self) -> None:
         """Read the lists that they name, before others are looked for."""
@@ -137,6 +148,8 @@ class Scope:
             none = [""] if yaml.counts_from_one else []
             return [*none, *checked_names(self.reading, yaml.file, yaml.names[len(none) :])]
         if self.listed.names:
+            if yaml is not None and yaml.names and not yaml.unnamed and yaml.names != self.listed.names:
+                self.reading.repair(yaml.file, OTHER_LIST, f"{self.listed.file}, which is nearer, is used")
             return list(self.reading.classes.checked(self.listed).names)
         numbers = (class_number(parts[0]) for _, label in self.pairs for parts in self.split_rows(label)[0])
         count = 1 + max((n for n in numbers if n is not None and n < _MAX_UNNAMED), default=-1)

@@ -59,6 +59,7 @@ class YoloSource(Source[YoloOptions]):
         reading = self.reading
         yamls = Yamls(reading)
         yamls.read_splits()
+        yamls.compare()
         lists = reading.splits.files()
         found = find_label_files(self.folder, reading.images, lists, described=yamls.there)
         reading.use(*found.images, *found.orphans)

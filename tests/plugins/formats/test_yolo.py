@@ -397,3 +397,14 @@ def test_quoted_names_load_in_any_yaml_loader(name: str) -> None:
     import yaml
 
     assert yaml.safe_load(f"0: {quoted(name)}") == {0: name}
+
+
+def test_lists_that_say_otherwise_are_said(tmp_path: Path) -> None:
+    """The nearest list is used; that data.yaml, or a second one, names other classes is never silent."""
+    yaml = "train: images\nval: images\nnames: [{}]\n"
+    files = {"images/a.jpg": "", "labels/a.txt": ROW, "data.yaml": yaml.format("cat, dog")}
+    other = write_files(tmp_path / "other", {**files, "labels/classes.txt": "dog\ncat\n"})
+    second = write_files(tmp_path / "second", {**files, "x.yaml": yaml.format("a, b")})
+    same = write_files(tmp_path / "same", {**files, "x.yaml": yaml.format("cat, dog"), "classes.txt": "cat\ndog\n"})
+    found = [[r.id for r in read_set(YOLO, folder).repairs if "differs" in r.rule] for folder in (other, second, same)]
+    assert found == [["data.yaml"], ["x.yaml"], []]

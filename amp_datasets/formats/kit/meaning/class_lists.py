@@ -24,6 +24,7 @@ from amp_datasets.storage.yaml import find_bomb
 
 CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "class_names.txt", "predefined_classes.txt")
 """Files, one class name a line, that tools write beside labels which do not hold a list of classes."""
+OTHER_LIST = "class list differs from another"
 _MAX_BYTES = 2**24
 _MAX_CLASSES = 10**5
 _NUMBERED = re.compile(r"^(\d{1,5})[\s:,]+(\S.*)$")
@@ -87,7 +88,7 @@ class ClassLists:
         for other in self._all()[posixpath.dirname(best.file)]:
             self.used[other.file] = None
             if list(filter(None, other.names)) != list(filter(None, best.names)):
-                self._report.repair(other.file, "class list differs from another", f"{best.file} is used")
+                self._report.repair(other.file, OTHER_LIST, f"{best.file} is used")
 
     def _all(self) -> dict[str, list[ClassList]]:
         """The lists of each folder, the one that is believed first."""
