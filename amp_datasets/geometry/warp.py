@@ -8,6 +8,7 @@ from it here and in `labels`, once for all filters.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -203,6 +204,9 @@ def _rescaled(image: Image, matrix: FloatArray, warp: Warp) -> Image | None:
 
 def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:
     """The image averaged by a whole factor, and the matrix that goes on from there, where a map at least halves it."""
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    if max(math.hypot(a, c), math.hypot(b, d)) > 0.5 + 1e-9:  # no more than the norm, which takes longer to find
+        return image, matrix
     factor = int(1 / max(float(np.linalg.norm(matrix[:2, :2], 2)), 1e-6))
     height, width = image.shape[:2]
     if factor < 2 or factor > min(height, width):
@@ -213,15 +217,22 @@ def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:
 
 
 def _warp_matrix(image: Image, matrix: FloatArray, warp: Warp, interpolation: int) -> Image:
-    to_edge, to_centre = np.eye(3), np.eye(3)
-    to_edge[:2, 2], to_centre[:2, 2] = 0.5, -0.5
-    centres = np.linalg.inv(to_centre @ matrix @ to_edge)
     mode, value = _border(warp.fill)
     flags = interpolation | cv2.WARP_INVERSE_MAP
     options: dict[str, Any] = {"flags": flags, "borderMode": mode, "borderValue": value}
-    if warp.affine is None:
-        return np.asarray(cv2.warpPerspective(image, centres, warp.size, **options), dtype=image.dtype)
-    return np.asarray(cv2.warpAffine(image, centres[:2], warp.size, **options), dtype=image.dtype)
+    if warp.affine is not None:
+        return np.asarray(cv2.warpAffine(image, _back_at_centres(matrix), warp.size, **options), dtype=image.dtype)
+    to_edge, to_centre = np.eye(3), np.eye(3)
+    to_edge[:2, 2], to_centre[:2, 2] = 0.5, -0.5
+    centres = np.linalg.inv(to_centre @ matrix @ to_edge)
+    return np.asarray(cv2.warpPerspective(image, centres, warp.size, **options), dtype=image.dtype)
+
+
+def _back_at_centres(matrix: FloatArray) -> FloatArray:
+    """The inverse (2, 3) of an affine map between pixel centres; NumPy's takes as long as a tenth of a small image."""
+    (a, b, x), (c, d, y) = matrix[:2].tolist()
+    x, y, det = x + (a + b - 1) / 2, y + (c + d - 1) / 2, a * d - b * c
+    return np.array([(d / det, -b / det, (b * y - d * x) / det), (-c / det, a / det, (c * x - a * y) / det)])
 
 
 def _remap(image: Image, warp: Warp, interpolation: int) -> Image:
