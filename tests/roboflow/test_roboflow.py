@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from amp_datasets.cli.starter import write_starter
 from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.ledger.verify import verify
 from amp_datasets.manifest.load import load_manifest
+from amp_datasets.manifest.model import Manifest
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.roboflow.settings import read_settings
 from amp_datasets.roboflow.translation import CONTROLS, translate
@@ -343,3 +345,33 @@ def test_the_command(tmp_path: Path) -> None:
         app, ["init", "--from-roboflow", str(tmp_path / "amp.yaml"), "-o", str(tmp_path / "b.yaml")]
     )
     assert none.exit_code == 2
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "roboflow.md"
+
+
+def test_the_page_names_every_control_and_what_it_says_is_valid() -> None:
+    """Each key of the API has its row with a picture where there is one, and each step in it is one of ours."""
+    text = PAGE.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    keys = {row.split("|")[2].strip().strip("`") for row in rows}
+    assert keys | {"filter-tag"} >= {key for names in CONTROLS.values() for key in names}
+    pictures = {path.stem for path in (PAGE.parent / "roboflow").glob("*.webp")}
+    assert {name for row in rows for name in re.findall(r"\(roboflow/([\w-]+)\.webp\)", row)} == pictures
+    assert len(pictures) >= 30
+    checked = 0
+    for row in rows:
+        before = (
+            "preprocess" if "| `tag`" in row or row.split("|")[2].strip().strip("`") in ALL["preprocessing"] else "mix"
+        )
+        for snippet in re.findall(
+            r"`([a-z_0-9]+: \{[^`]*\})`", row.replace("{require, allow, exclude}", "{require: [a]}")
+        ):
+            where = (
+                {"preprocess": [yaml.safe_load(snippet)]}
+                if before == "preprocess"
+                else {"mixes": {"m": [yaml.safe_load(snippet)]}}
+            )
+            Manifest.model_validate(where, context={"registry": load_registry()})
+            checked += 1
+    assert checked >= 28
