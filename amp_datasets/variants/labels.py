@@ -107,6 +107,7 @@ def judge(
     dropped: dict[str, int] = {}
     unclear: str | None = None
     partial = in_between = 0
+    turns = _turns(annotations, warp, known)
     for number, annotation in enumerate(annotations):
         before = known[number] if known else None
         seen = see(annotation, view, policy.outline_of(annotation), before)
@@ -126,18 +127,27 @@ def judge(
             unclear = unclear or f"{annotation.category} is cut slantwise, and {UNFIT}"
             in_between += 1
         kept.append(seen.annotation if not warp.mirrors else mirrored(seen.annotation, policy.sides, policy.categories))
-        left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given))
+        left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given, turns[number]))
     if opening is None:  # what is laid over another image has no border of its own
         unclear = border_problem(annotations, warp) or unclear
     judged = Judged(tuple(kept), dropped, partial, unclear, known=tuple(left), in_between=in_between)
-    return judged if known else _with_estimates(judged, annotations, warp, policy)
+    too_far = any(policy.forbids(a, turn) for a, turn in zip(annotations, turns, strict=True) if is_plain(a))
+    return replace(judged, estimated=_estimates(judged, warp), unclear=TURNED_TOO_FAR if too_far else judged.unclear)
 
 
-def _with_estimates(judged: Judged, annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy) -> Judged:
-    """How many plain boxes are turned, and whether one is turned too far for a shape that nobody knows."""
-    too_far = any(policy.forbids(a, turn_of(a, warp)) for a in annotations if is_plain(a))
-    estimated = sum(turn_of(a, warp.back) > _TURNED_DEG for a in judged.annotations if is_plain(a))
-    return replace(judged, estimated=estimated, unclear=TURNED_TOO_FAR if too_far else judged.unclear)
+def _turns(annotations: Sequence[Annotation], warp: Warp, known: Sequence[Known]) -> list[float]:
+    """By how many degrees the plain box of each label has been turned, this warp included; 0 for other labels."""
+    before = [each.turned_deg for each in known] if known else [0.0] * len(annotations)
+    return [
+        was + turn_of(annotation, warp) if is_plain(annotation) and warp.maps else was
+        for was, annotation in zip(before, annotations, strict=True)
+    ]
+
+
+def _estimates(judged: Judged, warp: Warp) -> int:
+    """How many plain boxes are turned, here or before: they follow from a shape that is assumed."""
+    pairs = zip(judged.annotations, judged.known, strict=True)
+    return sum(turn_of(a, warp.back) > _TURNED_DEG or k.turned_deg > _TURNED_DEG for a, k in pairs if is_plain(a))
 
 
 def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:

@@ -30,12 +30,13 @@ class Known:
     """What is known of an object that was cut before: the outline of what is left of it, and how much that is.
 
     `share` is the visible share of the whole object, `given` the one that it had before any filter: an object that
-    preprocessing cuts is not unclear.
+    preprocessing cuts is not unclear. `turned_deg` is by how much its plain box has been turned so far.
     """
 
     outline: tuple[Polygon, ...]
     share: float = 1.0
     given: float = 1.0
+    turned_deg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

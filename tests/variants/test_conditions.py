@@ -13,9 +13,9 @@ from oracle.scenes import KNOWN, Scene, blocks, scene
 from oracle.survey import REGISTRY, outcomes, step, wrong
 from oracle.verdict import large_ious
 
-from amp_datasets.variants.labels import LabelPolicy
+from amp_datasets.variants.labels import TURNED_TOO_FAR, LabelPolicy
 from amp_datasets.variants.maker import LEFT_OUT, Planned, Refused, VariantMaker, render
-from amp_datasets.variants.recipe import Recipe, Step, VariantSpec
+from amp_datasets.variants.recipe import LabelSettings, Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
 
 WITHIN: dict[str, dict[str, Any]] = {
@@ -168,3 +168,36 @@ def test_one_sided_classes_are_not_mirrored_inside_boxes() -> None:
     (refused,) = maker.plan_all(original(scene(0, kinds=KNOWN)))
     assert isinstance(refused, Refused)
     assert "left and right" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "chain", "made"),
+    [
+        ([step("resize", size=500, how="longest")], [step("rotate", degrees=12, fill=[0, 0, 0])], True),
+        ([step("resize", size=500, how="longest")], [step("rotate", degrees=20, fill=[0, 0, 0])], False),
+        ([], [inside("rotate", degrees=12, fill=[0, 0, 0])], True),
+        ([], [inside("rotate", degrees=20, fill=[0, 0, 0])], False),
+        (
+            [],
+            [inside("rotate", degrees=9, direction="clockwise"), step("rotate", degrees=9, direction="clockwise")],
+            False,
+        ),
+        ([step("rotate", degrees=9, direction="clockwise")], [step("rotate", degrees=9, direction="clockwise")], False),
+    ],
+)
+def test_boxes_of_unknown_shape_are_turned_no_further(before: list[Step], chain: list[Step], made: bool) -> None:
+    """By 15 degrees in all, also after preprocessing and inside boxes; what is turned at all counts as an estimate."""
+    found = 0
+    for s in [scene(seed, kinds=["ellipse box"]) for seed in range(6)]:
+        recipe = Recipe(0, (VariantSpec("v", tuple(chain)),), LabelSettings(assumed=True), preprocess=tuple(before))
+        maker = VariantMaker(recipe, REGISTRY)
+        source = original(s)
+        source = maker.preprocessing.apply(source, "") if before else source
+        (planned,) = maker.plan_all(source)
+        if isinstance(planned, Planned):
+            assert made
+            assert planned.judged.estimated == len(planned.judged.annotations) > 0
+            found += 1
+        else:
+            assert made or planned.reason == TURNED_TOO_FAR or "in between" in planned.reason or "cut" in planned.reason
+    assert (found > 0) == made

@@ -138,7 +138,7 @@ class Preprocessing:
         if judged.unclear in (SEEN_TWICE, SMEARED):  # a grey edge shows nothing without a label
             warp = replace(warp, fill=_GREY)
             judged = judge(annotations, warp, NO_HOLES, self.policy)
-        known = tuple(Known(k.outline, k.share, k.share) for k in judged.known)
+        known = tuple(Known(k.outline, k.share, k.share, k.turned_deg) for k in judged.known)
         dropped = {ELSEWHERE if path.names and why == "not visible" else why: n for why, n in judged.dropped.items()}
         steps = tuple(
             (step, transform, choice) for (step, transform), choice in zip(self.steps, path.draws, strict=True)
