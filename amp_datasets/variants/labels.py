@@ -7,7 +7,7 @@ the whole transformed outline. Nothing here draws anything at random.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -115,8 +115,8 @@ def judge(
         if reason is not None:
             dropped[reason] = dropped.get(reason, 0) + 1
             if reason == _TOO_SMALL:
-                unclear = unclear or f"{annotation.category} is cut to less than {policy.min_side_px:g} px"
                 in_between += 1
+                unclear = unclear or f"{annotation.category} is cut to less than {policy.min_side_px:g} px"
             continue
         if seen.visibility < policy.min_visibility and not annotation.iscrowd:
             partial += 1
@@ -130,9 +130,14 @@ def judge(
         left.append(Known(seen.outline, seen.visibility, 1.0 if before is None else before.given, turns[number]))
     if opening is None:  # what is laid over another image has no border of its own
         unclear = border_problem(annotations, warp) or unclear
-    judged = Judged(tuple(kept), dropped, partial, unclear, known=tuple(left), in_between=in_between)
-    too_far = any(policy.forbids(a, turn) for a, turn in zip(annotations, turns, strict=True) if is_plain(a))
-    return replace(judged, estimated=_estimates(judged, warp), unclear=TURNED_TOO_FAR if too_far else judged.unclear)
+    unclear = _too_far(annotations, turns, policy) or unclear
+    return Judged(tuple(kept), dropped, partial, unclear, (), tuple(left), in_between, _estimates(kept, left, warp))
+
+
+def _too_far(annotations: Sequence[Annotation], turns: Sequence[float], policy: LabelPolicy) -> str | None:
+    """Why no image must be made: a plain box would be turned too far for a shape that nobody knows."""
+    pairs = zip(annotations, turns, strict=True)
+    return TURNED_TOO_FAR if any(policy.forbids(a, turn) for a, turn in pairs if is_plain(a)) else None
 
 
 def _turns(annotations: Sequence[Annotation], warp: Warp, known: Sequence[Known]) -> list[float]:
@@ -144,9 +149,9 @@ def _turns(annotations: Sequence[Annotation], warp: Warp, known: Sequence[Known]
     ]
 
 
-def _estimates(judged: Judged, warp: Warp) -> int:
+def _estimates(kept: Sequence[Annotation], known: Sequence[Known], warp: Warp) -> int:
     """How many plain boxes are turned, here or before: they follow from a shape that is assumed."""
-    pairs = zip(judged.annotations, judged.known, strict=True)
+    pairs = zip(kept, known, strict=True)
     return sum(turn_of(a, warp.back) > _TURNED_DEG or k.turned_deg > _TURNED_DEG for a, k in pairs if is_plain(a))
 
 

@@ -8,12 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from builders import write_files
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 from small_builds import ledger, write_manifest, write_set
 
 from amp_datasets.building.api import build
 from amp_datasets.building.choosing.balance import Candidate, class_counts, extra_copies
+from amp_datasets.building.inputs import Order
+from amp_datasets.building.prepare import prepare
 from amp_datasets.errors import ManifestError
 from amp_datasets.ledger.verify import verify
 
@@ -36,16 +40,45 @@ def totals(candidates: list[Candidate], extra: list[int]) -> Counter[str]:
     return total
 
 
-def test_one_to_twenty_becomes_less_than_one_to_four() -> None:
-    """To the median, with at most ten variants of any image."""
-    candidates = images(0)
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))
+def test_one_to_twenty_becomes_less_than_one_to_four(rare: int, labels: int, seed: int) -> None:
+    """To the median, with at most ten variants of any image, however the labels lie on the images."""
+    draw = random.Random(seed)
+    sets: list[dict[str, int]] = [{"rare": labels} for _ in range(rare)]
+    left = 20 * rare * labels
+    while left:
+        sets.append({"common": min(left, draw.randint(1, 3))})
+        left -= sets[-1]["common"]
+    draw.shuffle(sets)
+    candidates = [Candidate(f"image {n}", adds, 2, 9) for n, adds in enumerate(sets)]  # itself, one variant, nine more
     before = totals(candidates, [0] * len(candidates))
-    assert before["common"] / before["rare"] > 19
+    assert before["common"] == 20 * before["rare"]
     extra = extra_copies(candidates, "median", 0)
     after = totals(candidates, extra)
     assert after["common"] / after["rare"] < 4
     assert max(extra) <= 9
     assert after["common"] == before["common"]
+
+
+@pytest.mark.parametrize("only", ["", "only: {classes: [rare]}, "])
+def test_a_set_of_one_to_twenty_is_balanced(only: str, tmp_path: Path) -> None:
+    """The table of a dry run comes below one to four; no image has more variants than the limit says."""
+    rows = [f"{n}.jpg,64,48,{'rare' if n < 3 else 'common'},5,6,25,36\n" for n in range(63)]
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    write_files(tmp_path, {"set/labels.csv": head + "".join(rows)})
+    for n in range(63):
+        PillowImage.new("RGB", (64, 48), (4 * n, 90, 200 - 3 * n)).save(tmp_path / "set" / f"{n}.jpg")
+    tables = []
+    for balance in ("", "balance: {to: median, limit: 10}\n"):
+        write_manifest(tmp_path / "amp.yaml", ["set"], more=MIX.format(copies=only) + balance, splits="{train: 1.0}")
+        tables.append(build(tmp_path / "amp.yaml", out=tmp_path / "build", dry_run=True).classes["train"])
+    was, now = ({name: counts["labels"] for name, counts in table.items()} for table in tables)
+    assert (was["common"] / was["rare"]) == pytest.approx(10 if only else 20)
+    assert now["common"] / now["rare"] < 4
+    assert now["common"] == was["common"]
+    prepared = prepare(Order(tmp_path / "amp.yaml"))
+    variants = [prepared.images_of(item)[1] for item in prepared.joined.items]
+    assert max(variants) == 10
 
 
 def test_images_full_of_common_things_are_not_multiplied() -> None:
