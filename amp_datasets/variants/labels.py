@@ -97,9 +97,8 @@ def judge(
     """Move all labels of an image and keep those that stay visible enough.
 
     An object between `drop_below` and `min_visibility` makes the whole image `unclear`: kept it would label a remnant,
-    dropped it would leave an object without label. It is kept in the result (and counted as `partial`), for the case
-    that there is nothing else to draw. So does one that is cut to less than `min_side_px`, but it is dropped. Of
-    objects that were cut before, `known` says what is left; an `opening` limits where the image is seen.
+    dropped it would leave an object without label. It is kept and counted as `partial`, in case nothing else can be
+    drawn. One cut to less than `min_side_px` is dropped. `known` says what was left before; an `opening`, what is seen.
     """
     view = View(warp, holes, opening)
     kept: list[Annotation] = []
