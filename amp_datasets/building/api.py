@@ -11,6 +11,7 @@ from pathlib import Path
 from amp_datasets.building.assemble import Layout
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
+from amp_datasets.building.engines.shards import shard_files
 from amp_datasets.building.forecast import expect, forecast
 from amp_datasets.building.inputs import GivenManifest, GivenSource, Order, Run
 from amp_datasets.building.plan import plan
@@ -63,11 +64,12 @@ def carry_out(order: Order, run: Run) -> BuildReport:
         todo = plan(prepared, workspace.reusable())
         workspace.start()
         images = None if run.lazy else workspace.tree / "images"
-        rows = make(prepared.recipe, todo, workspace.shards, images, jobs=run.jobs, progress=run.progress)
+        jobs = run.jobs or os.cpu_count() or 1
+        rows = make(prepared.recipe, todo, workspace.shards, images, jobs=jobs, progress=run.progress)
         report.count(todo, rows)
-        build = Layout(prepared, rows, workspace.tree, report)
-        labels = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
-        build.seal(labels, lazy=run.lazy)
+        build = Layout(prepared, rows, shard_files(workspace.shards), workspace.tree, report, jobs)
+        laid = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
+        build.seal(laid, lazy=run.lazy)
         workspace.publish()
     report.seconds = time.monotonic() - started
     return report

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,15 @@ from datasets import Dataset
 from amp_datasets.building.card import card_text
 from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.choosing.task import Task
+from amp_datasets.building.engines.labels import Facts, LabelJob, LabelParts
 from amp_datasets.building.report import BuildReport
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import lock_document, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, MANIFEST_FILE
 from amp_datasets.manifest.dump import manifest_document, manifest_text
-from amp_datasets.model import LabelSet, classifies
-from amp_datasets.progress import Progress
+from amp_datasets.model import LabelSet
+from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.storage.folder import read_image_file
 from amp_datasets.variants.recipe import digest
@@ -31,30 +34,44 @@ SOURCES = "sources"
 
 
 @dataclass(frozen=True, slots=True)
+class Laid:
+    """What was laid around the images: facts about the labels, and the digests of files that are known already."""
+
+    facts: Facts
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A build whose images are made, in the folder `tree`: what is laid around them, and the lock that seals it."""
 
     prepared: Prepared
     rows: Dataset
+    shards: Sequence[Path]
+    """Where the rows are, as Arrow files."""
     tree: Path
     report: BuildReport
+    jobs: int
 
-    def lay_out(self, progress: Progress) -> LabelSet:
-        """Write every label format around the images, and the ledger; the labels are returned."""
+    def lay_out(self, progress: Progress = silent) -> Laid:
+        """Write every label format around the images, and the ledger."""
         self._refuse_nothing()
-        labels = self._labels()
-        exports = self.prepared.manifest.exports
-        for number, name in enumerate(exports):
-            progress("writing labels", number, len(exports))
-            self._export(name, labels)
+        parts = self._label_parts(self.prepared.manifest.exports)
+        exports = [name for name in self.prepared.manifest.exports if self._holds(name, parts.facts)]
+        samples = built_samples(self.rows, self.tree / "images")
+        whole = LabelSet(self.prepared.joined.categories, samples, name=self.prepared.manifest.name)
+        with tempfile.TemporaryDirectory(dir=self.tree.parent, prefix="pieces-") as pieces:
+            say = functools.partial(progress, "writing labels")
+            written = parts.write(exports, whole, Path(pieces), say)
+        self.report.lost_in_exports |= {name: dict(lost) for name, lost in written.losses.items() if lost}
         for split in (self.tree / "images").iterdir():
             if not any(split.iterdir()):
                 split.rmdir()
         self.rows.to_parquet(str(self.tree / LEDGER_FILE))
-        return labels
+        return Laid(parts.facts, written.digests)
 
-    def lay_out_lazy(self, todo: Sequence[Task]) -> LabelSet:
-        """Write the sources in place of images, and the ledger with their places; the labels are returned."""
+    def lay_out_lazy(self, todo: Sequence[Task]) -> Laid:
+        """Write the sources in place of images, and the ledger with their places."""
         self._refuse_nothing()
         shutil.rmtree(self.tree / "images")
         (self.tree / SOURCES).mkdir()
@@ -65,20 +82,31 @@ class Layout:
             places[task.source_id] = json.dumps([name, None])
         located = self.rows.add_column("source_file", [places[source_id] for source_id in self.rows["source_id"]])
         located.to_parquet(str(self.tree / LEDGER_FILE))
-        return self._labels()
+        return Laid(self._label_parts(()).facts)
 
-    def seal(self, labels: LabelSet, *, lazy: bool) -> None:
+    def seal(self, laid: Laid, *, lazy: bool) -> None:
         """Write the manifest as run, the card, and last the lock, which seals every file."""
         manifest = self.prepared.manifest
         document = manifest_document(manifest, self.tree.parent.parent / Path(self.report.out).name)
         (self.tree / MANIFEST_FILE).write_text(manifest_text(document), encoding="utf-8")
         lock = lock_of(self.prepared, document, lazy=lazy)
-        (self.tree / "README.md").write_text(card_text(labels, manifest, self.report, lock), encoding="utf-8")
-        seal(self.tree, lock)
+        text = card_text(self.prepared.joined.categories, laid.facts, manifest, self.report, lock)
+        (self.tree / "README.md").write_text(text, encoding="utf-8")
+        seal(self.tree, lock, laid.digests)
 
-    def _labels(self) -> LabelSet:
-        samples = built_samples(self.rows, self.tree / "images")
-        return LabelSet(self.prepared.joined.categories, samples, name=self.prepared.manifest.name)
+    def _label_parts(self, exports: Sequence[str]) -> LabelParts:
+        prepared = self.prepared
+        job = LabelJob(
+            prepared.manifest.name, tuple(prepared.joined.categories), self.tree, tuple(prepared.recipe.plugin_dirs)
+        )
+        return LabelParts(job, exports, self.shards, self.jobs)
+
+    def _holds(self, name: str, facts: Facts) -> bool:
+        """Whether a format can hold labels such as these; if not, the report says so."""
+        if not facts.classifies or "image label" in self.prepared.registry.exporter(name).holds:
+            return True
+        self.report.notes.append(f"{name} is left out: it holds labels of objects, and these are of whole images")
+        return False
 
     def _refuse_nothing(self) -> None:
         """A build without an image is an error; there is nothing in the tree that another run could use."""
@@ -88,17 +116,6 @@ class Layout:
             lost = (*report.refused_variants, *report.dropped)
             reasons = [f"{loss.count} x {loss.reason} ({loss.examples[0]})" for loss in lost]
             raise BuildError("not one image could be made", where=report.out, fix=f"see why: {'; '.join(reasons)}")
-
-    def _export(self, name: str, labels: LabelSet) -> None:
-        plugin = self.prepared.registry.exporter(name)
-        if "image label" not in plugin.holds and classifies(labels.samples):
-            self.report.notes.append(f"{name} is left out: it holds labels of objects, and these are of whole images")
-            return
-        exporter = plugin(self.tree, plugin.options_type(), lambda _sample, _target: None)
-        exporter.write(labels)
-        lost = exporter.losses(labels.samples)
-        if lost:
-            self.report.lost_in_exports[name] = dict(lost)
 
 
 def lock_of(prepared: Prepared, document: Mapping[str, Any], *, lazy: bool) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from amp_datasets.building.engines.labels import Facts
 from amp_datasets.building.report import BuildReport
 from amp_datasets.ledger.schema import LEDGER_FILE
 from amp_datasets.manifest.model import Manifest
-from amp_datasets.model import LabelSet, classifies
+from amp_datasets.model import Category
 from amp_datasets.shown import as_markdown
 from amp_datasets.variants.recipe import digest
 
@@ -62,14 +62,16 @@ Boxes refer to the upright image. A box shows the visible part of its object.
 """
 
 
-def card_text(labels: LabelSet, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]) -> str:
+def card_text(
+    categories: Sequence[Category], facts: Facts, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]
+) -> str:
     """README.md: YAML for the hub, then text for people."""
-    whole_images = classifies(labels.samples)
+    whole_images = facts.classifies
     task = "image-classification" if whole_images else "object-detection"
     header = yaml.safe_dump(_metadata(manifest, report, lock, task), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{header}---\n",
-        _body(labels, manifest, report),
+        _body(categories, facts, manifest, report),
         _LAZY_USE if lock["lazy"] else _USE_CLASSES if whole_images else _USE,
         _recipe(manifest, report),
         _provenance(lock),
@@ -100,15 +102,11 @@ def _config(report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:
     return {"config_name": "default", "description": f"content {content}", "data_files": data_files}
 
 
-def _body(labels: LabelSet, manifest: Manifest, report: BuildReport) -> str:
-    per_class: Counter[tuple[str, str]] = Counter()
-    for sample in labels.samples:
-        per_class.update((a.category, str(sample.split)) for a in sample.annotations)
-        per_class.update((name, str(sample.split)) for name in sample.labels)
+def _body(categories: Sequence[Category], facts: Facts, manifest: Manifest, report: BuildReport) -> str:
     splits = list(report.splits)
     rows = "\n".join(
-        f"| {as_markdown(c.name)} | {' | '.join(str(per_class[c.name, split]) for split in splits)} |"
-        for c in labels.categories
+        f"| {as_markdown(c.name)} | {' | '.join(str(facts.classes[c.name, split]) for split in splits)} |"
+        for c in categories
     )
     return f"""# {as_markdown(manifest.name)}
 

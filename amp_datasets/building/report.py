@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from amp_datasets.building.choosing.task import Task
 
+_BATCH_ROWS = 1000
 _COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
     "labels_estimated", "labels_dropped",
@@ -108,7 +109,8 @@ class BuildReport:
     def count(self, todo: Iterable[Task], ledger: Dataset) -> None:
         """Count what was reused, and a ledger's rows; one without a variant is of a source that is no image."""
         self.reused = sum(len(rows) for task in todo for rows in task.ready.values())
-        rows: Iterable[Mapping[str, Any]] = ledger.select_columns(list(_COUNTED_COLUMNS))
+        columns = ledger.select_columns(list(_COUNTED_COLUMNS)).with_format("arrow")
+        rows = (row for batch in columns.iter(batch_size=_BATCH_ROWS) for row in batch.to_pylist())
         refused: list[Dropped] = []
         strong: list[Dropped] = []
         broken: list[Dropped] = []

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -138,6 +138,41 @@ class Exporter(ABC, Generic[O_co]):
             if found:
                 lost.update(feature for feature in found if feature not in self.holds)
         return lost
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run of a set's samples that is written by itself, with others at the same time.
+
+    `images` and `annotations` say how many of each split come before it, `splits` which it has images of, `surveys` are
+    the different things that `PartedExporter.survey` found in all parts. Pieces of files go into `folder`, this part's
+    own, until they are joined.
+    """
+
+    folder: Path
+    splits: tuple[str, ...]
+    images: Mapping[str, int]
+    annotations: Mapping[str, int]
+    surveys: Collection[Any] = ()
+
+
+class PartedExporter(Exporter[O_co]):
+    """An exporter that can write a set in parts, in any processes; joined, they are what `write` writes, byte for byte.
+
+    Every method may be called on an exporter of its own.
+    """
+
+    def survey(self, samples: Iterable[Sample]) -> Any:  # noqa: ARG002 - for those that have to know something
+        """What the samples of one part tell that every part must know: plain data that can be in a set."""
+        return None
+
+    @abstractmethod
+    def write_part(self, labels: LabelSet, part: Part) -> dict[str, str]:
+        """Write the samples of one part. The name and sha256 of the files that are whole by now."""
+
+    @abstractmethod
+    def join_parts(self, labels: LabelSet, parts: Sequence[Part]) -> None:
+        """Put the pieces of all parts together; `labels` has no samples."""
 
 
 def sample_features(sample: Sample) -> list[Feature]:

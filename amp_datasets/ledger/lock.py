@@ -7,19 +7,23 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import pyarrow.compute as pc
 
 from amp_datasets.errors import BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.checks import check_lock
 from amp_datasets.ledger.keys import library_versions, machine, plugin_digests
-from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, ledger_batches, read_ledger
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.files import file_sha256, read_file, write_file
 from amp_datasets.storage.trust import is_remembered, remember
 from amp_datasets.variants.recipe import Recipe, digest, load_recipe
 
 LOCK_VERSION = 1
+_NAME_ROWS = 16_384
 MAX_LOCK_BYTES = 64 * 2**20
 """Enough for the label files of half a million images."""
 
@@ -52,13 +56,15 @@ def _without_plugin_dirs(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in json.loads(recipe.dump()).items() if name != "plugin_dirs"}
 
 
-def seal(tree: Path, lock: Mapping[str, Any]) -> None:
+def seal(tree: Path, lock: Mapping[str, Any], known: Mapping[str, str] = MappingProxyType({})) -> None:
     """Write the lock as the last file of a build: with a digest of every other file but the images, and of itself.
+
+    `known` are digests of files, by name, from whoever wrote them.
 
     The digests of the images are in the ledger, which is one of those files. From now on this user's runs may reuse
     what is in the build.
     """
-    files = {name: file_sha256(tree / name) for name in _other_files(tree)}
+    files = {name: known.get(name) or file_sha256(tree / name) for name in _other_files(tree)}
     document = {**lock, "files": files}
     sealed = digest(document)
     text = dump_json({**document, "lock_digest": sealed})
@@ -132,7 +138,11 @@ def _is_as_written(text: str, lock: Mapping[str, Any]) -> bool:
 
 def _other_files(tree: Path) -> list[str]:
     """The relative names of every file but the lock and what is in the ledger anyway."""
-    images = {f"images/{row['split']}/{row['file_name']}" for row in read_ledger(tree, ["split", "file_name"])}
+    names = ["split", "file_name"]
+    images: set[str] = set()
+    for batch in ledger_batches(tree, names, _NAME_ROWS):
+        split, file = (batch[name].dictionary_decode() for name in names)
+        images.update(pc.binary_join_element_wise("images", split, file, "/").to_pylist())
     found: list[str] = []
     for folder, _, names in os.walk(tree):
         inside = Path(folder).relative_to(tree).as_posix()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.ipc
 from datasets import Dataset
 
 from amp_datasets.ledger.schema import MADE
@@ -53,6 +55,15 @@ def built_samples(ledger: Dataset, images: Path) -> BuiltSamples:
     """The made images of a ledger whose files are below `images`."""
     indices = [i for i, status in enumerate(ledger["status"]) if status == MADE]
     return BuiltSamples(ledger, images, indices)
+
+
+def shard_samples(shards: Sequence[Path], images: Path) -> Iterator[Sample]:
+    """The made images of some shards of ledger rows (Arrow files), in their order."""
+    for shard in shards:
+        with pa.memory_map(str(shard)) as source:
+            for batch in pa.ipc.open_stream(source):
+                rows = batch.select([*_COLUMNS, "status"]).to_pylist()
+                yield from (sample_of(row, images) for row in rows if row["status"] == MADE)
 
 
 def sample_of(row: Mapping[str, Any], images: Path) -> Sample:

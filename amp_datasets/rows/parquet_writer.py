@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,6 +37,7 @@ class ParquetFile:
         schema = features.arrow_schema
         self._schema = schema.with_metadata({**(schema.metadata or {}), **own})
         self._rows: list[Mapping[str, Any]] = []
+        self._tables: list[pa.Table] = []
         self._buffered = 0
 
     def __enter__(self) -> ParquetFile:
@@ -51,10 +53,24 @@ class ParquetFile:
         if len(self._rows) >= _MAX_ROWS or self._buffered >= _MAX_BYTES:
             self._flush()
 
+    def add_table(self, table: pa.Table) -> None:
+        """Rows that are a table already; the file is the same as if they were added one by one, without sizes."""
+        self._tables.append(table)
+        while sum(map(len, self._tables)) >= _MAX_ROWS:
+            self._write_tables(_MAX_ROWS)
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._writer:
             if error is None:
                 self._flush()
+                self._write_tables(_MAX_ROWS)
+
+    def _write_tables(self, rows: int) -> None:
+        """The first so many rows of the tables, as one group."""
+        joined = pa.concat_tables(self._tables) if self._tables else self._schema.empty_table()
+        if len(joined):
+            self._writer.write_table(joined.slice(0, rows).combine_chunks())
+        self._tables = [rest] if len(rest := joined.slice(rows)) else []
 
     def _flush(self) -> None:
         if self._rows:
@@ -62,11 +78,17 @@ class ParquetFile:
         self._rows, self._buffered = [], 0
 
 
-def labelled_rows(labels: LabelSet, kinds: frozenset[str]) -> Iterator[tuple[Sample, dict[str, Any]]]:
-    """The labelled samples with their rows; images and labels are numbered from 1 in each split, as in COCO files."""
+def labelled_rows(
+    labels: LabelSet,
+    kinds: frozenset[str],
+    before: tuple[Mapping[str, int], Mapping[str, int]] = (MappingProxyType({}), MappingProxyType({})),
+) -> Iterator[tuple[Sample, dict[str, Any]]]:
+    """The labelled samples with their rows; images and labels are numbered from 1 in each split, as in COCO files.
+
+    `before` are how many images and labels of each split there are already.
+    """
     category_ids = {category.name: number for number, category in enumerate(labels.categories)}
-    images: Counter[str] = Counter()
-    objects: Counter[str] = Counter()
+    images, objects = Counter(before[0]), Counter(before[1])
     for sample in labels.samples:
         if not sample.labelled:
             continue

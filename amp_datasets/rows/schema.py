@@ -35,6 +35,11 @@ _KEPT = 64
 
 def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
     """The optional columns that some samples need; `objects` is one of them where images have labels as wholes."""
+    return settled_kinds(present_kinds(samples))
+
+
+def present_kinds(samples: Iterable[Sample]) -> frozenset[str]:
+    """What some samples have; of several runs of a set's samples it is the union of theirs."""
     present: set[str] = set()
     for sample in samples:  # one by one: a build's samples are more than fit into memory
         if sample.labels:
@@ -44,9 +49,13 @@ def kinds_of(samples: Iterable[Sample]) -> frozenset[str]:
         for a in sample.annotations:
             there = (a.keypoints is not None, a.corners is not None, a.mask is not None, bool(a.attributes))
             present.update(itertools.compress(OPTIONAL_KINDS, there))
-    if "labels" in present:
-        present.discard("label")
-    return frozenset(present if present & {*LABEL_KINDS} else present - {_OBJECTS})
+    return frozenset(present)
+
+
+def settled_kinds(present: frozenset[str]) -> frozenset[str]:
+    """The optional columns of a set that has these."""
+    kinds = present - {"label"} if "labels" in present else present
+    return kinds if kinds & {*LABEL_KINDS} else kinds - {_OBJECTS}
 
 
 def has_objects(kinds: frozenset[str]) -> bool:

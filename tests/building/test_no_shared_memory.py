@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_builds import rebuild, write_manifest, write_set
 
-from amp_datasets.building.engines import local
+from amp_datasets.building.engines import spread
 from amp_datasets.errors import BuildError
 
 
@@ -20,7 +20,7 @@ def test_full_shared_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object, **__: object) -> object:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(local, "ProcessPoolExecutor", full)
+    monkeypatch.setattr(spread, "ProcessPoolExecutor", full)
     with pytest.raises(BuildError, match="workers cannot be started") as error:
         rebuild(tmp_path, jobs=2)
     assert error.value.where == "/dev/shm"

@@ -13,7 +13,7 @@ import pytest
 from small_builds import ledger, write_manifest, write_set
 
 from amp_datasets.building.api import build
-from amp_datasets.building.engines import local
+from amp_datasets.building.engines import shards
 from amp_datasets.errors import AmpError, ManifestError, PluginError
 from amp_datasets.loading.load import load
 from amp_datasets.manifest.json_schema import manifest_schema
@@ -109,7 +109,7 @@ def test_an_edited_plugin_makes_new_variants(tmp_path: Path, plugins: Path) -> N
     (plugins / "invert.py").write_text(PLUGIN.replace("self.top - img", "img // 2"))
     assert build(path, out=tmp_path / "build", jobs=1, plugin_dirs=[plugins]).reused == 1
     load_registry.cache_clear()
-    local._maker.cache_clear()
+    shards._maker.cache_clear()
     assert build(path, out=tmp_path / "build", jobs=1, plugin_dirs=[plugins]).reused == 0
     (after,) = ledger(tmp_path / "build")
     assert before["sha256"] != after["sha256"]

@@ -10,6 +10,7 @@ from datasets import Dataset, concatenate_datasets
 
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines import local
+from amp_datasets.building.engines.shards import Setup, shard_files
 from amp_datasets.progress import Progress, silent
 from amp_datasets.variants.recipe import Recipe
 
@@ -37,5 +38,6 @@ def make(
         progress("making variants", done, len(todo))
 
     progress("making variants", 0, len(todo))
-    local.run(recipe, todo, shards, images, jobs or os.cpu_count() or 1, advance, plan_only=plan_only)
-    return concatenate_datasets([Dataset.from_file(str(file)) for file in local.shard_files(shards)])
+    setup = Setup(recipe.dump(), None if images is None else str(images), plan_only)
+    local.run(setup, todo, shards, jobs or os.cpu_count() or 1, advance)
+    return concatenate_datasets([Dataset.from_file(str(file)) for file in shard_files(shards)])

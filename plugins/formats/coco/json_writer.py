@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,38 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.
 _YEAR = 2026  # a constant, so that the same set gives the same bytes in any year; some readers insist on a number
 
 
+class CocoEntries:
+    """Writes the entries of images and of annotations to a stream each, numbered from those that come before them."""
+
+    def __init__(
+        self,
+        streams: tuple[IO[str], IO[str]],
+        categories: Sequence[Category],
+        *,
+        boxes_as_polygons: bool,
+        before: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._images, self._annotations = streams
+        self._categories = categories
+        self._numbers = {category.name: number for number, category in enumerate(categories, start=1)}
+        self._boxes_as_polygons = boxes_as_polygons
+        self._image, self._annotation = before
+
+    def add(self, sample: Sample) -> None:
+        """One image and its annotations."""
+        width, height = sample.size
+        self._image += 1
+        entry = {"file_name": sample.source_id, "width": width, "height": height}
+        _write(self._images, self._image, entry)
+        for annotation in sample.annotations:
+            number = self._numbers[annotation.category]
+            if self._boxes_as_polygons and _only_box(annotation):
+                annotation = replace(annotation, polygons=(Polygon(geometry.rectangle(annotation.xyxy)),))
+            fields = coco_annotation(annotation, sample.size, self._categories[number - 1])
+            self._annotation += 1
+            _write(self._annotations, self._annotation, {"image_id": self._image, "category_id": number, **fields})
+
+
 class CocoFile:
     """A COCO file that is written entry by entry: images at once, annotations by way of a second file.
 
@@ -27,46 +60,50 @@ class CocoFile:
     def __init__(self, path: Path, labels: LabelSet, *, boxes_as_polygons: bool) -> None:
         self._path = path
         self._labels = labels
-        self._numbers = {category.name: number for number, category in enumerate(labels.categories, start=1)}
         self._boxes_as_polygons = boxes_as_polygons
-        self._count = {"images": 0, "annotations": 0}
 
     def __enter__(self) -> CocoFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._images = self._path.open("w", encoding="utf-8", newline="\n")
         self._spool = self._path.with_name(f"{self._path.name}.part").open("w+", encoding="utf-8", newline="\n")
-        info = {"description": self._labels.name, "version": "1.0", "year": _YEAR, "contributor": "", "url": ""}
-        self._images.write(f'{{\n"info": {json.dumps(info, ensure_ascii=False)},\n"licenses": [],\n"images": [')
+        self._images.write(coco_head(self._labels.name))
+        streams = (self._images, self._spool)
+        self._entries = CocoEntries(streams, self._labels.categories, boxes_as_polygons=self._boxes_as_polygons)
         return self
 
     def add(self, sample: Sample) -> None:
         """One image and its annotations."""
-        width, height = sample.size
-        entry = {"file_name": sample.source_id, "width": width, "height": height}
-        image = self._write(self._images, "images", entry)
-        for annotation in sample.annotations:
-            number = self._numbers[annotation.category]
-            if self._boxes_as_polygons and _only_box(annotation):
-                annotation = replace(annotation, polygons=(Polygon(geometry.rectangle(annotation.xyxy)),))
-            fields = coco_annotation(annotation, sample.size, self._labels.categories[number - 1])
-            self._write(self._spool, "annotations", {"image_id": image, "category_id": number, **fields})
+        self._entries.add(sample)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._images, self._spool:
             if error is None:
-                self._images.write('\n],\n"annotations": [')
+                self._images.write(COCO_MIDDLE)
                 self._spool.seek(0)
                 shutil.copyfileobj(self._spool, self._images)
-                categories = [coco_category(c, n) for n, c in enumerate(self._labels.categories, start=1)]
-                lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in categories)
-                self._images.write(f'\n],\n"categories": [\n{lines}\n]\n}}\n')
+                self._images.write(coco_tail(self._labels.categories))
         Path(self._spool.name).unlink()
 
-    def _write(self, file: IO[str], kind: str, entry: dict[str, Any]) -> int:
-        self._count[kind] += 1
-        number = self._count[kind]
-        file.write((",\n" if number > 1 else "\n") + _encode({"id": number, **entry}))
-        return number
+
+def coco_head(name: str) -> str:
+    """What stands before the first image."""
+    info = {"description": name, "version": "1.0", "year": _YEAR, "contributor": "", "url": ""}
+    return f'{{\n"info": {json.dumps(info, ensure_ascii=False)},\n"licenses": [],\n"images": ['
+
+
+COCO_MIDDLE = '\n],\n"annotations": ['
+"""What stands between the last image and the first annotation."""
+
+
+def coco_tail(categories: Sequence[Category]) -> str:
+    """What stands behind the last annotation."""
+    entries = (coco_category(category, number) for number, category in enumerate(categories, start=1))
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    return f'\n],\n"categories": [\n{lines}\n]\n}}\n'
+
+
+def _write(file: IO[str], number: int, entry: dict[str, Any]) -> None:
+    file.write((",\n" if number > 1 else "\n") + _encode({"id": number, **entry}))
 
 
 def _only_box(annotation: Annotation) -> bool:

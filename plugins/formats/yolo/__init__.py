@@ -2,7 +2,8 @@
 
 from amp_datasets.plugin.registry import Registry
 
-from .export import YoloDetectExporter, YoloExporter, YoloObbExporter, YoloPoseExporter, YoloSegmentExporter
+from .chosen import YoloExporter
+from .export import YoloDetectExporter, YoloObbExporter, YoloPoseExporter, YoloSegmentExporter
 from .source import YoloSource
 
 

@@ -7,18 +7,18 @@ since the trainer would take it for an empty one.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from posixpath import splitext
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import shapely
-from pydantic import Field
 
-from amp_datasets.formats.base import Exporter, Feature, Options
+from amp_datasets.formats.base import Feature, Options, Part, PartedExporter
 from amp_datasets.formats.kit.yolo_rows import box_text, keypoints_text, points_text
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Category, FloatArray, LabelSet, Mask, Polygon, Sample, Size
@@ -30,7 +30,7 @@ _ALIKE_PX = 0.1
 _MIN_SIDE_PX = 10
 
 
-class YoloDetectExporter(Exporter[Options]):
+class YoloDetectExporter(PartedExporter[Options]):
     """Writes plain boxes."""
 
     name: ClassVar[str] = "yolo-detect"
@@ -41,23 +41,48 @@ class YoloDetectExporter(Exporter[Options]):
 
     def write(self, labels: LabelSet) -> None:
         """Write images, rows and data.yaml."""
-        self.prepare(labels)
-        numbers = {category.name: number for number, category in enumerate(labels.categories)}
+        self.prepare(labels, [self.survey(labels.samples)])
         folders: dict[str, tuple[Path, Path]] = {}
-        for sample in labels.samples:
-            if not sample.labelled:
-                continue
+        for sample, name, text in self._texts(labels):
             split = str(sample.split)
             if split not in folders:
-                folders[split] = (self.target / "images" / split, self.target / "labels" / split)
-                folders[split][1].mkdir(parents=True, exist_ok=True)
+                folders[split] = (self.target / "images" / split, self._folder(split))
             images, texts = folders[split]
             self.place(sample, images / sample.source_id)
-            rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
-            name = f"{splitext(sample.source_id)[0]}.txt"
-            with open(f"{texts}/{name}", "wb") as file:  # noqa: PTH123 - two thirds of the time of Path.write_bytes
-                file.write("".join(rows).encode("ascii"))
-        text = data_yaml(sorted(folders), list(numbers), [f"task: {self.task}", *self.settings()])
+            _write(f"{texts}/{name}", text)
+        self._write_data_yaml(labels, folders)
+
+    def write_part(self, labels: LabelSet, part: Part) -> dict[str, str]:
+        """The label files themselves: each is one image's own."""
+        self.prepare(labels, part.surveys)
+        folders = {split: self._folder(split) for split in part.splits}
+        digests = {}
+        for sample, name, text in self._texts(labels):
+            _write(f"{folders[str(sample.split)]}/{name}", text)
+            digests[f"labels/{sample.split}/{name}"] = hashlib.sha256(text).hexdigest()
+        return digests
+
+    def join_parts(self, labels: LabelSet, parts: Sequence[Part]) -> None:
+        """What is left: the data.yaml."""
+        self.prepare(labels, parts[0].surveys if parts else ())
+        self._write_data_yaml(labels, {split for part in parts for split in part.splits})
+
+    def _texts(self, labels: LabelSet) -> Iterator[tuple[Sample, str, bytes]]:
+        """Each labelled image with the name and content of its label file; rows that would repeat are written once."""
+        numbers = {category.name: number for number, category in enumerate(labels.categories)}
+        for sample in labels.samples:
+            if sample.labelled:
+                rows = dict.fromkeys(f"{numbers[a.category]} {self.row(a, sample.size)}\n" for a in sample.annotations)
+                yield sample, f"{splitext(sample.source_id)[0]}.txt", "".join(rows).encode("ascii")
+
+    def _folder(self, split: str) -> Path:
+        folder = self.target / "labels" / split
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _write_data_yaml(self, labels: LabelSet, splits: Iterable[str]) -> None:
+        names = [category.name for category in labels.categories]
+        text = data_yaml(sorted(splits), names, [f"task: {self.task}", *self.settings()])
         (self.target / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
 
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
@@ -80,8 +105,8 @@ class YoloDetectExporter(Exporter[Options]):
             rows = {(a.category, self.row(a, sample.size)) for a in sample.annotations}
             yield from ["repeated row"] * (len(sample.annotations) - len(rows))
 
-    def prepare(self, labels: LabelSet) -> None:
-        """Look at the set before the first row."""
+    def prepare(self, labels: LabelSet, surveys: Collection[Any]) -> None:
+        """Settle what holds for all rows, by the categories and by what was found in the samples."""
 
     def settings(self) -> list[str]:
         """More lines of the data.yaml."""
@@ -128,13 +153,17 @@ class YoloPoseExporter(YoloDetectExporter):
     skeleton: Category = Category("")
     count: int = 1
 
-    def prepare(self, labels: LabelSet) -> None:
+    def survey(self, samples: Iterable[Sample]) -> int:
+        """The most keypoints that an object has."""
+        return max((len(p) for s in samples for a in s.annotations if (p := a.keypoints) is not None), default=0)
+
+    def prepare(self, labels: LabelSet, surveys: Collection[Any]) -> None:
         """Choose the keypoints: the trainer has one list of them for all classes, also where nobody named them."""
         self.skeleton = max(labels.categories, key=lambda category: len(category.keypoints), default=Category(""))
         named = {category.name for category in labels.categories if category.keypoints}
         found = [len(self.skeleton.keypoints), 1]
         if len(named) < len(labels.categories):
-            found += (len(p) for s in labels.samples for a in s.annotations if (p := a.keypoints) is not None)
+            found += surveys
         self.count = max(found)
 
     def settings(self) -> list[str]:
@@ -157,56 +186,9 @@ class YoloPoseExporter(YoloDetectExporter):
         return f"{box_text(annotation.xyxy, size)} {keypoints_text(annotation.keypoints, self.count, size)}"
 
 
-_FORMS = (YoloDetectExporter, YoloSegmentExporter, YoloPoseExporter, YoloObbExporter)
-
-
-class YoloOptions(Options):
-    """What somebody may say about the rows."""
-
-    task: Literal["detect", "segment", "pose", "obb"] | None = Field(
-        default=None, description="the form of the rows; by default the one that the labels have"
-    )
-
-
-class YoloExporter(Exporter[YoloOptions]):
-    """Writes the richest form that the labels have: poses, oriented boxes, outlines, else plain boxes."""
-
-    name: ClassVar[str] = "yolo"
-    title: ClassVar[str] = "YOLO: detect, segment, pose or oriented, whichever the labels are"
-    holds: ClassVar[frozenset[Feature]] = YoloDetectExporter.holds
-    shares_images: ClassVar[bool] = True
-    options_type: ClassVar[type[Options]] = YoloOptions
-
-    def write(self, labels: LabelSet) -> None:
-        """Write images, rows and data.yaml."""
-        self._form(labels.samples).write(labels)
-
-    def losses(self, samples: Iterable[Sample]) -> Counter[str]:
-        """What the chosen form does not hold."""
-        listed = samples if isinstance(samples, Sequence) else list(samples)
-        return self._form(listed).losses(listed)
-
-    def _form(self, samples: Iterable[Sample]) -> YoloDetectExporter:
-        asked = [form for form in _FORMS if form.task == self.options.task]
-        form = asked[0] if asked else form_of(samples)
-        return form(self.target, Options(), self.place)
-
-
-def form_of(samples: Iterable[Sample]) -> type[YoloDetectExporter]:
-    """The exporter for what labels are: any keypoints, any oriented box, or outlines of all objects; else boxes.
-
-    Where only some objects have an outline, the others' four corners would teach a trainer masks that are none.
-    """
-    oriented, bare, objects = False, False, 0
-    for annotation in (a for sample in samples for a in sample.annotations):
-        if annotation.keypoints is not None:
-            return YoloPoseExporter
-        objects += 1
-        oriented = oriented or annotation.corners is not None
-        bare = bare or (not annotation.polygons and annotation.mask is None)
-    if oriented:
-        return YoloObbExporter
-    return YoloDetectExporter if bare or not objects else YoloSegmentExporter
+def _write(path: str, text: bytes) -> None:
+    with open(path, "wb") as file:  # noqa: PTH123 - two thirds of the time of Path.write_bytes
+        file.write(text)
 
 
 def _outline(annotation: Annotation) -> tuple[Polygon, ...]:
