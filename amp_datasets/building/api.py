@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amp_datasets.building.assemble import Layout
+from amp_datasets.building.choosing.prepared import Prepared
+from amp_datasets.building.choosing.task import Task
+from amp_datasets.building.engines.array import PlannedArray, part_number
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
-from amp_datasets.building.engines.shards import shard_files
 from amp_datasets.building.forecast import expect, forecast
-from amp_datasets.building.inputs import GivenManifest, GivenSource, Order, Run
+from amp_datasets.building.inputs import GivenManifest, GivenSource, Order, Run, refuse_contradictions
 from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import join, read
 from amp_datasets.building.report import BuildReport
@@ -35,6 +37,9 @@ def build(
     dry_run: bool = False,
     lazy: bool = False,
     plugin_dirs: Sequence[str | Path] = (),
+    shards: int | None = None,
+    shard: str | None = None,
+    finish: bool = False,
     progress: Progress = silent,
 ) -> BuildReport:
     """Build what a manifest says into the folder `out`, and say what was made and what was lost.
@@ -45,34 +50,69 @@ def build(
     `manifest` is a path, a map, or an `amp.Recipe`; `sources` are paths, label sets in memory, or datasets with boxes,
     and replace the manifest's own, `settings` ("filters.blur.sigma=3") are laid over it, `limit` takes only the
     first source images, and `lazy` keeps sources and ledger instead of pixels. Any number of `jobs` (worker processes;
-    all cores by default) gives the same bytes. `out` appears, or changes, in one moment at the end. Raises AmpError on
-    bad input and on a machine that is full or broken.
+    all cores by default) gives the same bytes. `out` appears, or changes, in one moment at the end.
+
+    For any scheduler: `shards=16` plans so many parts and makes nothing, `shard="3/16"` makes one of them (by `out`
+    alone, on any machine that sees the same paths), `finish=True` puts them together: the same build, byte for byte.
+    Raises AmpError on bad input and on a machine that is full or broken.
     """
     order = Order(manifest, sources, settings, limit, plugin_dirs)
-    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress))
+    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress, shards, shard, finish))
 
 
 def carry_out(order: Order, run: Run) -> BuildReport:
     """The life of an image: its set is read and joined with others, it is planned, made, laid out and sealed."""
     started = time.monotonic()
+    refuse_contradictions(run)
+    if run.shard is not None:
+        return _make_part(run, run.shard, started)
     prepared = join(read(order))
     report = forecast(prepared, run.out)
     if run.dry_run:
         return expect(report, prepared)
     _refuse_overlap(prepared.manifest, run.out)
+    if run.shards is not None:
+        PlannedArray.of(run.out).write(prepared, plan(prepared, {}), run.shards)
+        return expect(report, prepared)
     with borrowed(), Workspace(run.out) as workspace, _writing(workspace.tree):
-        todo = plan(prepared, workspace.reusable())
+        ready = workspace.reusable()
+        todo = plan(prepared, {} if run.finish else ready)
         workspace.start()
-        images = None if run.lazy else workspace.tree / "images"
-        jobs = run.jobs or os.cpu_count() or 1
-        rows = make(prepared.recipe, todo, workspace.shards, images, jobs=jobs, progress=run.progress)
-        report.count(todo, rows)
-        build = Layout(prepared, rows, shard_files(workspace.shards), workspace.tree, report, jobs)
-        laid = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
-        build.seal(laid, lazy=run.lazy)
-        workspace.publish()
+        with _made(run, prepared, todo, workspace) as shards:
+            report.count(todo, shards)
+            build = Layout(prepared, shards, workspace.tree, report, _jobs(run))
+            laid = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
+            build.seal(laid, lazy=run.lazy)
+            workspace.publish()
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextlib.contextmanager
+def _made(run: Run, prepared: Prepared, todo: Sequence[Task], workspace: Workspace) -> Iterator[list[Path]]:
+    """The rows of all tasks, made now, or by the parts of an array that was planned for it."""
+    if run.finish:
+        with PlannedArray.of(run.out).collected(prepared, todo, workspace.tree, workspace.shards) as shards:
+            yield shards
+    else:
+        images = None if run.lazy else workspace.tree / "images"
+        yield make(prepared.recipe, todo, workspace.shards, images, jobs=_jobs(run), progress=run.progress)
+
+
+def _make_part(run: Run, shard: str, started: float) -> BuildReport:
+    """Make one part of what was planned, and say what is in it."""
+    number, count = part_number(shard)
+    report = BuildReport(str(run.out))
+    array = PlannedArray.of(run.out)
+    with borrowed(), _writing(array.root):
+        shards, report.sources = array.make(number, count, _jobs(run), run.progress)
+        report.count((), shards)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _jobs(run: Run) -> int:
+    return run.jobs or os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 from amp_datasets.building.card import card_text
 from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.choosing.task import Task
@@ -20,8 +18,8 @@ from amp_datasets.building.engines.labels import Facts, LabelJob, LabelParts
 from amp_datasets.building.report import BuildReport
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import lock_document, seal
-from amp_datasets.ledger.samples import built_samples
-from amp_datasets.ledger.schema import LEDGER_FILE, MANIFEST_FILE
+from amp_datasets.ledger.samples import ShardSamples
+from amp_datasets.ledger.schema import LEDGER_FILE, MANIFEST_FILE, write_ledger
 from amp_datasets.manifest.dump import manifest_document, manifest_text
 from amp_datasets.model import LabelSet
 from amp_datasets.progress import Progress, silent
@@ -46,9 +44,8 @@ class Layout:
     """A build whose images are made, in the folder `tree`: what is laid around them, and the lock that seals it."""
 
     prepared: Prepared
-    rows: Dataset
     shards: Sequence[Path]
-    """Where the rows are, as Arrow files."""
+    """Where the rows are, as Arrow files in order."""
     tree: Path
     report: BuildReport
     jobs: int
@@ -58,7 +55,7 @@ class Layout:
         self._refuse_nothing()
         parts = self._label_parts(self.prepared.manifest.exports)
         exports = [name for name in self.prepared.manifest.exports if self._holds(name, parts.facts)]
-        samples = built_samples(self.rows, self.tree / "images")
+        samples = ShardSamples(self.shards, self.tree / "images")
         whole = LabelSet(self.prepared.joined.categories, samples, name=self.prepared.manifest.name)
         with tempfile.TemporaryDirectory(dir=self.tree.parent, prefix="pieces-") as pieces:
             say = functools.partial(progress, "writing labels")
@@ -67,7 +64,7 @@ class Layout:
         for split in (self.tree / "images").iterdir():
             if not any(split.iterdir()):
                 split.rmdir()
-        self.rows.to_parquet(str(self.tree / LEDGER_FILE))
+        write_ledger(self.tree / LEDGER_FILE, self.shards)
         return Laid(parts.facts, written.digests)
 
     def lay_out_lazy(self, todo: Sequence[Task]) -> Laid:
@@ -80,8 +77,7 @@ class Layout:
             name = f"{SOURCES}/{task.stem}{task.suffix}"
             (self.tree / name).write_bytes(read_image_file(task.file, self.prepared.recipe.max_bytes))
             places[task.source_id] = json.dumps([name, None])
-        located = self.rows.add_column("source_file", [places[source_id] for source_id in self.rows["source_id"]])
-        located.to_parquet(str(self.tree / LEDGER_FILE))
+        write_ledger(self.tree / LEDGER_FILE, self.shards, places)
         return Laid(self._label_parts(()).facts)
 
     def seal(self, laid: Laid, *, lazy: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from amp_datasets.errors import SourceError
+from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.manifest.load import load_manifest, manifest_of
 from amp_datasets.manifest.model import Manifest, SourceSettings, is_address
 from amp_datasets.model import LabelSet
@@ -18,6 +18,7 @@ from amp_datasets.progress import Progress, silent
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+MAX_SHARDS = 100_000
 DEFAULT = "default"
 """The shipped manifest that is used where a set is given in place of one."""
 GivenManifest: TypeAlias = str | Path | Mapping[str, Any] | Manifest
@@ -54,6 +55,25 @@ class Run:
     dry_run: bool = False
     lazy: bool = False
     progress: Progress = silent
+    shards: int | None = None
+    """Plan so many numbered parts and make nothing yet."""
+    shard: str | None = None
+    """Make one of them, as "3/16"."""
+    finish: bool = False
+    """Put together what they have made."""
+
+
+def refuse_contradictions(run: Run) -> None:
+    """A BuildError for ways of building that do not go together."""
+    ways = {"shards": run.shards is not None, "shard": run.shard is not None, "finish": run.finish}
+    wanted = [name for name, there in ways.items() if there]
+    if len(wanted) > 1:
+        what = f"{' and '.join(wanted)} do not go together"
+        raise BuildError(what, fix="plan with shards, make each shard, then finish: three commands")
+    if wanted and run.lazy:
+        raise BuildError("a lazy set is not made in shards: it has no images", fix="build it without shards")
+    if run.shards is not None and not 1 <= run.shards <= MAX_SHARDS:
+        raise BuildError(f"{run.shards} shards cannot be planned", fix=f"give 1 to {MAX_SHARDS}")
 
 
 def open_manifest(

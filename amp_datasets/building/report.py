@@ -7,20 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amp_datasets.audit.strength import RULES_OF_STRENGTH
 from amp_datasets.formats.losses import Loss, losses
-from amp_datasets.ledger.schema import MADE
+from amp_datasets.ledger.schema import MADE, shard_batches
 from amp_datasets.model import SPLITS, Dropped
 from amp_datasets.variants.recipe import ORIGINAL
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from amp_datasets.building.choosing.task import Task
 
-_BATCH_ROWS = 1000
 _COUNTED_COLUMNS = (
     "status", "source_id", "variant", "reason", "detail", "split", "spec", "labels_out", "labels_partial",
     "labels_estimated", "labels_dropped",
@@ -106,11 +104,10 @@ class BuildReport:
             " is not known"
         )
 
-    def count(self, todo: Iterable[Task], ledger: Dataset) -> None:
+    def count(self, todo: Iterable[Task], shards: Iterable[Path]) -> None:
         """Count what was reused, and a ledger's rows; one without a variant is of a source that is no image."""
         self.reused = sum(len(rows) for task in todo for rows in task.ready.values())
-        columns = ledger.select_columns(list(_COUNTED_COLUMNS)).with_format("arrow")
-        rows = (row for batch in columns.iter(batch_size=_BATCH_ROWS) for row in batch.to_pylist())
+        rows = (row for batch in shard_batches(shards, _COUNTED_COLUMNS) for row in batch.to_pylist())
         refused: list[Dropped] = []
         strong: list[Dropped] = []
         broken: list[Dropped] = []

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.ipc
 from datasets import Dataset
 
-from amp_datasets.ledger.schema import MADE
+from amp_datasets.ledger.schema import MADE, shard_batches
 from amp_datasets.model import ImageFile, Origin, Sample
 from amp_datasets.rows.schema import load_annotations, load_image_labels
 
@@ -57,13 +55,23 @@ def built_samples(ledger: Dataset, images: Path) -> BuiltSamples:
     return BuiltSamples(ledger, images, indices)
 
 
-def shard_samples(shards: Sequence[Path], images: Path) -> Iterator[Sample]:
-    """The made images of some shards of ledger rows (Arrow files), in their order."""
-    for shard in shards:
-        with pa.memory_map(str(shard)) as source:
-            for batch in pa.ipc.open_stream(source):
-                rows = batch.select([*_COLUMNS, "status"]).to_pylist()
-                yield from (sample_of(row, images) for row in rows if row["status"] == MADE)
+@dataclass(frozen=True)
+class ShardSamples(Collection[Sample]):
+    """All made images of some shards of ledger rows (Arrow files), in their order, read again at each pass."""
+
+    shards: Sequence[Path]
+    images: Path
+
+    def __iter__(self) -> Iterator[Sample]:
+        for batch in shard_batches(self.shards, [*_COLUMNS, "status"]):
+            yield from (sample_of(row, self.images) for row in batch.to_pylist() if row["status"] == MADE)
+
+    def __len__(self) -> int:
+        status = (batch["status"] for batch in shard_batches(self.shards, ["status"]))
+        return sum(value == MADE for column in status for value in column.to_pylist())
+
+    def __contains__(self, item: object) -> bool:
+        return any(sample is item for sample in self)
 
 
 def sample_of(row: Mapping[str, Any], images: Path) -> Sample:

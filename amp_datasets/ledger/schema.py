@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 from datasets import Features, Value
 
@@ -59,6 +60,34 @@ SOURCE_FILE = "source_file"
 
 _TEXTS = [*(name for name, value in LEDGER_FEATURES.items() if value == _TEXT), SOURCE_FILE]
 _BATCH_ROWS = 256
+_GROUP_BYTES = 32 * 2**20
+
+
+def shard_batches(shards: Iterable[Path], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of finished shards (Arrow files), in order; no more than one shard is mapped at a time."""
+    for shard in shards:
+        with pa.memory_map(str(shard)) as source:
+            for batch in pa.ipc.open_stream(source):
+                yield batch if columns is None else batch.select(list(columns))
+
+
+def write_ledger(target: Path, shards: Iterable[Path], places: Mapping[str, str] | None = None) -> None:
+    """The rows of all shards as one ledger, some megabytes at a time; `places` are those of a lazy set's sources."""
+    more = {} if places is None else {SOURCE_FILE: _TEXT}
+    schema = Features({**LEDGER_FEATURES, **more}).arrow_schema
+    held, size = list[pa.RecordBatch](), 0
+    with pq.ParquetWriter(target, schema, use_content_defined_chunking=True, write_page_index=True) as writer:
+        for batch in shard_batches(shards):
+            if places is not None:
+                found = [places[source_id] for source_id in batch["source_id"].to_pylist()]
+                batch = batch.append_column(SOURCE_FILE, pa.array(found, pa.string()))
+            held.append(batch)
+            size += batch.nbytes
+            if size >= _GROUP_BYTES:
+                writer.write_table(pa.Table.from_batches(held).cast(schema))
+                held, size = [], 0
+        if held:
+            writer.write_table(pa.Table.from_batches(held).cast(schema))
 
 
 def empty_row() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError, nearest
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.samples import built_samples
-from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger, write_ledger
 from amp_datasets.loading.built import built_rows, has_rows
 from amp_datasets.loading.images import checked
 from amp_datasets.loading.lazy import categories_of, planned_sets, url_of
@@ -148,10 +148,9 @@ def _planned(prepared: Prepared) -> Path:
         shards, tree = Path(work) / "shards", Path(work) / "set"
         shards.mkdir()
         tree.mkdir()
-        rows = make(prepared.recipe, todo, shards, None, plan_only=True)
+        made = make(prepared.recipe, todo, shards, None, plan_only=True)
         places = {task.source_id: _place(task, tree) for task in todo}
-        located = rows.add_column("source_file", [places[source_id] for source_id in rows["source_id"]])
-        located.to_parquet(str(tree / LEDGER_FILE))
+        write_ledger(tree / LEDGER_FILE, made, places)
         seal(tree, lock_of(prepared, manifest_document(prepared.manifest, root), lazy=True))
         try:
             tree.rename(root)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from amp_datasets.building.engines.spread import spread
 from amp_datasets.formats.base import Exporter, Part, PartedExporter
-from amp_datasets.ledger.samples import shard_samples
+from amp_datasets.ledger.samples import ShardSamples
+from amp_datasets.ledger.schema import shard_batches
 from amp_datasets.model import Category, LabelSet, Sample
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
@@ -138,8 +137,7 @@ def _runs(shards: Sequence[Path]) -> Iterator[list[Path]]:
     run, rows = list[Path](), 0
     for shard in shards:
         run.append(shard)
-        with pa.memory_map(str(shard)) as source:
-            rows += sum(batch.num_rows for batch in pa.ipc.open_stream(source))
+        rows += sum(batch.num_rows for batch in shard_batches([shard]))
         if rows >= _PART_ROWS:
             yield run
             run, rows = [], 0
@@ -149,7 +147,7 @@ def _runs(shards: Sequence[Path]) -> Iterator[list[Path]]:
 
 @collector_paused()
 def _look(job: LabelJob, exports: Sequence[str], shards: Sequence[Path]) -> Facts:
-    facts, samples = Facts(), list(shard_samples(shards, job.tree / "images"))
+    facts, samples = Facts(), list(ShardSamples(shards, job.tree / "images"))
     for sample in samples:
         split = str(sample.split)
         facts.images[split] += 1
@@ -167,7 +165,7 @@ def _look(job: LabelJob, exports: Sequence[str], shards: Sequence[Path]) -> Fact
 def _write(job: LabelJob, item: tuple[Sequence[Path], Mapping[str, Part]]) -> Written:
     shards, parts = item
     written = Written()
-    labels = job.labels(list(shard_samples(shards, job.tree / "images")) if parts else ())
+    labels = job.labels(list(ShardSamples(shards, job.tree / "images")) if parts else ())
     for name, part in parts.items():
         exporter = job.exporter(name)
         if isinstance(exporter, PartedExporter):

@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from datasets import Dataset, concatenate_datasets
-
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines import local
 from amp_datasets.building.engines.shards import Setup, shard_files
@@ -24,11 +22,10 @@ def make(
     jobs: int | None = None,
     plan_only: bool = False,
     progress: Progress = silent,
-) -> Dataset:
-    """The ledger rows of all tasks, in the order of the sources; their images are then below `images`.
+) -> list[Path]:
+    """Files in the folder `shards` with the ledger rows of all tasks, in the order of the sources.
 
-    Without `images` rows are made alone, with `plan_only` not even the images' digests. The rows lie in the folder
-    `shards` and are not loaded.
+    The images are then below `images`; without it rows are made alone, with `plan_only` not even the images' digests.
     """
     done = 0
 
@@ -40,4 +37,4 @@ def make(
     progress("making variants", 0, len(todo))
     setup = Setup(recipe.dump(), None if images is None else str(images), plan_only)
     local.run(setup, todo, shards, jobs or os.cpu_count() or 1, advance)
-    return concatenate_datasets([Dataset.from_file(str(file)) for file in shard_files(shards)])
+    return shard_files(shards)

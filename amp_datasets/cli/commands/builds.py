@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ def build(
     limit: Annotated[int | None, typer.Option(min=1, help="Use only the first so many source images.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
     lazy: Annotated[bool, typer.Option("--lazy", help="Keep sources and ledger; make images when asked for.")] = False,
+    shards: Annotated[int | None, typer.Option(min=1, help="Plan so many parts, for any scheduler.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Make one part of what was planned for -o.")] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="Put together what the parts have made.")] = False,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
@@ -40,6 +43,7 @@ def build(
     from amp_datasets.building.engines.process import keep_freed_memory
     from amp_datasets.building.inputs import is_set
 
+    ways: dict[str, Any] = {"shards": shards, "shard": shard, "finish": finish}
     if is_set(manifest):
         say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
     keep_freed_memory()
@@ -55,8 +59,14 @@ def build(
             lazy=lazy,
             plugin_dirs=plugin_dirs or (),
             progress=progress,
+            **ways,
         )
-    then = f"amp build {manifest} -o {out}" if dry_run else f"amp verify {out}, or train: see {out}/README.md"
+    again = f"amp build {manifest} -o {out}"
+    if shards or shard:
+        then = f"amp build -o {out} --shard 1/{shards} and all others" if shards else "the other shards"
+        then = f"{then}, then {again} --finish"
+    else:
+        then = again if dry_run else f"amp verify {out}, or train: see {out}/README.md"
     emit_report(report, in_json=json_, then=then)
 
 
