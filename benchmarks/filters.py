@@ -24,14 +24,19 @@ import numpy as np
 import scene_kernels
 
 from amp_datasets.demo import write as demo
-from amp_datasets.filtering.base import TableFilter, draw, look_up
+from amp_datasets.filtering.base import JoiningFilter, TableFilter, draw, look_up
 from amp_datasets.filtering.settings import complete_settings, create
 from amp_datasets.plugin.discovery import load_registry
+from amp_datasets.variants.composing.join import join
+from amp_datasets.variants.labels import LabelPolicy
+from amp_datasets.variants.steps import Original
 
 SETTINGS: dict[str, dict[str, object]] = {
     "color_matrix": {},
     "crop": {"margin": 0.1},
+    "mosaic": {"spread": 0},
     "noise": {"amount": 0.25},
+    "resize": {"size": (320, 320)},
     "rotate": {"degrees": 15, "direction": "clockwise"},
 }
 """Where the first example of a filter is not what the kernel does."""
@@ -40,6 +45,8 @@ MIXES = {
     "mix2": ("contrast", "brightness"),
     "mix3": ("brightness", "saturation"),
 }
+CUTS = ("crop", "static_crop", "tile", "isolate_objects")
+"""Filters whose kernel is a window of the image as an array of its own."""
 BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
     "blur": lambda: A.GaussianBlur(blur_limit=0, sigma_limit=(2.5, 2.5), p=1),
     "brightness": lambda: A.MultiplicativeNoise((1.5, 1.5), p=1),
@@ -66,6 +73,9 @@ BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
     "rain": lambda: A.RandomRain(blur_value=3, rain_type="heavy", p=1),
     "shadow": lambda: A.RandomShadow(num_shadows_limit=(2, 2), shadow_intensity_range=(0.5, 0.5), p=1),
     "shear": lambda: A.Affine(shear={"x": (15, 15), "y": (0, 0)}, border_mode=cv2.BORDER_REPLICATE, p=1),
+    "resize": lambda: A.Resize(320, 320, interpolation=cv2.INTER_AREA, p=1),
+    "static_crop": lambda: A.CropAndPad(percent=-0.1, keep_size=False, p=1),
+    "tile": lambda: A.RandomCropFromBorders(0.5, 0.5, 0.5, 0.5, p=1),
     "translate": lambda: A.ShiftScaleRotate((0.15, 0.15), (0, 0), (0, 0), fill=114, p=1),
     "zoom": lambda: A.Affine(scale=(1.25, 1.25), p=1),
     "mix1": lambda: A.Sequential([BUILT_IN["blur"](), BUILT_IN["grayscale"]()], p=1),
@@ -75,7 +85,7 @@ BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
 """The nearest there is; canny, sobel and selective blur are not in the library."""
 
 
-KERNELS = {**kernels.KERNELS, **scene_kernels.KERNELS}
+KERNELS = {**kernels.KERNELS, **scene_kernels.KERNELS, **dict.fromkeys(CUTS, kernels.crop)}
 
 
 def main() -> None:
@@ -121,6 +131,8 @@ def settings(name: str) -> dict[str, object]:
 def ours(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], object]:
     """The draw and the pixels of a filter, or of a mix: neighbouring tables as one, as a build does it."""
     registry = load_registry()
+    if issubclass(registry.filters.get(name, A.NoOp), JoiningFilter):
+        return joined(name, image)
     steps = MIXES.get(name, (name,))
     transforms = [create(registry.filter(step), settings(step)) for step in steps]
     for transform in transforms:
@@ -139,12 +151,24 @@ def ours(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], obj
     return run
 
 
+def joined(name: str, image: kernels.Image) -> Callable[[], object]:
+    """The draw, the pixels and the labels of several images that become one: there these cannot be had apart."""
+    size = (image.shape[1], image.shape[0])
+    images = [Original(pixels, str(n), labels) for n in range(4) for pixels, labels in [demo.draw(n, size)]]
+    transform = create(load_registry().filter(name), settings(name))
+    transform.set_random_seed(0)
+    return partial(join, images[0], images[1:], transform, LabelPolicy())
+
+
 def direct(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], object]:
-    """The kernel; a crop to the window that the filter takes."""
-    if name != "crop":
+    """The kernel; a cut to a window that the filter takes."""
+    if name not in CUTS:
         return partial(KERNELS[name], image)
-    transform = create(load_registry().filter("crop"), settings("crop"))
-    return partial(kernels.crop_to, image, tuple(draw(transform, image, boxes)["window"]))
+    transform = create(load_registry().filter(name), settings(name))
+    size = (image.shape[1], image.shape[0])
+    warp = transform.warp(size, **draw(transform, image, boxes))
+    x, y = (round(-move) for move in warp.matrix[:2, 2])
+    return partial(kernels.crop_to, image, (x, y, x + warp.size[0], y + warp.size[1]))
 
 
 if __name__ == "__main__":

@@ -135,10 +135,34 @@ def rain(image: Image) -> Image:
     return cv2.add(scene, cv2.merge([cv2.convertScaleAbs(streaks, alpha=200 / 255)] * 3))
 
 
+def auto_contrast(image: Image) -> Image:
+    """All channels by one line through two percentiles of all values."""
+    counts = np.bincount(image.ravel(), minlength=256).cumsum()
+    low, high = np.searchsorted(counts, counts[-1] * np.array([0.02, 0.98])).tolist()
+    line = np.clip(np.rint((np.arange(256) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    return cv2.LUT(image, line)
+
+
+def resize(image: Image) -> Image:
+    """To 320 x 320, averaged."""
+    return cv2.resize(image, (320, 320), interpolation=cv2.INTER_AREA)
+
+
+def mosaic(image: Image) -> Image:
+    """Four images, each halved, in one."""
+    height, width = image.shape[:2]
+    half = (width // 2, height // 2)
+    canvas = np.empty_like(image)
+    for x, y in ((0, 0), (half[0], 0), (0, half[1]), half):
+        canvas[y : y + half[1], x : x + half[0]] = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    return canvas
+
+
 KERNELS: dict[str, Kernel] = {
     kernel.__name__: kernel
     for kernel in (
         zoom, shear, translate, affine, perspective, motion_blur, camera_gain, jpeg, shadow, fog, rain,
+        auto_contrast, resize, mosaic,
     )
 }  # fmt: skip
 """By the manifest's name."""
