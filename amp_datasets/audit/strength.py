@@ -28,8 +28,8 @@ SPECKS = "objects are smaller than 12 pixels"
 RULES_OF_STRENGTH: Mapping[str, str] = {LITTLE_LEFT: "AMP601", SPECKS: "AMP602"}
 """What is wrong with a variant, and its rule."""
 
-_TRIED = 12
-"""So many images are tried of a manifest; each with all that is made of one."""
+_TRIED, _COPIES = 12, 3
+"""So many images are tried of a manifest, and so many copies of each kind of variant."""
 _GRID: FloatArray = np.stack(np.meshgrid(*[(np.arange(32) + 0.5) / 32] * 2), axis=-1).reshape(-1, 2)
 
 
@@ -100,8 +100,9 @@ def _planned(item: Item, maker: VariantMaker) -> Iterator[tuple[Planned, Origina
         )
         pieces = maker.preprocessing.pieces(source.size, source.annotations, item.sha256) if recipe.preprocess else []
         for base in [maker.preprocessing.apply(source, piece.name) for piece in pieces] if pieces else [source]:
-            for planned in maker.plan_all(base):
-                if isinstance(planned, Planned):
-                    yield planned, base
+            for spec in (s for s in recipe.variants if s.concerns(item.classes)):
+                for planned in maker.plan_copies(base, spec, min(spec.copies, _COPIES)):
+                    if isinstance(planned, Planned):
+                        yield planned, base
     except AmpError:  # another rule tells what is wrong with the image
         return
