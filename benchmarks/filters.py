@@ -34,6 +34,7 @@ from amp_datasets.variants.steps import Original
 SETTINGS: dict[str, dict[str, object]] = {
     "color_matrix": {},
     "crop": {"margin": 0.1},
+    "copy_paste": {"count": 1, "scale": 1.5},
     "mosaic": {"spread": 0},
     "noise": {"amount": 0.25},
     "resize": {"size": (320, 320)},

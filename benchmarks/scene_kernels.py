@@ -158,11 +158,22 @@ def mosaic(image: Image) -> Image:
     return canvas
 
 
+def copy_paste(image: Image) -> Image:
+    """A round part of the image once more, half as large again, with a soft edge."""
+    part = cv2.resize(image[40:120, 60:160], None, fx=1.5, fy=1.5)
+    cover = cv2.ellipse(np.zeros(part.shape[:2], np.uint8), (75, 60), (74, 59), 0, 0, 360, 255, -1)
+    share = cv2.GaussianBlur(cover, (0, 0), 0.75)[..., None].astype(np.uint16)
+    result = image.copy()
+    place = result[-part.shape[0] :, -part.shape[1] :]
+    place[...] = (part * share + place * (255 - share) + 127) // 255
+    return result
+
+
 KERNELS: dict[str, Kernel] = {
     kernel.__name__: kernel
     for kernel in (
         zoom, shear, translate, affine, perspective, motion_blur, camera_gain, jpeg, shadow, fog, rain,
-        auto_contrast, resize, mosaic,
+        auto_contrast, resize, mosaic, copy_paste,
     )
 }  # fmt: skip
 """By the manifest's name."""
