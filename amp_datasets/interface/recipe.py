@@ -67,7 +67,14 @@ class Mix(_Checked, model.Mix):
     if TYPE_CHECKING:
 
         def __init__(
-            self, steps: Steps, *, copies: int = 1, pick: int | None = None, max_severity: int = 4
+            self,
+            steps: Steps,
+            *,
+            copies: int = 1,
+            versions: int | None = None,
+            pick: int | None = None,
+            max_severity: int = 4,
+            only: Mapping[str, Any] | None = None,
         ) -> None: ...
 
     else:

@@ -35,9 +35,10 @@ class RoboflowSettings:
 def read_settings(path: Path) -> RoboflowSettings:
     """The settings in a JSON file (as the API gives and takes it), or in README.roboflow.txt or README.dataset.txt.
 
-    Of the two texts either may be named: what the other says is read too. Raises ManifestError if there is nothing of
-    the kind in the file.
+    Of the two texts either may be named, or the folder of the export: what the other says is read too. Raises
+    ManifestError if there is nothing of the kind in the file.
     """
+    path = path / LICENCE_FILES[0] if path.is_dir() else path
     text = _text(path)
     if text.lstrip().startswith(("{", "[")):
         return _from_json(text, path)

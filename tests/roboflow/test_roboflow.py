@@ -189,6 +189,7 @@ def test_two_flips_are_one_setting_and_what_is_new_is_said(tmp_path: Path) -> No
     """And the export's licence, address and provider are known."""
     text = "50% probability of horizontal flip|50% probability of vertical flip|Random fog of up to 3 percent"
     found = read_settings(write_text(tmp_path, augmentation=text))
+    assert read_settings(tmp_path / "README.dataset.txt") == found == read_settings(tmp_path)
     assert found.augmentation["flip"] == {"horizontal": True, "vertical": True}
     assert found.unread == ("Random fog of up to 3 percent",)
     assert found.provenance.as_text() == (

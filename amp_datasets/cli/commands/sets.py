@@ -29,7 +29,9 @@ def init(
     from_roboflow: Annotated[
         Path | None,
         typer.Option(
-            "--from-roboflow", metavar="FILE", help="Settings of Roboflow: its API's JSON, or README.roboflow.txt."
+            "--from-roboflow",
+            metavar="FILE",
+            help="Settings of Roboflow: its API's JSON, or an export's README.roboflow.txt.",
         ),
     ] = None,
     json_: Json = False,
