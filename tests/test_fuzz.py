@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from amp_datasets.audit.api import audit_path
 from amp_datasets.plugin.discovery import load_registry
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "fuzz"
@@ -38,3 +39,17 @@ def test_the_harness_knows_every_target() -> None:
     assert set(names()) == {*load_registry().sources, *OTHERS}
     assert {path.name for path in CORPUS.iterdir()} <= set(names())
     assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) < MAX_CORPUS_BYTES
+
+
+@pytest.mark.parametrize("name", sorted(load_registry().sources))
+def test_a_set_of_every_format_is_found_and_said(name: str, tmp_path: Path) -> None:
+    """`amp check -v` of the set that fuzzing starts from names its format, why it was found, and labels."""
+    from targets import write_set
+
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write_set(name, folder)
+    report = audit_path(folder, load_registry())
+    (line, *_) = report.as_text(True)
+    assert f"{name}: " in line
+    assert sum(report.classes.values())

@@ -73,7 +73,7 @@ def read_parts(
         left = left.only(file for file in left.files if file not in reading.used)
         if not may_hold_labels(left, reading.lists):
             break
-    if given is None and parts:
+    if given is None and parts and not any(part.contested for part in parts):  # masks may be what files named
         parts += _masks_beside(left, parts, registry, options, limits)
     _check_options(parts, registry, options, folder)
     return parts

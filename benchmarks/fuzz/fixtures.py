@@ -78,9 +78,20 @@ def _imagefolder(folder: Path) -> None:
     )
 
 
+def _labelme_xml(folder: Path) -> None:
+    corners = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((4, 5), (20, 5), (20, 30)))
+    about = "<name>cat</name><deleted>0</deleted><attributes>a=b, c</attributes>"
+    thing = f"<object>{about}<polygon>{corners}</polygon></object>"
+    masked = "<object><name>dog</name><segm><mask>a_mask_0.png</mask></segm></object>"
+    size = "<imagesize><nrows>48</nrows><ncols>64</ncols></imagesize>"
+    text = f"<annotation><filename>a.jpg</filename><folder>x</folder>{size}{thing}{masked}</annotation>"
+    _write(folder, {"a.jpg": _image(), "a.xml": text, "Masks/a_mask_0.png": _image("PNG", 1)})
+
+
 FIXTURES: dict[str, Callable[[Path], None]] = {
     "coco_panoptic": _coco_panoptic,
     "imagefolder": _imagefolder,
+    "labelme-xml": _labelme_xml,
     "oid_toolkit": _oid_toolkit,
     "openimages": _openimages,
     "sa1b": _sa1b,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amp_datasets.errors import AmpError
+from amp_datasets.formats.kit.meaning.resolver import BY_BARE_NAME
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.plugin.discovery import load_registry
@@ -38,7 +40,10 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """One set: its top folder, format, layout, images as (part, stem), how lists name images, and which are lost."""
+    """One set: its top folder, format, layout, images as (part, stem), how lists name images, and which are lost.
+
+    `splits` are those that lists at its top give to its images, if it has lists; `names` is how it lists its classes.
+    """
 
     top: str
     kind: str
@@ -46,6 +51,8 @@ class Drawn:
     images: tuple[tuple[str, str, str], ...]
     naming: str
     lost: frozenset[int]
+    splits: tuple[str, ...] = ()
+    names: str = "classes.txt"
 
     def image(self, index: int) -> str:
         """The path of an image in the tree."""
@@ -72,24 +79,40 @@ def one_set(draw: st.DrawFn, top: str) -> Drawn:
     found = draw(st.lists(places, min_size=1, max_size=5, unique=True))
     images = tuple((part, stem, draw(st.sampled_from((".jpg", ".png", ".JPG")))) for part, stem in found)
     lost = draw(st.frozensets(st.integers(0, len(images) - 1), max_size=len(images)))
-    kind = draw(st.sampled_from(("voc", "yolo", "coco", "createml")))
+    kind = draw(st.sampled_from(sorted(WRITERS)))
+    splits = draw(st.one_of(st.just(()), st.tuples(*[st.sampled_from(("train", "validation"))] * len(images))))
     namings = ("path", "foreign", "windows", "root")
     if len({part for part, _ in found}) == 1:
         namings = (*namings, "bare")
-    return Drawn(top, kind, draw(st.sampled_from(sorted(LAYOUTS))), images, draw(st.sampled_from(namings)), lost)
+    layout, naming = draw(st.sampled_from(sorted(LAYOUTS))), draw(st.sampled_from(namings))
+    return Drawn(top, kind, layout, images, naming, lost, splits, draw(st.sampled_from(sorted(CLASS_LISTS))))
 
 
-def write_tree(root: Path, sets: list[Drawn]) -> dict[str, str]:
-    """Write all sets; the class of every image that is there."""
+def write_tree(root: Path, sets: list[Drawn]) -> tuple[dict[str, str], dict[str, str]]:
+    """Write all sets; the class of every image that is there, and the split of those that a list names."""
     classes: dict[str, str] = {}
+    splits: dict[str, str] = {}
     for number, one in enumerate(sets):
         names = [f"class {number} {index}" for index in range(len(one.images))]
         for index, name in enumerate(names):
             if index not in one.lost:
                 write_image(root / one.image(index), SIZE)
                 classes[one.image(index)] = name
+                splits.update({one.image(index): one.splits[index]} if one.splits else {})
         WRITERS[one.kind](root, one, names)
-    return classes
+        write_splits(root, one)
+    return classes, splits
+
+
+def write_splits(root: Path, one: Drawn) -> None:
+    """A list for each split at the set's top, of paths from there."""
+    for split in dict.fromkeys(one.splits):
+        places = [
+            joined(LAYOUTS[one.layout][0], part, f"{stem}{suffix}")
+            for (part, stem, suffix), own in zip(one.images, one.splits, strict=True)
+            if own == split
+        ]
+        put(root / joined(one.top, f"{split}.txt"), "".join(f"{place}\n" for place in places))
 
 
 def put(path: Path, text: str) -> None:
@@ -131,7 +154,7 @@ def write_yolo(root: Path, one: Drawn, names: list[str]) -> None:
     """A row for each image, whose class is the image's number in the list at the set's top."""
     for index, (part, stem, _) in enumerate(one.images):
         put(root / joined(one.top, labels_folder(one), part, f"{stem}.txt"), f"{index} 0.5 0.5 0.25 0.5\n")
-    put(root / joined(one.top, "classes.txt"), "".join(f"{name}\n" for name in names))
+    put(root / joined(one.top, one.names), CLASS_LISTS[one.names](names))
 
 
 def write_coco(root: Path, one: Drawn, names: list[str]) -> None:
@@ -153,7 +176,64 @@ def write_createml(root: Path, one: Drawn, names: list[str]) -> None:
     put(root / joined(one.top, LAYOUTS[one.layout][1], "labels.json"), json.dumps(entries))
 
 
-WRITERS = {"voc": write_voc, "yolo": write_yolo, "coco": write_coco, "createml": write_createml}
+def write_labelme(root: Path, one: Drawn, names: list[str]) -> None:
+    """A JSON for each image, in the same parts of the folder for labels; it states the bare name."""
+    for (part, stem, suffix), name in zip(one.images, names, strict=True):
+        shape = {"label": name, "points": [[4, 5], [20, 30]], "shape_type": "rectangle"}
+        document = {"shapes": [shape], "imagePath": f"{stem}{suffix}", "imageData": None}
+        put(root / joined(one.top, labels_folder(one), part, f"{stem}.json"), json.dumps(document))
+
+
+def write_csv(root: Path, one: Drawn, names: list[str]) -> None:
+    """One table of all images of a set."""
+    rows = [f"{reference(one, i)},{name},4,5,20,30\n" for i, name in enumerate(names)]
+    text = "filename,class,xmin,ymin,xmax,ymax\n" + "".join(rows)
+    put(root / joined(one.top, LAYOUTS[one.layout][1], "labels.csv"), text)
+
+
+def write_cvat(root: Path, one: Drawn, names: list[str]) -> None:
+    """CVAT's XML of all images of a set."""
+    box = '<box label="{}" xtl="4" ytl="5" xbr="20" ybr="30"/>'
+    images = [
+        f'<image id="{i}" name="{reference(one, i)}" width="{SIZE[0]}" height="{SIZE[1]}">{box.format(name)}</image>'
+        for i, name in enumerate(names)
+    ]
+    text = f"<annotations><version>1.1</version>{''.join(images)}</annotations>"
+    put(root / joined(one.top, LAYOUTS[one.layout][1], "annotations.xml"), text)
+
+
+def write_datumaro(root: Path, one: Drawn, names: list[str]) -> None:
+    """Datumaro's JSON of all images of a set."""
+    box = {"type": "bbox", "bbox": [4, 5, 16, 25], "attributes": {}, "group": 0}
+    items = [
+        {
+            "id": one.images[i][1],
+            "image": {"path": reference(one, i), "size": list(SIZE[::-1])},
+            "annotations": [{**box, "id": i, "label_id": i}],
+        }
+        for i in range(len(names))
+    ]
+    labels = [{"name": name, "parent": "", "attributes": []} for name in names]
+    document = {"info": {}, "categories": {"label": {"labels": labels, "attributes": []}}, "items": items}
+    put(root / joined(one.top, LAYOUTS[one.layout][1], "default.json"), json.dumps(document))
+
+
+WRITERS = {
+    "voc": write_voc,
+    "yolo": write_yolo,
+    "coco": write_coco,
+    "createml": write_createml,
+    "labelme": write_labelme,
+    "csv": write_csv,
+    "cvat": write_cvat,
+    "datumaro": write_datumaro,
+}
+CLASS_LISTS: dict[str, Callable[[list[str]], str]] = {
+    "classes.txt": "\n".join,
+    "obj.names": "\n".join,
+    "notes.json": lambda names: json.dumps({"categories": [{"id": i, "name": n} for i, n in enumerate(names)]}),
+    "classes.yaml": lambda names: f"names: {json.dumps(names)}\n",
+}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -161,7 +241,7 @@ WRITERS = {"voc": write_voc, "yolo": write_yolo, "coco": write_coco, "createml":
 def test_no_label_is_ever_read_for_another_image(sets: list[Drawn]) -> None:
     """Each label's class is that of its image; where a label is not read, the tree is refused or something counted."""
     with tempfile.TemporaryDirectory() as folder:
-        classes = write_tree(Path(folder), sets)
+        classes, splits = write_tree(Path(folder), sets)
         try:
             labels, _ = read_source(SourceSettings(path=folder), REGISTRY, Limits())
         except AmpError:
@@ -170,6 +250,12 @@ def test_no_label_is_ever_read_for_another_image(sets: list[Drawn]) -> None:
     wrong = {name: own for name, own in found.items() if set(own) - {classes[name]}}
     assert not wrong, (wrong, classes)
     assert labels.dropped or all(found.get(name) == [own] for name, own in classes.items()), (found, classes)
+    listed = {sample.source_id: sample.split for sample in labels.samples if sample.source_id in splits}
+    others = {name: split for name, split in listed.items() if split != splits[name]}
+    strange = {name: split for name, split in others.items() if split is not None and "train/" not in name}
+    said = any(item.rule == BY_BARE_NAME for item in labels.repairs)
+    assert said or not strange, (strange, splits)
+    assert labels.dropped or labels.repairs or not others, (others, splits)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -177,9 +263,10 @@ def test_no_label_is_ever_read_for_another_image(sets: list[Drawn]) -> None:
 def test_a_set_without_losses_is_read_whole(one: Drawn) -> None:
     """Where nothing is missing, every label is on its image and nothing is set aside."""
     with tempfile.TemporaryDirectory() as folder:
-        classes = write_tree(Path(folder), [replace(one, lost=frozenset())])
+        classes, splits = write_tree(Path(folder), [replace(one, lost=frozenset())])
         labels, _ = read_source(SourceSettings(path=folder), REGISTRY, Limits())
     assert {sample.source_id: [a.category for a in sample.annotations] for sample in labels.samples} == {
         name: [own] for name, own in classes.items()
     }
     assert not labels.dropped
+    assert all(sample.split == splits.get(sample.source_id, sample.split) for sample in labels.samples)

@@ -13,7 +13,7 @@ from amp_datasets.formats.kit.cleaning import clean, transform
 from amp_datasets.formats.kit.image_lookup import ImageLookup, roboflow_group
 from amp_datasets.formats.kit.meaning.claims import Claims
 from amp_datasets.formats.kit.meaning.class_lists import ClassLists, checked_names
-from amp_datasets.formats.kit.meaning.references import without_suffix
+from amp_datasets.formats.kit.meaning.references import is_called
 from amp_datasets.formats.kit.meaning.resolver import BY_MIRROR
 from amp_datasets.formats.kit.meaning.split_lists import SplitLists
 from amp_datasets.formats.kit.parsing import (
@@ -81,6 +81,7 @@ class Reading:
         self.images = ImageLookup(self.folder)
         self.left_out: set[str] = set()
         self.contested: dict[str, str] = {}
+        self._named_in: dict[str, str] = {}
         self.classes = ClassLists(self.folder, self)
         self.splits = SplitLists(self.folder, self.images.resolver, self)
         self._claims = Claims(self)
@@ -135,6 +136,7 @@ class Reading:
             self.contested.update(dict.fromkeys(found.candidates, label_file))
             self.drop(reference, found.reason, "; ".join(filter(None, (f"named in {label_file}", found.detail))))
             return None
+        self._named_in[found.image] = label_file
         if found.reason:
             self._found.setdefault((label_file, found.reason), []).append(found.image)
         if found.loose:
@@ -151,9 +153,10 @@ class Reading:
         own = self.images.of_label_file(label_file)
         stem = label_file.rpartition("/")[2].rpartition(".")[0]
         if own.image is not None and not own.loose and stated in ("", own.image.rpartition("/")[2], stem):
+            self._named_in[own.image] = label_file
             return own.image
         named = self.images.resolve(stated, label_file, own=True) if stated else own
-        best = own if own.image is not None and (named.image is None or not _is_called(named.image, stem)) else named
+        best = own if own.image is not None and (named.image is None or not is_called(named.image, stem)) else named
         best = own if own.image == named.image else best
         if best.image is None and not or_inside:
             self.contested.update(dict.fromkeys(best.candidates, label_file))
@@ -164,8 +167,10 @@ class Reading:
             self.repair(label_file, "label file names another image", f"{stated[:60]}, read for {own.image}")
         elif best.reason:
             self._found.setdefault((label_file, best.reason), []).append(best.image)
-        if best.image is not None and best.loose:
-            self.name_loosely(label_file, best.image, stem)
+        if best.image is not None:
+            self._named_in[best.image] = label_file
+            if best.loose:
+                self.name_loosely(label_file, best.image, stem)
         return best.image
 
     def header(self, image: str) -> Header | None:
@@ -211,8 +216,8 @@ class Reading:
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
         the copies that Roboflow made of one image form one. `labels` are classes of the image as a whole. `label_file`
-        and the classes `known` to it settle what is said of one image by several files: see `meaning.agreement`. `tags`
-        are words that people gave the image, which `filter_tag` asks for.
+        (by default the one in which it was found last) and the classes `known` to it settle what is said of one image
+        by several files: see `meaning.agreement`. `tags` are words that people gave the image, for `filter_tag`.
         """
         image = file or self.folder.image(image_name)
         header = header or self.header_of(image_name, image)
@@ -232,7 +237,7 @@ class Reading:
         )
         if words:
             self.repair(image_name, "image has tags", ", ".join(sorted(words))[:200])
-        self._claims.take(sample, label_file, known)
+        self._claims.take(sample, label_file or self._named_in.get(image_name, ""), known)
 
     def finish(self, categories: Iterable[Category], name: str = "", *, unlisted_is_empty: bool = False) -> LabelSet:
         """The set, with images that no label file mentioned as unlabelled samples (or as confirmed empty ones)."""
@@ -286,10 +291,6 @@ class Reading:
             if other != category.name:
                 self.repair("classes", "class names differ only in case or spaces", f"{other} / {category.name}")
             yield category
-
-
-def _is_called(image: str, stem: str) -> bool:
-    return without_suffix(image.rpartition("/")[2]) == stem
 
 
 def class_list(reading: Reading, near: str = "") -> list[str]:

@@ -46,6 +46,7 @@ class Collected:
     shapes: int = 0
     whole: list[str] = field(default_factory=list)
     """The labels of the image as a whole, which CVAT calls tags."""
+    file: str = ""
 
     @property
     def frame(self) -> Size:
@@ -128,6 +129,7 @@ class Collector:
             group=image.group,
             labels=whole,
             tags=() if classifies else words,
+            label_file=image.file,
         )
 
     def _tags(self, image: Collected) -> list[str]:

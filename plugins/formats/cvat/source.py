@@ -59,8 +59,9 @@ class CvatSource(Source[CvatOptions]):
         header = None if name is None else self.reading.header(name)
         if name is None or header is None:
             return
-        split = split_name(subset) or split_of(name) or split_name(PurePosixPath(file).stem) or split_of(file)
-        image = Collected(name, header, declared_size(node), split)
+        listed = self.reading.splits.listed(name)
+        split = listed or split_name(subset) or split_of(name) or split_name(PurePosixPath(file).stem) or split_of(file)
+        image = Collected(name, header, declared_size(node), split, file=file)
         for number, shape in enumerate((child for child in node if child.tag in KINDS | {"tag"}), start=1):
             collector.add(image, shape, f"{name}#{number}")
         collector.images.append(image)

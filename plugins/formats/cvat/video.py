@@ -56,8 +56,10 @@ class Video:
                 continue
             header = self._reading.header(name)
             if header is not None:
-                split = split_name(subset) or split_of(name) or split_of(self._file)
-                found[frame] = Collected(name, header, declared, split, group)
+                split = (
+                    self._reading.splits.listed(name) or split_name(subset) or split_of(name) or split_of(self._file)
+                )
+                found[frame] = Collected(name, header, declared, split, group, file=self._file)
         return found
 
     def _read_track(self, track: ElementTree.Element, report: str) -> None:

@@ -112,7 +112,8 @@ class DatumaroSource(Source[Options]):
         if image is None or header is None:
             return
         declared = _declared(described.get("size"))
-        item = _Item(image, header, declared, split_name(stem) or split_of(image) or split_of(file))
+        split = self.reading.splits.listed(image) or split_name(stem) or split_of(image) or split_of(file)
+        item = _Item(image, header, declared, split)
         for number, raw in enumerate(entry.get("annotations", []), start=1):
             self._read_annotation(raw, names, item, f"{image}#{number}")
         self._items.append(item)

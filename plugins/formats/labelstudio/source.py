@@ -89,9 +89,9 @@ class LabelStudioSource(Source[LabelStudioOptions]):
         if said is None:
             if task.guesses:
                 self.reading.drop(name, "predictions are not read", f"{task.guesses} of them in {file}")
-            return _Image(name, header, None, split_of(name) or _split_of_file(file), [], [], labelled=False)
+            return _Image(name, header, None, self._split(name, file), [], [], labelled=False)
         declared = next((size for region in said.regions if (size := declared_size(region)) is not None), None)
-        image = _Image(name, header, declared, split_of(name) or _split_of_file(file), [], said.whole, labelled=True)
+        image = _Image(name, header, declared, self._split(name, file), [], said.whole, labelled=True)
         for what in said.other:
             self.reading.drop(name, "kind of label is not read", what[:60])
         self._read_regions(image, said.regions)
@@ -99,6 +99,12 @@ class LabelStudioSource(Source[LabelStudioOptions]):
             self.reading.drop(name, "no usable label", f"all {len(said.regions)} regions were dropped")
             return None
         return image
+
+    def _split(self, image: str, file: str) -> str | None:
+        """The split of an image; that of a project may be the name of the file or of its folder."""
+        stem = file.rpartition("/")[2].rpartition(".")[0]
+        listed = self.reading.splits.listed(image)
+        return listed or split_name(stem) or split_of(image) or split_of(file)
 
     def _choose(self, name: str, task: Task) -> Said | None:
         """What is read of what several people said of an image: what is marked as the truth, else the latest."""
@@ -207,10 +213,6 @@ def _in_order(names: list[str], config: Config) -> list[str]:
 
 def _label_files(folder: Folder) -> Iterator[str]:
     return (file for file in folder.with_suffix(".json") if is_label_studio(folder, file))
-
-
-def _split_of_file(file: str) -> str | None:
-    return split_name(file.rpartition("/")[2].rpartition(".")[0]) or split_of(file)
 
 
 def _uploaded_name(name: str) -> str:

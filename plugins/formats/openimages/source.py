@@ -100,7 +100,8 @@ class OpenImagesSource(Source[Options]):
                 if rows:
                     self.reading.drop(image, "no usable label", f"all {len(rows)} labels were dropped")
                 continue
-            self.reading.add(image, labels, header=header, split=split or split_of(image), label_file=file)
+            of_image = self.reading.splits.listed(image) or split or split_of(image)
+            self.reading.add(image, labels, header=header, split=of_image, label_file=file)
 
     def _labels(self, image: str, rows: list[tuple[int, Row]], size: Size, *, masks: bool) -> Iterator[Annotation]:
         for line, row in rows:
@@ -133,7 +134,13 @@ class OpenImagesSource(Source[Options]):
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     self.reading.drop(f"{image}#{line}", "label cannot be read", str(error)[:100])
             self._used.update(dict.fromkeys(names))
-            self.reading.add(image, (), labelled=bool(names), labels=names, split=split or split_of(image))
+            self.reading.add(
+                image,
+                (),
+                labelled=bool(names),
+                labels=names,
+                split=self.reading.splits.listed(image) or split or split_of(image),
+            )
 
 
 def _tables(folder: Folder) -> dict[frozenset[str], list[str]]:

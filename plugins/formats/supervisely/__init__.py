@@ -107,7 +107,8 @@ class SuperviselySource(Source[SuperviselyOptions]):
         for number, entry in enumerate(document["objects"], start=1):
             size = declared or header.size
             self._read_object(entry, meta, size, "exact" if exact else pixels, joiner, f"{image}#{number}")
-        split = split_of(image) or _tagged_split(document.get("tags")) or split_of(file)
+        tagged = _tagged_split(document.get("tags"))
+        split = self.reading.splits.listed(image) or split_of(image) or tagged or split_of(file)
         tags = [name for name in _names_of(document.get("tags")) if split_name(name) is None]
         self._finish(image, header, declared, split, joiner, len(document["objects"]), tags)
 

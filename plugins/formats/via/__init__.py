@@ -95,7 +95,7 @@ class ViaSource(Source[ViaOptions]):
         if entry.regions and not annotations:
             self.reading.drop(image, "no usable label", f"all {len(entry.regions)} regions were dropped")
             return
-        self.reading.add(image, annotations, header=header, split=split_of(image) or split_of(file))
+        self.reading.add(image, annotations, header=header, split=self.reading.splits.of(image) or split_of(file))
 
 
 def _annotation(shape: Any, values: Any, classes: Classes) -> Annotation:

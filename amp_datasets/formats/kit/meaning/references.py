@@ -55,3 +55,8 @@ def suffix_of(name: str) -> str:
     """The ending of an image in lower case, empty where a name has none."""
     lowered = name.lower()
     return next((suffix for suffix in IMAGE_SUFFIXES if lowered.endswith(suffix)), "")
+
+
+def is_called(image: str, stem: str) -> bool:
+    """Whether an image's file is called so, whatever its ending."""
+    return without_suffix(image.rpartition("/")[2]) == stem

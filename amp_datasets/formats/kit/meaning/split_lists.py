@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
 from amp_datasets.formats.kit.meaning.references import suffix_of
-from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver
+from amp_datasets.formats.kit.meaning.resolver import BY_BARE_NAME, MISSING, Resolution, Resolver
 from amp_datasets.formats.kit.parsing import parse_text
 from amp_datasets.formats.kit.report import Report
 from amp_datasets.storage.folder import Folder
@@ -34,6 +34,7 @@ class SplitLists:
         self._folder, self._images, self._report = folder, images, report
         self.used: dict[str, None] = {}
         self._listed: dict[str, str] = {}
+        self._loose: dict[str, tuple[str, str]] = {}
         self._read = False
 
     def of(self, image: str, label_file: str = "") -> str | None:
@@ -65,21 +66,23 @@ class SplitLists:
         """
         self.used[file] = None
         where = file if near is None else f"{near}/list" if near else "list"
+        found = [(line, self._resolution(line, file if line.startswith("./") else where)) for line in self._lines(file)]
+        sure = any(each.image is not None and not each.loose for _, each in found)
         images = []
-        for reference in self._lines(file):
-            image = self._resolve(reference, file if reference.startswith("./") else where, file)
-            if image is not None:
-                images.append(image)
-                self._put(image, split, f"named in {file}", weak=weak)
+        for reference, each in found:
+            if each.image is None or (each.loose and sure):  # one that is gone, though another is called so
+                if not reference.startswith("#"):  # a comment
+                    detail = f"{each.detail}; " if each.detail else ""
+                    self._report.drop(
+                        reference, each.reason if each.image is None else MISSING, f"{detail}named in {file}"
+                    )
+                continue
+            images.append(each.image)
+            if each.loose:
+                self._loose.setdefault(each.image, (split, file))
+            else:
+                self._put(each.image, split, f"named in {file}", weak=weak)
         return images
-
-    def _resolve(self, reference: str, where: str, file: str) -> str | None:
-        """The image that a line of a list means; None, and counted, if there is none."""
-        found = self._resolution(reference, where)
-        if found.image is None and not reference.startswith("#"):  # a comment
-            detail = f"{found.detail}; " if found.detail else ""
-            self._report.drop(reference, found.reason, f"{detail}named in {file}")
-        return found.image
 
     def _put(self, image: str, split: str, detail: str, *, weak: bool = False) -> None:
         """Note the split of an image; the first that is said is kept, and others are counted unless they are weak."""
@@ -91,6 +94,10 @@ class SplitLists:
         for file, split in sorted(dict(reversed(found)).items(), key=lambda entry: _is_both(entry[0])):
             if file not in self.used and self._is_list(file):
                 self.take(file, split, weak=_is_both(file))
+        for image, (split, file) in self._loose.items():
+            if image not in self._listed:
+                self._listed[image] = split
+                self._report.repair(file, BY_BARE_NAME, f"split of {image}")
 
     def _stated(self) -> Iterator[tuple[str, str]]:
         """Lists that an `obj.data` names."""
