@@ -6,7 +6,9 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from amp_datasets.building.assemble import Layout
 from amp_datasets.building.choosing.prepared import Prepared
@@ -15,15 +17,18 @@ from amp_datasets.building.engines.array import PlannedArray, part_number
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
 from amp_datasets.building.forecast import expect, forecast
-from amp_datasets.building.inputs import GivenManifest, GivenSource, Order, Run, refuse_contradictions
+from amp_datasets.building.inputs import Engine, GivenManifest, GivenSource, Order, Run, refuse_contradictions
 from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import join, read
 from amp_datasets.building.report import BuildReport
-from amp_datasets.building.workspace import Workspace
+from amp_datasets.building.workspace import Workspace, standing_there
 from amp_datasets.errors import BuildError
+from amp_datasets.ledger.schema import LOCK_FILE
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.progress import Progress, silent
 from amp_datasets.storage.files import write_failed
+from amp_datasets.storage.remote import address_of, local_path
+from amp_datasets.storage.upload import staging, upload
 
 
 def build(
@@ -40,6 +45,8 @@ def build(
     shards: int | None = None,
     shard: str | None = None,
     finish: bool = False,
+    engine: Engine = "local",
+    address: str | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Build what a manifest says into the folder `out`, and say what was made and what was lost.
@@ -54,16 +61,20 @@ def build(
 
     For any scheduler: `shards=16` plans so many parts and makes nothing, `shard="3/16"` makes one of them (by `out`
     alone, on any machine that sees the same paths), `finish=True` puts them together: the same build, byte for byte.
-    Raises AmpError on bad input and on a machine that is full or broken.
+    So does `engine="ray"`, on the cluster at `address`, or on one that is started here. Raises AmpError on bad input
+    and on a machine that is full or broken.
     """
     order = Order(manifest, sources, settings, limit, plugin_dirs)
-    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress, shards, shard, finish))
+    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress, shards, shard, finish, engine, address))
 
 
 def carry_out(order: Order, run: Run) -> BuildReport:
     """The life of an image: its set is read and joined with others, it is planned, made, laid out and sealed."""
     started = time.monotonic()
     refuse_contradictions(run)
+    address = address_of(run.out)
+    if address is not None:
+        return _carry_out_there(order, run, address)
     if run.shard is not None:
         return _make_part(run, run.shard, started)
     prepared = join(read(order))
@@ -88,6 +99,19 @@ def carry_out(order: Order, run: Run) -> BuildReport:
     return report
 
 
+def _carry_out_there(order: Order, run: Run, address: str) -> BuildReport:
+    """Build for a remote target: made on this machine, then uploaded, its lock last."""
+    staged = staging(address)
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    plans = run.dry_run or run.shards is not None or run.shard is not None
+    old = () if plans else standing_there(address, staged)
+    report = carry_out(order, replace(run, out=staged))
+    if not plans:
+        upload(staged, address, LOCK_FILE, old, run.progress)
+    report.out = address
+    return report
+
+
 @contextlib.contextmanager
 def _made(run: Run, prepared: Prepared, todo: Sequence[Task], workspace: Workspace) -> Iterator[list[Path]]:
     """The rows of all tasks, made now, or by the parts of an array that was planned for it."""
@@ -96,7 +120,8 @@ def _made(run: Run, prepared: Prepared, todo: Sequence[Task], workspace: Workspa
             yield shards
     else:
         images = None if run.lazy else workspace.tree / "images"
-        yield make(prepared.recipe, todo, workspace.shards, images, jobs=_jobs(run), progress=run.progress)
+        how: dict[str, Any] = {"jobs": _jobs(run), "engine": run.engine, "address": run.address}
+        yield make(prepared.recipe, todo, workspace.shards, images, progress=run.progress, **how)
 
 
 def _make_part(run: Run, shard: str, started: float) -> BuildReport:
@@ -127,7 +152,9 @@ def _writing(tree: Path) -> Iterator[None]:
 def _refuse_overlap(manifest: Manifest, out: Path) -> None:
     target = Path(os.path.realpath(out))
     for source in manifest.sources:
-        path = Path(os.path.realpath(source.path))
+        if address_of(source.path) is not None:
+            continue
+        path = Path(os.path.realpath(local_path(source.path)))
         if target == path or target in path.parents or path in target.parents:
             raise BuildError(
                 "the target lies in a source, or a source in it", where=f"{target} and {path}", fix="choose another -o"

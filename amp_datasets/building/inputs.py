@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amp_datasets.errors import BuildError, SourceError
 from amp_datasets.manifest.load import load_manifest, manifest_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 MAX_SHARDS = 100_000
+Engine = Literal["local", "ray"]
+"""Where variants are made: in processes of this machine, or on a Ray cluster."""
 DEFAULT = "default"
 """The shipped manifest that is used where a set is given in place of one."""
 GivenManifest: TypeAlias = str | Path | Mapping[str, Any] | Manifest
@@ -61,6 +63,9 @@ class Run:
     """Make one of them, as "3/16"."""
     finish: bool = False
     """Put together what they have made."""
+    engine: Engine = "local"
+    address: str | None = None
+    """Of a Ray cluster; None: the one of RAY_ADDRESS, or one that is started here."""
 
 
 def refuse_contradictions(run: Run) -> None:
@@ -70,6 +75,12 @@ def refuse_contradictions(run: Run) -> None:
     if len(wanted) > 1:
         what = f"{' and '.join(wanted)} do not go together"
         raise BuildError(what, fix="plan with shards, make each shard, then finish: three commands")
+    if run.engine not in get_args(Engine):
+        raise BuildError(f"`{run.engine}` is no engine", fix=f"there are {' and '.join(get_args(Engine))}")
+    if wanted and run.engine != "local":
+        raise BuildError("numbered shards are made by your scheduler, not by Ray", fix="leave out one of the two")
+    if run.address is not None and run.engine != "ray":
+        raise BuildError("an address is for Ray alone", fix="add --engine ray")
     if wanted and run.lazy:
         raise BuildError("a lazy set is not made in shards: it has no images", fix="build it without shards")
     if run.shards is not None and not 1 <= run.shards <= MAX_SHARDS:

@@ -15,7 +15,7 @@ from amp_datasets.images.codec import encode
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import DROPPED, MADE, empty_row
 from amp_datasets.rows.schema import count_labels, dump_annotations
-from amp_datasets.storage.files import place_file, write_failed
+from amp_datasets.storage.files import place_file, replace_by_link, replace_file, write_failed
 from amp_datasets.variants.breaking import why_not
 from amp_datasets.variants.layers import unchanged_pixels, variant_pixels
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker
@@ -27,12 +27,16 @@ class Maker:
     """Makes the rows of tasks and puts the image files into `images`/split.
 
     Without `images` it makes rows with digests alone, and with `plan_only` rows without digests, which costs no pixels.
+    With a folder `drafts` files are whole before they get their names: another worker may be making the same ones.
     """
 
-    def __init__(self, recipe: Recipe, images: Path | None, *, plan_only: bool = False) -> None:
+    def __init__(
+        self, recipe: Recipe, images: Path | None, *, plan_only: bool = False, drafts: Path | None = None
+    ) -> None:
         self.recipe = recipe
         self.images = images
         self.plan_only = plan_only
+        self.drafts = drafts
         self.variants = VariantMaker(recipe)
         self.specs = {spec.name: spec for spec in recipe.variants}
         self._decoded = LastDecoded()
@@ -123,7 +127,10 @@ class Maker:
         if self.images is not None:
             target = self.images / task.split / name
             try:
-                target.write_bytes(data)
+                if self.drafts is None:
+                    target.write_bytes(data)
+                else:
+                    replace_file(target, data, self.drafts)
             except OSError as error:
                 raise write_failed(error, target) from error
         row |= {"status": MADE, "file_name": name, "sha256": "" if self.plan_only else hashlib.sha256(data).hexdigest()}
@@ -139,7 +146,11 @@ class Maker:
         suffix = task.suffix if copied else Path(row["file_name"]).suffix
         name = task.file_name(row, suffix)
         if self.images is not None:
-            place_file(Path(held), self.images / task.split / name)
+            target = self.images / task.split / name
+            if self.drafts is None:
+                place_file(Path(held), target)
+            else:
+                replace_by_link(Path(held), target, self.drafts)
         return {**row, "file_name": name}
 
 

@@ -20,6 +20,7 @@ from amp_datasets.ledger.lock import TRAINERS_READ, image_files, is_ours, is_tra
 from amp_datasets.ledger.schema import LEDGER_FEATURES, LEDGER_FILE, LOCK_FILE, MADE, read_ledger
 from amp_datasets.model import SPLITS
 from amp_datasets.storage.carry import foreign_files
+from amp_datasets.storage.remote import LocalCopy, Store
 from amp_datasets.storage.target import WORK_INSIDE, GrowingFolder
 
 _SHOWN = 10
@@ -101,6 +102,22 @@ class Workspace(GrowingFolder):
         for folder in (self.tree, self.shards):
             if folder.exists():
                 folder.rename(kept / folder.name)
+
+
+def standing_there(address: str, new: Path) -> frozenset[str]:
+    """What of a build that stands at an address our run made; a BuildError if something else stands there."""
+    names = set(Store(address).listing())
+    own = {name for name in names if not name.startswith(".amp-part/")}
+    if not own:
+        return frozenset()
+    if LOCK_FILE not in own:
+        half = LEDGER_FILE in own or any(name.startswith(".amp-part/") for name in names)
+        if half:  # an upload that was cut off: its files are those of the build that follows
+            return frozenset()
+        what = "the target is not empty and not a build, so it is left alone"
+        raise BuildError(what, where=address, fix="choose another -o")
+    copy = LocalCopy(address, at_once=lambda name: name in {LOCK_FILE, LEDGER_FILE})
+    return made_files(copy.root, new)
 
 
 def check_target(target: Path) -> None:

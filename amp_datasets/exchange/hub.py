@@ -21,6 +21,7 @@ from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.lazy import is_lazy
 from amp_datasets.loading.load import load
 from amp_datasets.storage.names import inside
+from amp_datasets.storage.remote import here
 from amp_datasets.storage.yaml import read_yaml
 
 _T = TypeVar("_T")
@@ -67,7 +68,7 @@ def publish(
     The token is the hub's own (login or HF_TOKEN). `repo` and `private` default to the manifest's `hub`. Raises
     BuildError without token, if the hub refuses, or if a set that is to be private would go where everybody looks.
     """
-    folder = Path(build)
+    folder = here(build, whole=True)
     if not is_build(folder):
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
     files = _whole_files(folder)

@@ -138,16 +138,17 @@ def _is_as_written(text: str, lock: Mapping[str, Any]) -> bool:
 
 def _other_files(tree: Path) -> list[str]:
     """The relative names of every file but the lock and what is in the ledger anyway."""
-    names = ["split", "file_name"]
+    columns = ["split", "file_name"]
     images: set[str] = set()
-    for batch in ledger_batches(tree, names, _NAME_ROWS):
-        split, file = (batch[name].dictionary_decode() for name in names)
+    for batch in ledger_batches(tree, columns, _NAME_ROWS):
+        split, file = (batch[name].dictionary_decode() for name in columns)
         images.update(pc.binary_join_element_wise("images", split, file, "/").to_pylist())
     found: list[str] = []
     for folder, _, names in os.walk(tree):
         inside = Path(folder).relative_to(tree).as_posix()
-        found += names if inside == "." else [f"{inside}/{name}" for name in names]
-    return sorted(name for name in found if name not in images and name != LOCK_FILE)
+        own = names if inside == "." else (f"{inside}/{name}" for name in names)
+        found += (name for name in own if name not in images and name != LOCK_FILE)
+    return sorted(found)
 
 
 def dump_json(value: Any) -> str:

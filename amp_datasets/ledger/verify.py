@@ -21,6 +21,7 @@ from amp_datasets.model import SPLITS
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
 from amp_datasets.storage.carry import foreign_files
+from amp_datasets.storage.remote import here
 from amp_datasets.storage.yaml import read_yaml
 from amp_datasets.variants.recipe import digest
 
@@ -90,7 +91,7 @@ def verify(
     `replay` makes so many of its images again (spread over the build, the same ones each time) and compares them bit
     for bit; `sources` replace the places where the build found its sources. Raises BuildError if there is no build.
     """
-    folder = Path(build)
+    folder = here(build, whole=True)
     if not (folder / LOCK_FILE).is_file() and not (folder / LEDGER_FILE).is_file():
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote (-o)")
     report = VerifyReport(str(build))

@@ -23,6 +23,7 @@ from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import prepare
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError, nearest
+from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.ledger.lock import read_lock, seal
 from amp_datasets.ledger.samples import built_samples
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger, write_ledger
@@ -33,6 +34,7 @@ from amp_datasets.manifest.dump import manifest_document
 from amp_datasets.model import SPLITS, LabelSet
 from amp_datasets.rows.parquet_writer import labelled_rows
 from amp_datasets.rows.schema import features, kinds_of
+from amp_datasets.storage.remote import here
 from amp_datasets.variants.recipe import digest
 
 _MANIFEST_SUFFIXES = {".yaml", ".yml", ".json"}
@@ -60,7 +62,7 @@ def load(
     labels (a build's images are files, and stay what they are). Any other path is a dataset of the hub, `owner/name`.
     Only the formats that a build may hold are decoded. Raises AmpError on bad input.
     """
-    place = Path(path)
+    place = here(path, whole=False, apart=IMAGE_SUFFIXES)
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
         place = _planned(prepare(Order(place, sources, settings)))
     if is_build(place):

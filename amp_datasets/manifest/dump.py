@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from amp_datasets.manifest.model import Manifest, is_address
+from amp_datasets.storage.upload import is_staged
 from amp_datasets.variants.recipe import Step
 
 
@@ -53,6 +54,6 @@ def _settings(step: Step) -> dict[str, Any]:
 
 
 def _relative(path: str, base: Path) -> str:
-    if is_address(path):
+    if is_address(path) or is_staged(base):
         return path
     return Path(os.path.relpath(path, base.resolve())).as_posix()

@@ -19,8 +19,10 @@ from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts
 from amp_datasets.sources.unread import any_files, foreign_tool, unread_files
-from amp_datasets.storage.folder import LEADS_OUT, Folder, open_folder, with_archives
+from amp_datasets.storage.folder import LEADS_OUT, Folder, open_copy, open_folder, with_archives
+from amp_datasets.storage.remote import LocalCopy, address_of, local_path
 
+_IMAGES = tuple(IMAGE_SUFFIXES)
 _SHOWN = 3
 """So many files that no format reads are named."""
 
@@ -32,7 +34,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     A tree of several sets in several formats is one set; the path may be a pattern like `data/*`. Where a tree has no
     images but zip archives, these are read in place, as sets on the hub hold them.
     """
-    folder = open_folder(_local(settings.path), follow_links=settings.links == "follow")
+    folder = _folder(settings)
     if not folder.with_suffix(*IMAGE_SUFFIXES, ".parquet", ".arrow"):
         folder = with_archives(folder)
     parts = read_parts(folder, registry, settings.format, settings.options, limits)
@@ -79,13 +81,21 @@ def refuse_unreadable(labels: LabelSet) -> None:
             raise UnreadableError(f"a file of the set cannot be read: {item.detail}", where=item.id, fix=fix)
 
 
+def _folder(settings: SourceSettings) -> Folder:
+    """The files of a set, wherever it is; of a remote one its labels are fetched now, its images when they are read."""
+    address = address_of(settings.path)
+    if address is not None:
+        return open_copy(LocalCopy(address, at_once=lambda name: not name.lower().endswith(_IMAGES)))
+    return open_folder(_local(settings.path), follow_links=settings.links == "follow")
+
+
 def _local(path: str) -> Path:
     if path.startswith(HUB_PREFIX):
         from amp_datasets.sources import hub as hub_source
 
         fetched: Any = hub_source.open_hub(path)
         return Path(fetched)
-    return Path(path).expanduser()
+    return Path(local_path(path)).expanduser()
 
 
 def _stem(path: str) -> str:

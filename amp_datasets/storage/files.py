@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
+from amp_datasets.storage.remote import present
 from amp_datasets.storage.swap import flush_folder
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -30,6 +31,7 @@ def write_failed(error: OSError, target: Path) -> BuildError:
 
 def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
     """The same file at another place: a hard link where the file system can, else a copy."""
+    held = present(held)
     try:
         if not copy:
             try:
@@ -42,6 +44,28 @@ def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
         shutil.copyfile(held, target)
     except OSError as error:
         raise write_failed(error, target) from error
+
+
+def replace_file(target: Path, data: bytes, drafts: Path) -> None:
+    """A file that takes its name when it is whole, also where another process writes the same one; not flushed.
+
+    It grows in the folder `drafts` of the same file system. Raises OSError.
+    """
+    draft = drafts / secrets.token_hex(12)
+    draft.write_bytes(data)
+    draft.replace(target)
+
+
+def replace_by_link(held: Path, target: Path, drafts: Path) -> None:
+    """As `place_file`, also where another process puts the same file there."""
+    draft = drafts / secrets.token_hex(12)
+    place_file(held, draft)
+    try:
+        draft.replace(target)
+    except OSError as error:
+        raise write_failed(error, target) from error
+    finally:
+        draft.unlink(missing_ok=True)  # renamed to another name of the same file, a name stays
 
 
 def write_file(target: Path, data: bytes) -> None:

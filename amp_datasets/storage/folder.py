@@ -14,6 +14,7 @@ from typing import Any
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
 from amp_datasets.storage.members import read_member, zip_names
+from amp_datasets.storage.remote import LocalCopy, present
 
 _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
@@ -146,6 +147,14 @@ def with_archives(folder: Folder) -> Folder:
     return view
 
 
+def open_copy(copy: LocalCopy) -> Folder:
+    """A remote folder as if all of it were here: images come when they are read. Hidden files are no part of it."""
+    names = (name for name in copy.names if not any(part.startswith(".") for part in name.split("/")))
+    folder = Folder(copy.root)
+    object.__setattr__(folder, "files", tuple(sorted(names)))
+    return folder
+
+
 def is_pattern(location: Path) -> bool:
     """Whether a path is a pattern for several folders, and not the name of one."""
     return any(sign in str(location) for sign in "*?[") and not location.exists()
@@ -193,7 +202,7 @@ def read_image_file(file: ImageFile, limit: int) -> bytes:
         raise unreadable(error, file) from error
     except MemoryError as error:
         raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), file) from error
-    return _read_whole(str(file.path), limit)
+    return _read_whole(str(present(file.path)), limit)
 
 
 def _read_whole(path: str, limit: int) -> bytes:
@@ -224,7 +233,7 @@ def read_head(file: ImageFile, size: int) -> bytes:
     try:
         if file.member is not None:
             return read_member(file.path, file.member, size, whole=False)
-        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
+        with open(present(file.path), "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
             return stream.read(size)
     except OSError as error:
         raise unreadable(error, file) from error

@@ -12,7 +12,7 @@ import pytest
 from small_builds import rebuild, tree, write_manifest, write_set
 
 import amp_datasets as amp
-from amp_datasets.building.engines import array
+from amp_datasets.building.engines import array, versions
 from amp_datasets.errors import AmpError, BuildError
 
 DOCS = Path(__file__).parents[2] / "docs" / "scale.md"
@@ -106,9 +106,9 @@ def test_other_versions_settings_and_sources_are_refused(home: Path, monkeypatch
     """A part or a finish that would not give the planned bytes says what is other than it was."""
     out, manifest = home / "parts", home / "amp.yaml"
     amp.build(manifest, out=out, shards=2)
-    versions = array.library_versions()
+    known = versions.library_versions()
     with monkeypatch.context() as patch:
-        patch.setattr(array, "library_versions", lambda: {**versions, "numpy": "0.1"})
+        patch.setattr(versions, "library_versions", lambda: {**known, "numpy": "0.1"})
         with pytest.raises(BuildError, match=r"other versions: numpy was .*, is 0\.1"):
             amp.build(manifest, out=out, shard="1/2")
     with pytest.raises(BuildError, match="planned in 2 shards, not in 3"):

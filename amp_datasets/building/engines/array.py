@@ -4,6 +4,7 @@
 plan.json            what was planned, with which versions
 parts/00003.jsonl    what is to be made by part 4: a line a shard
 images/ shards/      what the parts have made, as in the work folder of a build
+drafts/              files that are not whole yet: a part may run twice, where a scheduler takes it for lost
 
 The plan is that of a plain build, and so are the shards: the same rows and files, wherever and in whatever order they
 are made. A part that is run again makes what is missing.
@@ -17,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,11 @@ from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.choosing.task import Task, load_task
 from amp_datasets.building.engines.shards import Setup, cut, make_shard, shard_files, shard_path, weight
 from amp_datasets.building.engines.spread import spread
+from amp_datasets.building.engines.versions import made_with, refuse_other_versions
 from amp_datasets.building.inputs import MAX_SHARDS
 from amp_datasets.errors import BuildError
-from amp_datasets.ledger.keys import library_versions, plugin_digests
 from amp_datasets.model import SPLITS
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.plugin.registry import Registry
 from amp_datasets.progress import Progress
 from amp_datasets.storage.files import write_file
 from amp_datasets.variants.recipe import Recipe, digest, load_recipe
@@ -68,7 +68,7 @@ class PlannedArray:
         shards = list(cut(todo, parts))
         (self.root / "parts").mkdir(parents=True)
         self.root.chmod(0o700)
-        for folder in (self.root / "shards", *(self.root / "images" / split for split in SPLITS)):
+        for folder in (self.root / "shards", self.root / "drafts", *(self.root / "images" / split for split in SPLITS)):
             folder.mkdir(parents=True)
         for number in range(parts):
             own = range(number * len(shards) // parts, (number + 1) * len(shards) // parts)
@@ -79,7 +79,7 @@ class PlannedArray:
             "shards": len(shards),
             "digest": _digest(prepared.recipe, todo),
             "recipe": prepared.recipe.dump(),
-            "made_with": _made_with(prepared.recipe, prepared.registry),
+            "made_with": made_with(prepared.recipe, prepared.registry),
         }
         write_file(self.root / "plan.json", json.dumps(plan, indent=2).encode())
 
@@ -93,11 +93,16 @@ class PlannedArray:
             what = f"the build was planned in {plan['parts']} shards, not in {count}"
             raise BuildError(what, where=self.root, fix=f"give --shard {number}/{plan['parts']}, or plan again")
         recipe = load_recipe(plan["recipe"])
-        _refuse_other_versions(plan, _made_with(recipe, load_registry(tuple(map(Path, recipe.plugin_dirs)))), self.root)
+        refuse_other_versions(
+            plan["made_with"], made_with(recipe, load_registry(tuple(map(Path, recipe.plugin_dirs)))), self.root
+        )
         planned = dict(self._shards(number))
         missing = [(tasks, path) for path, tasks in planned.items() if not path.exists()]
         missing.sort(key=lambda each: -weight(each[0]) if jobs > 1 else 0)
-        setup, done = Setup(plan["recipe"], str(self.root / "images")), len(planned) - len(missing)
+        setup, done = (
+            Setup(plan["recipe"], str(self.root / "images"), drafts=str(self.root / "drafts")),
+            len(planned) - len(missing),
+        )
         for _ in spread(_Making(setup), missing, jobs):
             done += 1
             progress(f"making shard {number} of {count}", done, len(planned))
@@ -125,7 +130,7 @@ class PlannedArray:
 
     def _refuse_unfinished(self, prepared: Prepared, todo: Sequence[Task]) -> None:
         plan = self._plan()
-        _refuse_other_versions(plan, _made_with(prepared.recipe, prepared.registry), self.root)
+        refuse_other_versions(plan["made_with"], made_with(prepared.recipe, prepared.registry), self.root)
         if plan["digest"] != _digest(prepared.recipe, todo):
             raise BuildError(
                 "the manifest, its settings or a source are not those that were planned",
@@ -188,19 +193,3 @@ def _digest(recipe: Recipe, todo: Sequence[Task]) -> str:
     """What names the work: the recipe, and what is to be made of every image as it is now."""
     own = [[t.source_id, t.sha256, t.labels, t.split, t.stem, t.group, t.keys, t.copies] for t in todo]
     return digest([recipe.dump(), own])
-
-
-def _made_with(recipe: Recipe, registry: Registry) -> dict[str, str]:
-    return {**library_versions(), **plugin_digests(recipe, registry)}
-
-
-def _refuse_other_versions(plan: Mapping[str, Any], here: Mapping[str, str], where: Path) -> None:
-    planned: Mapping[str, str] = plan["made_with"]
-    names = sorted(name for name in {*planned, *here} if planned.get(name) != here.get(name))
-    if names:
-        listed = "; ".join(f"{n} was {planned.get(n, 'not there')}, is {here.get(n, 'not there')}" for n in names[:3])
-        raise BuildError(
-            f"the shards were planned with other versions: {listed}",
-            where=where,
-            fix="run every part in the same environment, or plan again in this one",
-        )

@@ -33,6 +33,8 @@ class Setup(NamedTuple):
     recipe: str
     images: str | None
     plan_only: bool = False
+    drafts: str | None = None
+    """Where files grow, if more than one worker may come to make the same ones."""
 
 
 def cut(tasks: Sequence[Task], jobs: int) -> Iterator[list[Task]]:
@@ -103,4 +105,5 @@ def _make_rows(batch: dict[str, list[Any]], setup: Setup) -> dict[str, list[Any]
 @functools.lru_cache(maxsize=1)
 def _maker(setup: Setup) -> Maker:
     images = None if setup.images is None else Path(setup.images)
-    return Maker(load_recipe(setup.recipe), images, plan_only=setup.plan_only)
+    drafts = None if setup.drafts is None else Path(setup.drafts)
+    return Maker(load_recipe(setup.recipe), images, plan_only=setup.plan_only, drafts=drafts)

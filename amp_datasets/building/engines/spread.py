@@ -62,11 +62,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _start_worker(parent: int) -> None:
     """Leave Ctrl-C to the parent, use one thread, hold no lock of the parent's, and never outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    keep_freed_memory()
-    # `map` takes the lock of all progress bars, which forked processes share: killed with it, a worker would keep it.
-    tqdm.set_lock(threading.RLock())
-    disable_progress_bars()
+    settle()
     if sys.platform == "linux":
         import ctypes
 
@@ -74,6 +70,15 @@ def _start_worker(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked to be told
             os._exit(1)
+
+
+def settle() -> None:
+    """Make this process a worker: one thread for OpenCV, no bars, no lock of them that others have, memory kept."""
+    cv2.setNumThreads(1)
+    keep_freed_memory()
+    # `map` takes the lock of all progress bars, which forked processes share: killed with it, a worker would keep it.
+    tqdm.set_lock(threading.RLock())
+    disable_progress_bars()
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

@@ -35,6 +35,8 @@ def build(
     shards: Annotated[int | None, typer.Option(min=1, help="Plan so many parts, for any scheduler.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Make one part of what was planned for -o.")] = None,
     finish: Annotated[bool, typer.Option("--finish", help="Put together what the parts have made.")] = False,
+    engine: Annotated[str, typer.Option(help="Who makes the images: local (processes), or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster, HOST:6379; else one is started.")] = None,
     json_: Json = False,
     plugin_dirs: PluginDirs = None,
 ) -> None:
@@ -43,7 +45,7 @@ def build(
     from amp_datasets.building.engines.process import keep_freed_memory
     from amp_datasets.building.inputs import is_set
 
-    ways: dict[str, Any] = {"shards": shards, "shard": shard, "finish": finish}
+    ways: dict[str, Any] = {"shards": shards, "shard": shard, "finish": finish, "engine": engine, "address": address}
     if is_set(manifest):
         say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
     keep_freed_memory()
@@ -61,13 +63,10 @@ def build(
             progress=progress,
             **ways,
         )
-    again = f"amp build {manifest} -o {out}"
-    if shards or shard:
-        then = f"amp build -o {out} --shard 1/{shards} and all others" if shards else "the other shards"
-        then = f"{then}, then {again} --finish"
-    else:
-        then = again if dry_run else f"amp verify {out}, or train: see {out}/README.md"
-    emit_report(report, in_json=json_, then=then)
+    parts = f"amp build -o {out} --shard 1/{shards} and all others, then " if shards else ""
+    again = f"{parts or ('the other shards, then ' if shard else '')}amp build {manifest} -o {out}"
+    done = f"amp verify {out}, or train: see {out}/README.md"
+    emit_report(report, in_json=json_, then=f"{again} --finish" if shards or shard else again if dry_run else done)
 
 
 @command
