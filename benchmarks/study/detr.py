@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from amp_datasets.training import id2label
 from faster_coco_eval import COCO, COCOeval_faster
 from torch.utils.data import BatchSampler, DataLoader
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrImageProcessor, RTDetrResNetConfig
@@ -28,7 +27,7 @@ def train(run: Run, effort: Effort, work: Path) -> list[Point]:
     torch.manual_seed(run.wanted.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     build = amp.load(run.folder(work))
-    names = id2label(build)
+    names = _names(build[SPLIT])
     processor = RTDetrImageProcessor(size={"height": effort.size, "width": effort.size})
     model = RTDetrForObjectDetection(_config(len(names))).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=1e-4)
@@ -47,6 +46,10 @@ def train(run: Run, effort: Effort, work: Path) -> list[Point]:
             strict, loose = test(model, processor, build[SPLIT], device)
             points.append(Point(step * effort.batch, strict, loose))
     return points
+
+
+def _names(rows: Any) -> list[str]:
+    return list(rows.features["objects"]["category"].feature.names)
 
 
 def _config(classes: int) -> RTDetrConfig:
@@ -97,7 +100,7 @@ def _batches(run: Run, rows: Any, processor: Any, effort: Effort) -> Iterator[An
 def test(model: Any, processor: Any, rows: Any, device: str) -> tuple[float, float]:
     """mAP50-95 and mAP50 on the test images, by COCO's own rules."""
     truth: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": []}
-    truth["categories"] = [{"id": number, "name": name} for number, name in id2label(rows).items()]
+    truth["categories"] = [{"id": number, "name": name} for number, name in enumerate(_names(rows))]
     found: list[dict[str, Any]] = []
     model.eval()
     for number, row in enumerate(rows):
