@@ -147,3 +147,15 @@ def test_labels_left_in_place_are_those_of_the_source(study: ModuleType, tmp_pat
         assert same[0] == same[1]
     moved = [(build / "labels" / "train" / f"{n}.txt").read_text() for n in names]
     assert len(set(moved)) > 3
+
+
+def test_every_known_fault_can_still_be_put_in() -> None:
+    """Code moves; a fault of the mutation check that finds its line no more would stop the whole check."""
+    place = str(FOLDER / "mutation")
+    sys.path.insert(0, place)
+    try:
+        import check
+
+        assert len(list(check.mutants(0, "", 0))) == len(check.SURVIVED) == 9
+    finally:
+        sys.path.remove(place)

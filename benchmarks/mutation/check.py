@@ -24,11 +24,13 @@ from mutants import Mutant, drawn, replaced
 
 ROOT = Path(__file__).parents[2]
 LABELS, WARP, SHAPES = "variants/labels.py", "geometry/warp.py", "geometry/shapes.py"
+VISIBILITY = "variants/visibility.py"
 MAKER, MIRROR, CLEANING = "variants/maker.py", "variants/mirror.py", "formats/kit/cleaning.py"
 TESTS: dict[str, tuple[str, ...]] = {
     SHAPES: ("tests/geometry/test_shapes.py", "tests/variants"),
     WARP: ("tests/geometry/test_warp.py", "tests/variants"),
     LABELS: ("tests/variants",),
+    VISIBILITY: ("tests/variants",),
     MAKER: ("tests/variants", "tests/building/test_build.py"),
     MIRROR: ("tests/variants",),
     "variants/steps.py": ("tests/variants", "tests/contracts/test_filters.py"),
@@ -39,13 +41,13 @@ TESTS: dict[str, tuple[str, ...]] = {
 
 SURVIVED = (
     (LABELS, "policy.min_visibility and not annotation.iscrowd", "policy.min_visibility"),
-    (LABELS, "np.less(points[:, None], self.holes", "np.less_equal(points[:, None], self.holes"),
-    (LABELS, "np.greater_equal(points[:, None], self.holes", "np.greater(points[:, None], self.holes"),
+    (VISIBILITY, "np.less(points[:, None], self.holes", "np.less_equal(points[:, None], self.holes"),
+    (VISIBILITY, "np.greater_equal(points[:, None], self.holes", "np.greater(points[:, None], self.holes"),
     (LABELS, "< policy.min_side_px <=", "<= policy.min_side_px <="),
     (WARP, "sum(step.mirrors for step in self.maps) % 2 == 1", "any(step.mirrors for step in self.maps)"),
     (SHAPES, "np.abs(inner - outer) > 2", "np.abs(inner - outer) > 6"),
     (SHAPES, "_HAIR_PX = 0.5", "_HAIR_PX = 0.8"),
-    (MAKER, "sorted(chosen, key=lambda pair: _stage(pair[1]))", "chosen"),
+    (MAKER, "sorted(chosen, key=stage_of)", "chosen"),
     (CLEANING, "_TOLERANCE = 1e-6", "_TOLERANCE = 1e-3"),
 )
 """Faults that a review put in and no test saw; each has a test now."""
@@ -105,7 +107,8 @@ def main() -> int:
         copy = copy_of_checkout(Path(folder))
         asked = tuple(dict.fromkeys(test for file, tests in TESTS.items() if chosen.only in file for test in tests))
         if is_seen(None, copy, asked, 3 * chosen.timeout):
-            raise SystemExit("the tests fail without a fault: repair them first")
+            limit = f"{3 * chosen.timeout:.0f} s (--timeout)"
+            raise SystemExit(f"without a fault the tests fail already, or take more than {limit}")
         for mutant in mutants(chosen.draw, chosen.only, chosen.seed):
             seen = is_seen(mutant, copy, TESTS[mutant.file], chosen.timeout)
             tried, survivors = tried + 1, survivors + (not seen)
