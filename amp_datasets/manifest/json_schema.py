@@ -8,6 +8,8 @@ from amp_datasets.filtering.settings import settings_schema
 from amp_datasets.manifest.fields import CONDITIONS
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.preprocess import SELECTIONS
+from amp_datasets.manifest.short_forms import PERCENT, SHARES, SPLIT_WORDS
+from amp_datasets.model import SPLITS
 from amp_datasets.plugin.registry import Registry
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -81,14 +83,20 @@ def manifest_schema(registry: Registry) -> dict[str, Any]:
     definitions, properties = schema["$defs"], schema["properties"]
     definitions["Filters"] = _filters(registry, definitions)
     definitions["Step"] = _step(definitions["Filters"]["properties"])
-    properties["filters"] = {"anyOf": [{"$ref": "#/$defs/Filters"}, {"type": "null"}]}
+    properties["filters"] = {"anyOf": [{"$ref": "#/$defs/Filters"}, {"type": "null"}, *_listed("Step")]}
     properties["preprocess"] = _preprocess(definitions)
     properties["mixes"]["type"] = ["object", "null"]
-    properties["mixes"]["additionalProperties"] = _or_list({"$ref": "#/$defs/Mix"}, "Step")
+    properties["mixes"]["additionalProperties"] = {"anyOf": [*_listed("Step"), {"$ref": "#/$defs/Mix"}]}
+    steps = definitions["Mix"]["properties"]["steps"]
+    definitions["Mix"]["properties"]["steps"] = {"anyOf": _listed("Step"), "title": steps["title"]}
     properties["sources"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/SourceSettings"}]}
     properties["sources"] = {"anyOf": [{"type": ["string", "null"]}, properties["sources"]]}
     properties["classes"] = {**_CLASSES, "description": "order = id; `name: [alias]` merges names"}
     properties["exports"]["items"] = {"enum": [*_exports(registry), "hf"]}
+    properties["augment"]["items"] = {"enum": [*SPLITS, *SPLIT_WORDS]}
+    properties["splits"] = _splits(properties["splits"])
+    for name in ("augment", "exports", "requires"):
+        properties[name] = _or_one(properties[name])
     definitions["SourceSettings"]["properties"]["format"] = {"enum": sorted(registry.sources)}
     for name, texts in _ABOUT.items():
         described = definitions[name]["properties"] if name else properties
@@ -112,14 +120,14 @@ def _preprocess(definitions: dict[str, Any]) -> dict[str, Any]:
     definitions["Preprocess"] = {"type": "object", "properties": known, "additionalProperties": False}
     one = {"$ref": "#/$defs/Preprocess", "minProperties": 1, "maxProperties": 1}
     steps = {"type": "array", "items": {"anyOf": [{"enum": list(known)}, one]}}
-    return {"anyOf": [steps, {"$ref": "#/$defs/Preprocess"}, {"type": "null"}]}
+    return {"anyOf": [steps, {"$ref": "#/$defs/Preprocess"}, {"type": "null"}, {"enum": list(known)}]}
 
 
 def _settings(plugin: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """A filter's settings; nothing written means all defaults."""
     schema = settings_schema(plugin)
     definitions |= {**schema.pop("$defs", {}), **CONDITIONS["$defs"]}
-    properties = {**schema["properties"], **CONDITIONS["properties"]}
+    properties = {**_with_percent(schema["properties"]), **CONDITIONS["properties"]}
     return {**schema, "properties": properties, "type": ["object", "null"]}
 
 
@@ -129,8 +137,44 @@ def _step(names: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [{"enum": list(names)}, with_settings]}
 
 
-def _or_list(schema: dict[str, Any], item: str) -> dict[str, Any]:
-    return {"anyOf": [{"type": "array", "minItems": 1, "items": {"$ref": f"#/$defs/{item}"}}, schema]}
+def _listed(item: str) -> list[dict[str, Any]]:
+    """One, or a list of some, of a definition."""
+    return [{"type": "array", "minItems": 1, "items": {"$ref": f"#/$defs/{item}"}}, {"$ref": f"#/$defs/{item}"}]
+
+
+def _or_one(schema: dict[str, Any]) -> dict[str, Any]:
+    """A list, or its only item."""
+    about = {key: schema.pop(key) for key in ("default", "title", "description") if key in schema}
+    return {"anyOf": [schema, schema["items"]], **about}
+
+
+def _splits(schema: dict[str, Any]) -> dict[str, Any]:
+    """Also `70/20/10`, percent, whole numbers of a hundred, and `val` for validation."""
+    share = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": PERCENT}]}
+    names = {"enum": [*SPLITS, *SPLIT_WORDS]}
+    of_hundred = {"type": "number", "minimum": 0, "maximum": 100}
+    given = [
+        {"enum": ["keep", "auto"]},
+        {"type": "string", "pattern": SHARES},
+        {"type": "object", "propertyNames": names, "additionalProperties": share},
+        {"type": "object", "propertyNames": names, "additionalProperties": of_hundred, "minProperties": 2},
+    ]
+    return {"anyOf": given, "default": schema["default"], "title": schema["title"]}
+
+
+def _with_percent(schema: Any) -> Any:
+    """A schema of settings in which every number may also be written with a percent sign."""
+    if isinstance(schema, list):
+        return [_with_percent(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") in ("number", "integer"):
+        about = {key: schema[key] for key in ("default", "title", "description") if key in schema}
+        plain = {key: value for key, value in schema.items() if key not in about}
+        return {"anyOf": [plain, {"type": "string", "pattern": PERCENT}], **about}
+    return {
+        key: inner if key in ("default", "enum", "required") else _with_percent(inner) for key, inner in schema.items()
+    }
 
 
 def _exports(registry: Registry) -> list[str]:

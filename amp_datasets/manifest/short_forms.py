@@ -8,6 +8,10 @@ from typing import Any
 
 SPLIT_WORDS = {"val": "validation", "valid": "validation", "dev": "validation", "training": "train", "testing": "test"}
 _SPLITS = ("train", "validation", "test")
+PERCENT = r"^\s*[+-]?\d+(\.\d+)?\s*%\s*$"
+"""A number with a percent sign, as editors' schemas say it."""
+SHARES = r"^\s*\d+(\s*/\s*\d+){1,2}\s*$"
+"""Shares of splits in a row: `70/20/10`."""
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
@@ -33,7 +37,7 @@ def in_full(value: dict[str, Any], is_step: Any) -> dict[str, Any]:
 
 def split_shares(value: Any) -> Any:
     """`70/20/10`, percent and whole numbers of a hundred as shares; `val` as validation."""
-    if isinstance(value, str) and re.fullmatch(r"\s*\d+(\s*/\s*\d+){1,2}\s*", value):
+    if isinstance(value, str) and re.match(SHARES, value):
         value = dict(zip(_SPLITS, map(int, value.split("/")), strict=False))
     if not isinstance(value, Mapping):
         return value

@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from amp_datasets.errors import ManifestError
 from amp_datasets.manifest.json_schema import manifest_schema
+from amp_datasets.manifest.load import load_manifest
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.storage.yaml import parse_yaml, read_yaml
 
@@ -69,11 +71,37 @@ def test_every_filter_is_offered_with_its_settings() -> None:
         "splits: keep",
         "exports: [hf, coco]",
         "labels: {outline: {default: rect, cat: ellipse}, sides: {a: b}}",
+        "filters: {rotate: {degrees: [-15, 15]}, brightness: {percent: [-25, 25]}}",
+        "filters: {hue: {degrees: 15%}, brightness: {percent: [10%, 25 %]}}",
+        "filters: [blur, {rotate: {degrees: 15}}]",
+        "filters: blur",
+        "mixes: {a: blur, b: {steps: blur, copies: 2}, c: [blur, flip: {how: vertical}]}",
+        "splits: 70/20/10",
+        "splits: 80 / 20",
+        "splits: auto",
+        "splits: {train: 70%, val: 30%}",
+        "splits: {train: 70, valid: 20, test: 10}",
+        "augment: train",
+        "augment: [train, val]",
+        "exports: yolo",
+        "exports: [yolo-detect, hf]",
+        "preprocess: [grayscale, resize: {size: [64, 64]}]",
+        "preprocess: {grayscale: , resize: {size: [64, 64]}}",
+        "preprocess: grayscale",
+        "requires: blur",
+        "sources: [set]",
+        "filters: {blur: {p: 0.5}}",
+        "filters: {flip: {only: {classes: [a]}}}",
+        "mixes: {a: blur}\nbalance: {to: max}",
+        "encode: {format: jpeg, quality: 90}",
     ],
 )
-def test_what_the_program_accepts_is_valid(text: str) -> None:
-    """Short forms included."""
+def test_what_the_program_accepts_is_valid(text: str, tmp_path: Path) -> None:
+    """Short forms included; the program does accept it."""
     assert valid(text)
+    path = tmp_path / "amp.yaml"
+    path.write_text(text if "sources" in text else f"sources: [set]\n{text}", encoding="utf-8")
+    load_manifest(path, REGISTRY, sources=["set"] if "options" in text or "sources:\n" in text else [])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +114,6 @@ def test_what_the_program_accepts_is_valid(text: str) -> None:
         "sources: [{format: yolo}]",
         "sources: [{path: a, format: yollo}]",
         "classes: [1]",
-        "filters: [blur]",
         "filters: {blurr: }",
         "filters: {blur: {sgma: 3}}",
         "filters: {blur: {sigma: -3}}",
@@ -96,9 +123,17 @@ def test_what_the_program_accepts_is_valid(text: str) -> None:
         "mixes: {m: [blurr]}",
         "mixes: {m: [{blur: , flip: }]}",
         "mixes: {m: {steps: [blur], copys: 2}}",
-        "splits: {val: 1}",
         "splits: {train: 2}",
-        "augment: [val]",
+        "augment: [vall]",
+        "splits: {vali: 1}",
+        "splits: 70-20-10",
+        "splits: {train: 170, val: 20}",
+        "filters: {rotate: {degrees: [1, 5, 15]}}",
+        "filters: {rotate: {degrees: 5-15}}",
+        "filters: {rotate: {fill: black}}",
+        "filters: {flip: horizontal}",
+        "filters: [blurr]",
+        "mixes: {a: blurr}",
         "exports: [voc]",
         "exports: [cocoo]",
         "labels: {drop_below: 2}",
@@ -106,9 +141,14 @@ def test_what_the_program_accepts_is_valid(text: str) -> None:
         "hub: {repo: nope}",
     ],
 )
-def test_what_the_program_refuses_is_not_valid(text: str) -> None:
+def test_what_the_program_refuses_is_not_valid(text: str, tmp_path: Path) -> None:
     """So that a mistake is seen while it is typed."""
     assert not valid(text)
+    path = tmp_path / "amp.yaml"
+    path.write_text(text if "sources" in text else f"sources: [set]\n{text}", encoding="utf-8")
+    if "yollo" not in text:  # which formats there are is looked at when the set is read
+        with pytest.raises(ManifestError):
+            load_manifest(path, REGISTRY)
 
 
 def test_every_key_says_what_it_is() -> None:
