@@ -67,6 +67,12 @@ if TYPE_CHECKING:
     from amp_datasets.building.merge import merge as merge
     from amp_datasets.errors import AmpError as AmpError
     from amp_datasets.exchange.hub import publish as publish
+    from amp_datasets.interface.commands import check as check
+    from amp_datasets.interface.commands import convert as convert
+    from amp_datasets.interface.commands import describe as describe
+    from amp_datasets.interface.commands import explain as explain
+    from amp_datasets.interface.commands import filters as filters
+    from amp_datasets.interface.commands import read as read
     from amp_datasets.interface.recipe import Encode as Encode
     from amp_datasets.interface.recipe import Labels as Labels
     from amp_datasets.interface.recipe import Mix as Mix
@@ -189,18 +195,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> _Any:
-    """Public names on first use, filters by their class names: the libraries behind them take seconds to import."""
-    if name in _HOMES:
-        return getattr(_importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    if name[:1].isupper():
-        from amp_datasets.plugin.discovery import load_registry
+if not TYPE_CHECKING:  # so that type checkers see a name that is not there
 
-        filters = {plugin.__name__: plugin for plugin in load_registry().filters.values()}
-        if name in filters:
-            return filters[name]
-        raise AttributeError(f"there is no filter {name!r}; there are: {', '.join(sorted(filters))}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> _Any:
+        """Public names on first use, filters by their class names: the libraries behind them take seconds to import."""
+        if name in _HOMES:
+            return getattr(_importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        if name[:1].isupper():
+            from amp_datasets.plugin.discovery import load_registry
+
+            filters = {plugin.__name__: plugin for plugin in load_registry().filters.values()}
+            if name in filters:
+                return filters[name]
+            raise AttributeError(f"there is no filter {name!r}; there are: {', '.join(sorted(filters))}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE
 from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.lazy import is_lazy
 from amp_datasets.loading.load import load
+from amp_datasets.progress import Progress, silent
 from amp_datasets.storage.names import inside
 from amp_datasets.storage.remote import here
 from amp_datasets.storage.yaml import read_yaml
@@ -61,7 +62,12 @@ class PublishReport:
 
 
 def publish(
-    build: str | Path, *, repo: str | None = None, private: bool | None = None, dry_run: bool = False
+    build: str | Path,
+    *,
+    repo: str | None = None,
+    private: bool | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
 ) -> PublishReport:
     """Push a build: its images and rows as parquet, its card, manifest, ledger and lock; a lazy set as its folder.
 
@@ -71,6 +77,7 @@ def publish(
     folder = here(build, whole=True)
     if not is_build(folder):
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
+    progress("verifying the build", 0, 2)
     files = _whole_files(folder)
     settings = read_yaml(folder / MANIFEST_FILE).value
     hub = settings.get("hub") or {} if isinstance(settings, dict) else {}
@@ -80,8 +87,10 @@ def publish(
     lazy = is_lazy(folder)
     size = sum(inside(folder, file).stat().st_size for file in files) / 1e6
     counts = {split: len(rows) for split, rows in dataset.items()}
+    progress("pushing", 1, 2)
     if not dry_run:
         hidden = _push(None if lazy else dataset, folder, name, hidden, files)
+    progress("pushing", 2, 2)
     url = f"{HfApi().endpoint}/datasets/{name}"
     return PublishReport(name, hidden, counts, size, not dry_run, url, lazy, tuple(files))
 

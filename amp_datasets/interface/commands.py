@@ -30,6 +30,7 @@ def read(
     format: str | None = None,  # noqa: A002 - the word of the manifest and the command line
     options: Mapping[str, Any] | None = None,
     plugin_dirs: Folders = (),
+    progress: Progress = silent,
 ) -> LabelSet:
     """A set with its labels in memory; images stay where they are. The format is found by itself if none is given.
 
@@ -41,7 +42,9 @@ def read(
     from amp_datasets.sources.open import read_source
 
     source = SourceSettings(path=str(path), format=format, options=dict(options or {}))
+    progress("reading the set", 0, 1)
     labels, _ = read_source(source, load_formats(_paths(plugin_dirs)), Limits())
+    progress("reading the set", 1, 1)
     return labels
 
 
@@ -54,6 +57,7 @@ def check(
     settings: Sequence[str] = (),
     ignore: Collection[str] = (),
     plugin_dirs: Folders = (),
+    progress: Progress = silent,
 ) -> AuditReport:
     """Audit a set, or a manifest's sources and what they are when joined: every finding with rule, file and remedy.
 
@@ -63,9 +67,12 @@ def check(
     from amp_datasets.plugin.discovery import load_registry
 
     registry = load_registry(_paths(plugin_dirs))
-    return audit_path(
+    progress("checking", 0, 1)
+    report = audit_path(
         target, registry, format=format, options=options, sources=sources, settings=settings, ignore=ignore
     )
+    progress("checking", 1, 1)
+    return report
 
 
 def explain(rule: str | None = None) -> list[Rule]:

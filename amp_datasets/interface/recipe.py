@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -99,13 +99,24 @@ class Recipe(_Checked, model.Manifest):
             *,
             name: str = "dataset",
             seed: int = 0,
+            sources: str | Path | Iterable[str | Path | model.SourceSettings | Mapping[str, Any]] = (),
+            classes: Sequence[str | Mapping[str, Any]] | Mapping[str, Any] | None = None,
+            unknown_classes: Literal["error", "keep", "drop"] = "error",
+            unlabelled: Literal["drop", "empty"] = "drop",
+            duplicates: Literal["keep", "drop"] = "keep",
+            near_duplicates: Literal["auto", "report", "off"] = "auto",
+            group_by: str | None = None,
+            splits: str | Mapping[str, float] = "keep",
+            augment: str | Sequence[str] = ("train",),
+            originals: bool = True,
+            preprocess: Steps = (),
+            balance: model.Balance | Mapping[str, Any] | None = None,
             labels: model.Labels | Mapping[str, Any] = ...,
             encode: image_settings.Encode | Mapping[str, Any] = ...,
-            sources: Iterable[str | Path | model.SourceSettings] = (),
-            splits: str | Mapping[str, float] = "keep",
-            augment: Iterable[str] = ("train",),
-            originals: bool = True,
-            **more: Any,
+            limits: Mapping[str, int] = ...,
+            exports: str | Sequence[str] = ("yolo", "coco", "huggingface"),
+            hub: Mapping[str, Any] | None = None,
+            requires: str | Sequence[str] = (),
         ) -> None: ...
 
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import read_lock
 from amp_datasets.ledger.schema import LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
+from amp_datasets.progress import Progress, silent
 from amp_datasets.storage.yaml import read_yaml
 
 _COLUMNS = ("source_id", "variant", "split", "status", "file_name", "sha256", "labels_sha256")
@@ -78,12 +79,14 @@ _VALUES = {
 }
 
 
-def diff(first: str | Path, second: str | Path) -> DiffReport:
+def diff(first: str | Path, second: str | Path, *, progress: Progress = silent) -> DiffReport:
     """What is different in the second of two builds. Raises BuildError if one of them is none, or is damaged."""
     report = DiffReport(str(first), str(second))
     one, other = Path(first), Path(second)
     locks = (read_lock(one), read_lock(other))
+    progress("comparing images", 0, 2)
     _compare_images(one, other, report)
+    progress("comparing settings", 1, 2)
     try:
         report.classes = _changes(*({c["name"]: n for n, c in enumerate(lock["categories"])} for lock in locks))
         report.sources = _changes(*({s["name"]: s["digest"] for s in lock["sources"]} for lock in locks))
@@ -92,6 +95,7 @@ def diff(first: str | Path, second: str | Path) -> DiffReport:
     except (KeyError, TypeError, AttributeError) as error:
         raise BuildError(f"a lock lacks something: {error}", where=f"{one} or {other}: {LOCK_FILE}") from error
     report.settings = _changes(*(dict(_flat(_settings(build))) for build in (one, other)))
+    progress("comparing settings", 2, 2)
     return report
 
 

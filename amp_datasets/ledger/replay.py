@@ -21,6 +21,7 @@ from amp_datasets.ledger.lock import is_ours, read_lock, recipe_in
 from amp_datasets.ledger.schema import LOCK_FILE, MADE, read_ledger
 from amp_datasets.plugin.discovery import load_registry, plugin_digest
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import load_annotations
 from amp_datasets.sources.locate import SourceFinder
 from amp_datasets.storage.files import read_file, refuse_taken, write_file
@@ -74,6 +75,7 @@ def replay(
     *,
     sources: Sequence[str | Path] = (),
     plugin_dirs: Sequence[str | Path] = (),
+    progress: Progress = silent,
 ) -> Replayed:
     """Make one image of a build again and write it to `out`, beside it its boxes as YOLO rows and its labels as JSON.
 
@@ -83,7 +85,9 @@ def replay(
     build, target = Path(build), Path(out)
     row = find_row(build, variant_id)
     replayer = Replayer(build, sources, plugin_dirs)
+    progress("making the image", 0, 1)
     made = replayer.make(row)
+    progress("making the image", 1, 1)
     path = _target(target, row, build)
     beside = (path.with_suffix(".txt"), path.with_suffix(".json"))
     try:

@@ -144,7 +144,7 @@ def _listed(item: str) -> list[dict[str, Any]]:
 
 def _or_one(schema: dict[str, Any]) -> dict[str, Any]:
     """A list, or its only item."""
-    about = {key: schema.pop(key) for key in ("default", "title", "description") if key in schema}
+    about: dict[str, Any] = {key: schema.pop(key) for key in ("default", "title", "description") if key in schema}
     return {"anyOf": [schema, schema["items"]], **about}
 
 
