@@ -73,7 +73,8 @@ def publish(
     """Push a build to the Hugging Face hub with its card. The token comes from `hf auth login` or HF_TOKEN."""
     from amp_datasets.exchange.hub import publish as run
 
-    report = run(build, repo=repo, private=False if public else None, dry_run=dry_run)
+    with progress_bar(quiet=json_) as progress:
+        report = run(build, repo=repo, private=False if public else None, dry_run=dry_run, progress=progress)
     emit_report(report, in_json=json_)
 
 

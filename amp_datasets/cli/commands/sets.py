@@ -18,7 +18,7 @@ from amp_datasets.cli.commands.options import (
     read_options,
     registry_of,
 )
-from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, emit_report, next_step, say
+from amp_datasets.cli.console import EXIT_PROBLEMS, command, emit, emit_json, emit_report, next_step, progress_bar, say
 
 
 @command
@@ -63,15 +63,17 @@ def check(
     """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
     from amp_datasets.interface.commands import check as run
 
-    report = run(
-        target,
-        format=format_,
-        options=read_options(option),
-        sources=source or (),
-        settings=settings or (),
-        ignore=ignore or (),
-        plugin_dirs=plugin_dirs or (),
-    )
+    with progress_bar(quiet=json_) as progress:
+        report = run(
+            target,
+            format=format_,
+            options=read_options(option),
+            sources=source or (),
+            settings=settings or (),
+            ignore=ignore or (),
+            plugin_dirs=plugin_dirs or (),
+            progress=progress,
+        )
     if json_:
         emit_json(report.to_json())
     else:
