@@ -32,8 +32,8 @@ GUIDES = ("start", "consolidate", "multimodal", "publishing", "lazy", "plugins",
 SMALL = ["-s", "filters={flip: {how: horizontal}}", "-s", "mixes={}"]
 SMALL += ["-s", "splits={train: 0.34, validation: 0.33, test: 0.33}", "-j", "1"]
 """Makes a build that is described elsewhere small; what it shows does not depend on it."""
-ELSEWHERE = {"ultralytics", "transformers", "rfdetr"}
-"""Trainers: what imports one is compiled here, and run by those tests that have it."""
+ELSEWHERE = {"ultralytics", "transformers", "rfdetr", "posterize"}
+"""Trainers, and the plugin of a page: what imports one is compiled here, and run by those tests that have it."""
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -117,9 +117,8 @@ def find_row(build: Path, variant_id: str) -> Mapping[str, Any]:
     start = variant_id.rpartition("/")[2].partition("__")[0]
     near = [name for name in names if name.startswith(start)] or names
     found = difflib.get_close_matches(variant_id.rpartition("/")[2], near[:_MAX_NEAR], n=1, cutoff=0.4)
-    raise BuildError(
-        f"`{variant_id}` is not in the ledger", where=build, fix=f"did you mean `{found[0]}`?" if found else None
-    )
+    fix = f"did you mean `{found[0]}`?" if found else f"give the name of an image, such as `{names[0]}`"
+    raise BuildError(f"`{variant_id}` is not in the ledger", where=build, fix=fix if names else None)
 
 
 class Replayer:

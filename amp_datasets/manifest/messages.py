@@ -59,9 +59,10 @@ def _errors(place: KeyPath, items: list[Any], document: YamlFile, root: type[Bas
             yield AmpError(what, where=document.where(inner), fix=problem.fix)
         return
     if items[0]["type"] == "extra_forbidden":
-        near = nearest(str(place[-1]), _known(place, root))
+        name = items[0]["loc"][-1]  # which the document lacks if it was given by `-s`
+        near = nearest(str(name), _known(items[0]["loc"], root))
         fix = f"did you mean `{near}`?" if near else "`amp schema` lists all settings"
-        yield AmpError(f"`{place[-1]}` is not a setting here", where=where, fix=fix)
+        yield AmpError(f"`{name}` is not a setting here", where=where, fix=fix)
         return
     if items[0]["type"] == "missing":
         yield AmpError(f"`{items[0]['loc'][-1]}` is missing", where=where)

@@ -73,3 +73,19 @@ def test_mistakes_that_yaml_hides_are_seen(tmp_path: Path, text: str) -> None:
     """A filter twice, and a path in which YAML put a line break."""
     with pytest.raises(ManifestError, match=r"twice|single quotes"):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "what", "fix"),
+    [
+        ("sede=3", "`sede` is not a setting", "`seed`"),
+        ("labels.min_visiblity=0.3", "`min_visiblity` is not a setting", "`min_visibility`"),
+        ("encode.qualty=1", "`qualty` is not a setting", "`quality`"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named_too(tmp_path: Path, setting: str, what: str, fix: str) -> None:
+    """The file lacks the key, and so has no line for it."""
+    (tmp_path / "amp.yaml").write_text("sources: [set]\n", encoding="utf-8")
+    with pytest.raises(ManifestError, match=what) as caught:
+        load_manifest(tmp_path / "amp.yaml", load_registry(), settings=[setting])
+    assert fix in str(caught.value.fix)
