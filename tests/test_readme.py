@@ -7,9 +7,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -170,3 +172,37 @@ def test_every_format_that_is_read_is_named() -> None:
     known = {"voc": "Pascal VOC", "huggingface": "Hugging Face"}
     for name in REGISTRY.sources:
         assert known.get(name, name).lower() in text.lower()
+
+
+class Taken:
+    """Stands in for a trainer, its model and its processor: remembers what it was given, and looks at two rows."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        self.given, self.settings = given, settings
+
+    def __call__(self, *, images: Any, annotations: Any, return_tensors: str) -> dict[str, Any]:
+        """As an image processor of transformers is called."""
+        assert return_tensors == "pt"
+        return {"pixel_values": images, "labels": annotations}
+
+    def train(self, data: str = "") -> None:
+        """As Ultralytics takes a file, or as transformers takes a dataset and a collate function."""
+        if data:
+            assert yaml.safe_load(Path(data).read_text(encoding="utf-8"))["names"]
+            return
+        batch = self.settings["train_dataset"][:1]
+        assert len(batch["pixel_values"]) == len(batch["labels"]) == 1
+        assert callable(self.settings["data_collator"])
+
+
+def test_every_python_snippet_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, each from a fresh start after the one that loads, with stand-ins for trainers."""
+    monkeypatch.chdir(place)
+    shutil.rmtree(place / "flipped", ignore_errors=True)
+    trainers = ModuleType("ultralytics")
+    trainers.__dict__["YOLO"] = Taken
+    monkeypatch.setitem(sys.modules, "ultralytics", trainers)
+    names: dict[str, Any] = {"processor": Taken(), "model": Taken(), "args": Taken(), "Trainer": Taken}
+    for text in blocks("python"):
+        exec(compile(text, "README.md", "exec"), names)
+    assert "train" in names
