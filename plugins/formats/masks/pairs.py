@@ -34,6 +34,8 @@ _ENDING = re.compile(
 )
 _BEGINNING = re.compile(r"(mask|gt|label|seg|segmentation|annotation)s?[ _.-]+(?P<image>.+)", re.IGNORECASE)
 _IMAGE_BEGINNINGS = ("", "image_", "img_", "image", "img")
+_ADE20K = re.compile(r"_parts_\d+\.png$", re.IGNORECASE)
+"""Beside such files the colours of `_seg.png` are codes of ADE20K, and no classes."""
 _LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".gif")
 
 
@@ -175,6 +177,8 @@ def _of_labelme(names: Sequence[str]) -> Pairs:
 def _by_ending(names: Sequence[str]) -> list[MaskFile]:
     """Masks beside their images, called as these with an ending: `a.jpg` and `a_mask.png`."""
     lossless = [name for name in names if name.lower().endswith(_LOSSLESS)]
+    if any(_ADE20K.search(name) for name in lossless):
+        return []
     known = {comparable(without_suffix(name)): name for name in names} if lossless else {}
     found = []
     for name in lossless:

@@ -361,3 +361,9 @@ def test_a_class_that_the_list_cannot_say_is_counted(tmp_path: Path) -> None:
     writer.write(labels)
     assert writer.losses(labels.samples) == {"class name": 1}
     assert {c.name for c in read_set(MASKS, tmp_path).categories} == {"a-b", "c"}
+
+
+def test_ade20k_is_not_taken_for_masks_of_colours(tmp_path: Path) -> None:
+    """Its colours are codes of class and object, which its own tables explain."""
+    files = {"1.jpg": "", "1_seg.png": mask((CAT, (10, 0, 1))), "1_parts_1.png": mask((CAT, (10, 0, 1)))}
+    assert MASKS.detect(open_folder(write_files(tmp_path, files))) is None
