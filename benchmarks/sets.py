@@ -24,16 +24,21 @@ ACCORDION = ROOT.parent / "shared" / "data" / "accordion"
 CACHE = Path(os.environ["HF_DATASETS_CACHE"]).parent
 
 
-def drawn(count: int, size: Size, layout: str = "coco", *, outlines: bool = False) -> Path:
-    """A folder with so many drawn images (JPEG, quality 90, 4:2:0, as most photographs are) and their boxes.
+def drawn(count: int, size: Size, layout: str = "coco", *, outlines: bool = False, first: int = 0) -> Path:
+    """A folder with so many drawn images and their boxes, from the `first` of all on.
+
+    They are JPEGs of quality 90, 4:2:0, as most photographs are.
 
     With `outlines` each object has one of about 150 points.
     """
-    folder = CACHE / f"{layout}-{count}-{size[0]}x{size[1]}{'-outlines' if outlines else ''}"
+    folder = (
+        CACHE
+        / f"{layout}-{count}-{size[0]}x{size[1]}{'-outlines' if outlines else ''}{f'-from-{first}' if first else ''}"
+    )
     if not folder.exists():
         partial = Path(tempfile.mkdtemp(dir=_made(CACHE)))
         with Pool() as pool:
-            samples = pool.starmap(_sample, [(number, size, outlines) for number in range(count)])
+            samples = pool.starmap(_sample, [(number, size, outlines) for number in range(first, first + count)])
         exporter = load_registry().exporter(layout)
         exporter(partial, exporter.options_type(), _place).write(LabelSet(demo.CATEGORIES, samples, name="drawn"))
         partial.rename(folder)
