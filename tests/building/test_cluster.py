@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +22,10 @@ import amp_datasets as amp
 from amp_datasets.building.engines import cluster
 from amp_datasets.errors import BuildError
 
+# Before Ray is imported: nodes and driver of the test share a token of their own.
+os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", "0123456789abcdef" * 4
 ray = pytest.importorskip("ray")
+psutil = pytest.importorskip("psutil")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -30,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.xdist_group("ray"),
 ]
-PORT = 16379
+PORT = 6391  # outside of the 10,000 that Ray takes for its workers
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +58,6 @@ def one_node(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def workers() -> list[int]:
     """The processes that make shards right now, or are idle and will."""
-    import psutil
-
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
@@ -107,10 +109,15 @@ def start(*options: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}, **quiet)
 
 
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 def end(node: subprocess.Popen[bytes]) -> None:
     """Kill a node with all that belongs to it, without a word."""
-    import psutil
-
     family = [psutil.Process(node.pid), *psutil.Process(node.pid).children(recursive=True)]
     for process in family:
         with contextlib.suppress(psutil.Error):
@@ -124,13 +131,11 @@ def test_a_node_may_be_killed(home: Path) -> None:
     address, second = f"127.0.0.1:{PORT}", None
     try:
         deadline = time.monotonic() + 120
-        while True:
-            try:
-                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-                break
-            except (ConnectionError, RuntimeError, ValueError):
-                assert time.monotonic() < deadline, "the cluster does not start"
-                time.sleep(1)
+        while not answers(PORT):
+            assert head.poll() is None, "the cluster does not start"
+            assert time.monotonic() < deadline, "the cluster does not start"
+            time.sleep(0.5)
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         second = start(f"--address={address}")
         while sum(node["Alive"] for node in ray.nodes()) < 2:
             assert time.monotonic() < deadline, "the second node does not start"
