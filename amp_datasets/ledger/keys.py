@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 import sys
@@ -29,8 +30,13 @@ def text_sha256(text: str) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of every library that shapes a pixel, a label or a file of a build."""
-    versions = {name: version(name) for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, *_OTHER_LIBRARIES)}
+    versions = {name: _version(name) for name in (*_PIXEL_LIBRARIES, *_LABEL_LIBRARIES, *_OTHER_LIBRARIES)}
     return {**versions, _ALGORITHM: str(ALGORITHM_VERSION)}
+
+
+@functools.cache
+def _version(name: str) -> str:
+    return version(name)
 
 
 def shaping_versions() -> dict[str, str]:

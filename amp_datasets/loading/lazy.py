@@ -50,12 +50,13 @@ class LazySet:
         self.lock = read_lock(root)
         self.is_planned = self.root.parent == planned_sets().resolve()
         self.is_ours = self.is_planned or is_ours(root)
-        if file_sha256(self.root / LEDGER_FILE, follow=True) != self.lock["files"].get(LEDGER_FILE):
+        ledger_sha256 = file_sha256(self.root / LEDGER_FILE, follow=True)
+        if ledger_sha256 != self.lock["files"].get(LEDGER_FILE):
             raise BuildError(
                 "the ledger is not the one that was written", where=self.root, fix="get the whole set again"
             )
         self._recipe = recipe_of(self.lock)
-        self._rows = Dataset.from_file(str(_arrow_copy(root)))
+        self._rows = Dataset.from_file(str(_arrow_copy(root, ledger_sha256)))
         names = zip(self._rows["split"], self._rows["file_name"], self._rows["status"], strict=True)
         self._index = {(split, name): i for i, (split, name, status) in enumerate(names) if status == MADE}
         self._own = threading.local()
@@ -265,18 +266,26 @@ def _is_inside(path: str) -> bool:
     return not words.is_absolute() and not PureWindowsPath(path).drive and ".." not in words.parts
 
 
-def _arrow_copy(root: Path) -> Path:
-    """The ledger as an Arrow file in the cache of `datasets`: rows are read one by one without loading the others."""
-    ledger = root / LEDGER_FILE
-    state = ledger.stat()
-    key = hashlib.sha256(f"{ledger.resolve()}|{state.st_mtime_ns}|{state.st_size}".encode()).hexdigest()[:32]
-    path = Path(config.HF_DATASETS_CACHE) / "amp" / "ledgers" / f"{key}.arrow"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = list(read_ledger(root))
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            table = pa.Table.from_pylist(rows)
-            with pa.ipc.new_stream(file, table.schema) as stream:
-                stream.write_table(table, max_chunksize=256)
-        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes come first
+def _arrow_copy(root: Path, ledger_sha256: str) -> Path:
+    """The ledger as an Arrow file in the cache of `datasets`: rows are read one by one without loading the others.
+
+    It is called by the digest of the ledger and by its own: one that was cut off or changed is made again.
+    """
+    folder = Path(config.HF_DATASETS_CACHE) / "amp" / "ledgers"
+    for path in folder.glob(f"{ledger_sha256}-*.arrow"):
+        if _is_as_named(path):
+            return path
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(list(read_ledger(root)))
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table, max_chunksize=256)
+    path = folder / f"{ledger_sha256}-{file_sha256(Path(file.name))}.arrow"
+    os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes come first
     return path
+
+
+def _is_as_named(path: Path) -> bool:
+    try:
+        return path.stem.endswith(f"-{file_sha256(path)}")
+    except OSError:  # gone, or no file
+        return False

@@ -11,6 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,19 @@ from fixtures import FIXTURES, sealed
 from seeds import SEEDS
 
 from amp_datasets.building.api import build
-from amp_datasets.demo.write import write_demo
+from amp_datasets.demo.write import demo_set, write_demo
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.arrow_reader import open_rows
 from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.geometry.shapes import bounds
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.ledger.lock import dump_json, read_lock
 from amp_datasets.ledger.replay import replay
-from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
 from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.lazy import LazySet
 from amp_datasets.manifest.load import load_manifest
+from amp_datasets.model import Annotation, Polygon, Sample
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.rows.schema import load_annotations
 from amp_datasets.storage.files import file_sha256
@@ -58,6 +61,10 @@ limits: {max_pixels: 1000000}
 SMALL = "name: small\nsources: [set]\nsplits: keep\nfilters: {flip: {}, noise: {amount: 0.1}}\n"
 IMAGES = (".jpg",)
 """Endings of images; a PNG in a set of ours is a mask, and so a label file."""
+
+POINTS = 4
+REFUSED_EVERYWHERE = 20
+"""Of so many ledgers one is given to every command, whether it can be read or not."""
 
 Read = Callable[[bytes], None]
 Target = tuple[list[bytes], Read]
@@ -100,9 +107,29 @@ def write_set(name: str, folder: Path) -> None:
     if name in FIXTURES:
         FIXTURES[name](folder)
     else:
-        write_demo(folder, images=2, size=(64, 48), layout=_layout(name))
+        _export(_layout(name), folder)
     for path, text in SEEDS.get(name, {}).items():
         (folder / path).write_text(text, encoding="utf-8")
+
+
+def _export(layout: str, folder: Path) -> None:
+    """The demo set with outlines of a few points: what a reader does with the hundredth, it does with the third."""
+    found, exporter = demo_set(2, (64, 48)), load_registry().exporter(layout)
+    folder.mkdir(parents=True)
+    samples = tuple(changed(sample, annotations=tuple(map(_coarse, sample.annotations))) for sample in found.samples)
+    if exporter.classifies:
+        samples = tuple(changed(sample, labels=(sample.annotations[0].category,), annotations=()) for sample in samples)
+    exporter(folder, exporter.options_type(), _place).write(changed(found, samples=samples))
+
+
+def _coarse(annotation: Annotation) -> Annotation:
+    rings = [part.exterior[:: max(1, len(part.exterior) // POINTS)].round(1) for part in annotation.polygons]
+    return changed(annotation, polygons=tuple(map(Polygon, rings)), xyxy=bounds(rings))
+
+
+def _place(sample: Sample, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(sample.image.data or b"")
 
 
 def _layout(name: str) -> str:
@@ -193,19 +220,22 @@ def ledger_target(folder: Path) -> Target:
     def read(data: bytes) -> None:
         try:
             row = json.loads(data)
-            changed = pa.Table.from_pylist([row, *rows[1:]], schema=table.schema)
-            pq.write_table(changed, root / LEDGER_FILE)
+            spoilt = pa.Table.from_pylist([row, *rows[1:]], schema=table.schema)
+            pq.write_table(spoilt, root / LEDGER_FILE)
             lock = json.loads((root / LOCK_FILE).read_text())
             lock["files"][LEDGER_FILE] = file_sha256(root / LEDGER_FILE)
             _seal(root, lock)
         except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, pa.ArrowException):
             return  # it cannot be written
-        _use(root, row)
+        _use(root, row, all_=len(data) % REFUSED_EVERYWHERE == 0)
 
     return [json.dumps(row).encode() for row in rows], read
 
 
-def _use(root: Path, row: dict[str, Any]) -> None:
+def _use(root: Path, row: dict[str, Any], *, all_: bool) -> None:
+    """Read, and replayed where it may be read: a ledger that is refused is refused everywhere in the same place."""
+    if not all_:
+        list(read_ledger(root))
     verify(root, replay=1)
     with contextlib.suppress(AmpError):
         replay(root, f"{row.get('source_id')} {row.get('variant')}", root.parent / "again")

@@ -6,6 +6,7 @@ Only the beginning of a file is looked at, so that a folder of many or of huge f
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from xml.etree import ElementTree
 
@@ -30,8 +31,9 @@ def json_paths(folder: Folder, name: str, words: tuple[bytes, ...] = ()) -> froz
     return paths_of(text)
 
 
+@functools.lru_cache(maxsize=16)
 def paths_of(text: str) -> frozenset[Path]:
-    """The paths of a JSON text, which may be cut off anywhere."""
+    """The paths of a JSON text, which may be cut off anywhere; kept, for every format asks for those of every file."""
     found: set[Path] = set()
     stack: list[str | None] = []  # the key or `[]` that leads on from each open object or list; None: a key is due
     for token in _TOKEN.finditer(text):
