@@ -23,6 +23,8 @@ TINY_PX = 3.0
 WHOLE_SHARE = 0.95
 SAME_IOU = 0.95
 """Two labels are of the same object if their outlines overlap by this much."""
+_SAME_SHOWN = 8
+"""A label is compared with so many of those that have its box."""
 MISMATCH_PX = 2.0
 
 _MAX_NAME = 64
@@ -100,16 +102,16 @@ def _of_pairs(image: str, labels: Sequence[tuple[int, Annotation]]) -> Iterator[
 
 
 def _same_boxes(boxes: Sequence[Box]) -> list[tuple[int, int]]:
-    """Indices (i < j) of boxes that are practically equal."""
-    if len(boxes) < 2:
-        return []
-    xyxy = np.array(boxes, dtype=np.float64)
-    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
-    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    """Indices (i < j) of boxes that are practically equal, for each j those of the first few."""
+    xyxy = np.array(boxes, dtype=np.float64).reshape(-1, 4)
     area = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
-    same = np.triu(shared >= SAME_IOU * (area[:, None] + area[None, :] - shared), k=1)
-    return [(int(i), int(j)) for i, j in np.argwhere(same)]
+    found: list[tuple[int, int]] = []
+    for j in range(1, len(boxes)):  # one row of the square at a time: all of it would take gigabytes
+        low, high = np.maximum(xyxy[:j, :2], xyxy[j, :2]), np.minimum(xyxy[:j, 2:], xyxy[j, 2:])
+        shared = np.prod(np.clip(high - low, 0, None), axis=1)
+        same = np.flatnonzero(shared >= SAME_IOU * (area[:j] + area[j] - shared))
+        found += [(int(i), j) for i in same[:_SAME_SHOWN]]
+    return sorted(found)
 
 
 def _same_outline(a: Annotation, b: Annotation) -> bool:

@@ -77,6 +77,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP323": (BY_BARE_NAME,),
     "AMP324": (MASKS_BESIDE,),
     "AMP325": ("split without one label file",),
+    "AMP326": ("image has too many labels",),
     "AMP404": ("split of the label file, not of the folder",),
     "AMP403": (
         "all splits are the same folder: read as not split",

@@ -122,6 +122,7 @@ _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP323", "warning", "folder of an image is not there", "check that no other image is meant"),
     ("AMP324", "warning", "masks beside other labels are not read", "`--format masks` reads them, and them alone"),
     ("AMP325", "warning", "split has no label file at all", "add its labels; its images are taken as never labelled"),
+    ("AMP326", "error", "image has too many labels", "look at its label file: ten thousand objects are an accident"),
     ("AMP401", "warning", "class is missing in a split", "split anew by `splits:`, or label more images"),
     ("AMP402", "note", "class has very few images", "label more of them before trusting its score"),
     ("AMP403", "warning", "splits are not what the files say", "correct the paths of the splits"),

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from amp_datasets.model import FloatArray, Size
+from amp_datasets.storage.folder import MAX_LABEL_BYTES
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
 """Endings under which images are looked for; what a file really is, its content says."""
@@ -43,7 +44,7 @@ _ALPHA_FORMATS = ("png", "webp")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a single image may cost: bytes of its file, pixels once decoded, passes over them.
+    """What a single file may cost: bytes of an image, pixels once decoded, passes over them; bytes of a label file.
 
     Decoding takes at most 16 bytes of memory a pixel (18 for transparent or deep ones): 3.6 GB at the default limit.
     """
@@ -51,6 +52,7 @@ class Limits:
     max_bytes: int = 256 * 2**20
     max_pixels: int = 200_000_000
     max_scans: int = 100
+    max_label_bytes: int = MAX_LABEL_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from amp_datasets.ledger.schema import MADE, ledger_batches
 from amp_datasets.model import SPLITS
 from amp_datasets.storage.files import file_sha256, write_failed
 from amp_datasets.storage.names import inside
+from amp_datasets.storage.trust import kept_copy
 
 _ROWS = "metadata.parquet"
 _BATCH_ROWS, _NAME_ROWS = 1000, 16_384
@@ -95,21 +95,14 @@ def _check_images(rows: Path, made: pa.Table) -> None:
 
 def _arrow_copy(rows: Path, types: Features, sha256: str) -> Path:
     """The rows of a parquet file with the paths of their images, as an Arrow file in the cache of `datasets`."""
-    folder = rows.parent.resolve()
-    key = hashlib.sha256(f"{folder}|{sha256}".encode()).hexdigest()[:32]
-    path = Path(config.HF_DATASETS_CACHE) / "amp" / "rows" / f"{key}.arrow"
-    if path.exists():
-        return path
+    key = hashlib.sha256(f"{rows.parent.resolve()}|{sha256}".encode()).hexdigest()[:32]
     shown = Features({"image" if name == "file_name" else name: kind for name, kind in types.items()})
     shown["image"] = Image()
+    place = Path(config.HF_DATASETS_CACHE) / "amp" / "rows"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            _copy_rows(rows, file, shown)
-        os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes come first
+        return kept_copy(place, key, ".arrow", lambda file: _copy_rows(rows, file, shown))
     except OSError as error:
-        raise write_failed(error, path) from error
-    return path
+        raise write_failed(error, place) from error
 
 
 def _copy_rows(rows: Path, file: Any, shown: Features) -> None:

@@ -12,13 +12,11 @@ import functools
 import hashlib
 import io
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -35,6 +33,7 @@ from amp_datasets.loading.addresses import PROTOCOL, Address, parse_address
 from amp_datasets.model import Category, ImageFile
 from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import read_image_file
+from amp_datasets.storage.trust import kept_copy
 from amp_datasets.variants.recipe import ORIGINAL, Recipe, load_recipe
 from amp_datasets.variants.remaker import Remaker
 
@@ -267,25 +266,11 @@ def _is_inside(path: str) -> bool:
 
 
 def _arrow_copy(root: Path, ledger_sha256: str) -> Path:
-    """The ledger as an Arrow file in the cache of `datasets`: rows are read one by one without loading the others.
+    """The ledger as an Arrow file in the cache of `datasets`: rows are read one by one without loading the others."""
 
-    It is called by the digest of the ledger and by its own: one that was cut off or changed is made again.
-    """
-    folder = Path(config.HF_DATASETS_CACHE) / "amp" / "ledgers"
-    for path in folder.glob(f"{ledger_sha256}-*.arrow"):
-        if _is_as_named(path):
-            return path
-    folder.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(list(read_ledger(root)))
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file, pa.ipc.new_stream(file, table.schema) as stream:
-        stream.write_table(table, max_chunksize=256)
-    path = folder / f"{ledger_sha256}-{file_sha256(Path(file.name))}.arrow"
-    os.replace(file.name, path)  # noqa: PTH105 - atomic, also where two processes come first
-    return path
+    def write(file: BinaryIO) -> None:
+        table = pa.Table.from_pylist(list(read_ledger(root)))
+        with pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table, max_chunksize=256)
 
-
-def _is_as_named(path: Path) -> bool:
-    try:
-        return path.stem.endswith(f"-{file_sha256(path)}")
-    except OSError:  # gone, or no file
-        return False
+    return kept_copy(Path(config.HF_DATASETS_CACHE) / "amp" / "ledgers", ledger_sha256, ".arrow", write)

@@ -37,13 +37,16 @@ class Encode(BaseModel):
 
 
 class LimitSettings(BaseModel):
-    """What a single image may cost."""
+    """What a single image or label file may cost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
     max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
+    max_label_bytes: Annotated[
+        int, Field(gt=0, description="of a label file; parsed, it takes up to forty times as much")
+    ] = Limits().max_label_bytes
 
     def as_limits(self) -> Limits:
         """The same as those who read images take it."""
-        return Limits(self.max_bytes, self.max_pixels)
+        return Limits(self.max_bytes, self.max_pixels, max_label_bytes=self.max_label_bytes)

@@ -34,7 +34,7 @@ def read_source(settings: SourceSettings, registry: Registry, limits: Limits) ->
     A tree of several sets in several formats is one set; the path may be a pattern like `data/*`. Where a tree has no
     images but zip archives, these are read in place, as sets on the hub hold them.
     """
-    folder = _folder(settings)
+    folder = _folder(settings, limits)
     if not folder.with_suffix(*IMAGE_SUFFIXES, ".parquet", ".arrow"):
         folder = with_archives(folder)
     parts = read_parts(folder, registry, settings.format, settings.options, limits)
@@ -81,12 +81,13 @@ def refuse_unreadable(labels: LabelSet) -> None:
             raise UnreadableError(f"a file of the set cannot be read: {item.detail}", where=item.id, fix=fix)
 
 
-def _folder(settings: SourceSettings) -> Folder:
+def _folder(settings: SourceSettings, limits: Limits) -> Folder:
     """The files of a set, wherever it is; of a remote one its labels are fetched now, its images when they are read."""
     address = address_of(settings.path)
     if address is not None:
         return open_copy(LocalCopy(address, at_once=lambda name: not name.lower().endswith(_IMAGES)))
-    return open_folder(_local(settings.path), follow_links=settings.links == "follow")
+    where, links = _local(settings.path), settings.links == "follow"
+    return open_folder(where, follow_links=links, label_bytes=limits.max_label_bytes)
 
 
 def _local(path: str) -> Path:

@@ -22,7 +22,6 @@ _SUFFIXES = (
     *(".parquet", ".arrow", ".tfrecord", ".record", ".tfrecord.gz"),
 )
 _FOLDERS = (".yaml", ".yml", ".data", ".lst", ".npy", ".mat")
-_MAX_BYTES = 2**28
 _HEAD_BYTES = 2**16
 _NO_LABELS = frozenset({"dataset_info.json", "state.json", "dataset_dict.json", "license.txt", "requirements.txt"})
 _OURS = ("amp.", ".amp")
@@ -102,7 +101,7 @@ def any_files(folder: Folder) -> Iterator[Unread]:
             continue
         try:
             text = folder.head(file, _HEAD_BYTES)
-            what = _shape(parse_json(folder.read(file, _MAX_BYTES), file)) if file.lower().endswith(".json") else ""
+            what = _shape(parse_json(folder.read(file), file)) if file.lower().endswith(".json") else ""
         except AmpError as error:
             what = error.what
         else:
@@ -114,7 +113,7 @@ def any_files(folder: Folder) -> Iterator[Unread]:
 def foreign_tool(folder: Folder, file: str) -> str | None:
     """The tool that a file is of, and what to export from there; None if it is none of those that are known."""
     try:
-        text = parse_text(folder.read(file, _MAX_BYTES), file)
+        text = parse_text(folder.read(file), file)
         first = next((line for line in text.split("\n") if line.strip()), "")
         document = parse_json(text.encode(), file) if file.lower().endswith(".json") else json.loads(first)
     except (AmpError, ValueError, RecursionError):
@@ -130,14 +129,14 @@ def _what(folder: Folder, file: str, named_as_image: bool, images: ImageLookup) 
         if file.lower().endswith((".parquet", ".arrow", ".tfrecord", ".record", ".gz")):
             return "a file of rows"
         if file.lower().endswith(".xml"):
-            return f"XML of <{parse_xml(folder.read(file, _MAX_BYTES), file).tag}>"[:80]
+            return f"XML of <{parse_xml(folder.read(file), file).tag}>"[:80]
         text = parse_text(folder.head(file, _HEAD_BYTES).rpartition(b"\n")[0] or folder.head(file, _HEAD_BYTES), file)
         if not named_as_image and not _names_images(text, file, images):
             return None
         if file.lower().endswith(".json"):
-            return _shape(parse_json(folder.read(file, _MAX_BYTES), file))
+            return _shape(parse_json(folder.read(file), file))
     except AmpError as error:
-        return error.what
+        return error.what if error.fix is None else f"{error.what}; {error.fix}"
     first = next((line for line in text.split("\n") if line.strip()), "")
     return f"it begins with {first.strip()[:60]!r}" if first else None
 

@@ -9,16 +9,22 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
-from amp_datasets.storage.members import read_member, zip_names
+from amp_datasets.storage.members import read_member, stream_member, zip_names
 from amp_datasets.storage.remote import LocalCopy, present
 
 _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+MAX_BYTES_VARIABLE = "AMP_MAX_LABEL_BYTES"
+_MORE = f"split it, or raise `limits.max_label_bytes` in the manifest (elsewhere: {MAX_BYTES_VARIABLE}=BYTES)"
 LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
-MAX_LABEL_BYTES = 2**30  # label files above this size are refused before they are read
+MAX_LABEL_BYTES = 32 * 2**20
+"""Label files above this size are refused before they are read; parsed, they take twenty to forty times as much."""
+
+MAX_IMAGE_LABEL_BYTES = 4 * 2**20
+"""The same of text files with the labels of one image: three hundred thousand boxes."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Folder:
     root: Path
     base: str = ""
     follow_links: bool = False
+    label_bytes: int = MAX_LABEL_BYTES
     files: tuple[str, ...] = field(init=False, repr=False)
     left_out: Mapping[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
     is_zip: bool = field(init=False, repr=False)
@@ -90,17 +97,24 @@ class Folder:
         """A file's name for messages."""
         return str(self.image(name)) if self.is_zip or name in self._images else f"{self.root}/{name}"
 
-    def read(self, name: str, limit: int = MAX_LABEL_BYTES) -> bytes:
-        """All bytes of a file, if there are no more than `limit`."""
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """All bytes of a file, if there are no more than `limit`; without one that of label files counts."""
+        most, fix = (self.label_bytes, _MORE) if limit is None else (limit, None)
         if self.is_zip or name in self._images:
-            return read_image_file(self.image(name), limit)
-        return _read_whole(
-            f"{self.root}/{name}", limit
-        )  # a path object for each label file costs as much as to read it
+            return read_image_file(self.image(name), most, fix)
+        return _read_whole(f"{self.root}/{name}", most, fix)  # a path object costs as much as to read a label file
 
     def head(self, name: str, size: int) -> bytes:
         """The first `size` bytes of a file, however long it is."""
         return read_head(self.image(name), size)
+
+    def stream(self, name: str) -> BinaryIO:
+        """A file to be read bit by bit and closed, however long it is."""
+        file = self.image(name)
+        try:
+            return open(present(file.path), "rb") if file.member is None else stream_member(file.path, file.member)  # noqa: PTH123
+        except OSError as error:
+            raise unreadable(error, file) from error
 
     def with_suffix(self, *suffixes: str) -> list[str]:
         """The files with one of these endings (lower case, with dot), in order."""
@@ -118,15 +132,27 @@ class Folder:
         return view
 
 
-def open_folder(location: Path, *, follow_links: bool = False) -> Folder:
-    """A directory, a zip archive (one directory in it is entered), or by a pattern like `data/*` several as one."""
+def open_folder(location: Path, *, follow_links: bool = False, label_bytes: int = MAX_LABEL_BYTES) -> Folder:
+    """A directory, a zip archive (one directory in it is entered), or by a pattern like `data/*` several as one.
+
+    Label files may have `label_bytes`, or as many as the user's environment allows.
+    """
+    most = max(label_bytes, _allowed())
     if is_pattern(location):
-        return _open_pattern(location, follow_links)
-    folder = Folder(location, follow_links=follow_links)
+        return _open_pattern(location, follow_links, most)
+    folder = Folder(location, "", follow_links, most)
     tops = {name.split("/", 1)[0] for name in folder.files if not name.upper().startswith("README")}
     if folder.is_zip and len(tops) == 1 and all("/" in name for name in folder.files):
-        return Folder(location, f"{tops.pop()}/")
+        return Folder(location, f"{tops.pop()}/", label_bytes=most)
     return folder
+
+
+def _allowed() -> int:
+    """What the environment says that a label file may have; nothing more than usual if it says nothing."""
+    said = os.environ.get(MAX_BYTES_VARIABLE, "")
+    if said and not (said.isascii() and said.isdecimal() and len(said) < 19):
+        raise SourceError(f"{MAX_BYTES_VARIABLE} is no number of bytes: {said[:40]!r}", fix="write it in digits")
+    return int(said or 0)
 
 
 def with_archives(folder: Folder) -> Folder:
@@ -167,7 +193,7 @@ def pattern_base(location: Path) -> Path:
     return Path(*parts[:first]) if first else Path()
 
 
-def _open_pattern(location: Path, follow_links: bool) -> Folder:
+def _open_pattern(location: Path, follow_links: bool, label_bytes: int) -> Folder:
     base = pattern_base(location)
     below = location.parts[len(base.parts) :]
     matched = sorted(base.glob("/".join(below))) if base.is_dir() else []
@@ -176,7 +202,7 @@ def _open_pattern(location: Path, follow_links: bool) -> Folder:
     archives = [path for path in matched if path.suffix.lower() == ".zip" and path.is_file()]
     if archives:
         raise SourceError("a pattern cannot name archives", where=archives[0], fix="name each archive as a source")
-    folder = Folder(base, follow_links=follow_links)
+    folder = Folder(base, "", follow_links, label_bytes)
     tops = {path.relative_to(base).as_posix() for path in matched}
     links = {name: target for name, target in folder.left_out.items() if not tops.isdisjoint(_with_parents(name))}
     view = folder.only(name for name in folder.files if not tops.isdisjoint(_with_parents(name)))
@@ -191,27 +217,27 @@ def _with_parents(name: str) -> Iterator[str]:
         name = name.rpartition("/")[0]
 
 
-def read_image_file(file: ImageFile, limit: int) -> bytes:
+def read_image_file(file: ImageFile, limit: int, fix: str | None = None) -> bytes:
     """The bytes of an image or label file, wherever they are; a SourceError if they are gone or too many."""
     if file.data is not None:
         return file.data
     try:
         if file.member is not None:
-            return read_member(file.path, file.member, limit)
+            return read_member(file.path, file.member, limit, fix=fix)
     except OSError as error:
         raise unreadable(error, file) from error
     except MemoryError as error:
         raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), file) from error
-    return _read_whole(str(present(file.path)), limit)
+    return _read_whole(str(present(file.path)), limit, fix)
 
 
-def _read_whole(path: str, limit: int) -> bytes:
+def _read_whole(path: str, limit: int, fix: str | None) -> bytes:
     """The bytes of a file on disk; a SourceError if it is gone or too large."""
     try:
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
             size = os.fstat(stream.fileno()).st_size
             if size > limit:
-                raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=path)
+                raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=path, fix=fix)
             return stream.readall()
     except OSError as error:
         raise unreadable(error, path) from error

@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from amp_datasets.errors import SourceError
 
@@ -14,7 +15,15 @@ MAX_UNPACKED_BYTES, MAX_RATIO = 64 * 2**20, 20
 """A member of an archive may unpack to so many bytes, or so many times its packed size: a hundredth is a bomb."""
 
 
-def read_member(archive: Path, member: str, limit: int, *, whole: bool = True) -> bytes:
+def stream_member(archive: Path, member: str) -> BinaryIO:
+    """A member to be read bit by bit and closed, however long it is."""
+    try:
+        return cast("BinaryIO", _open_zip(archive).open(member))
+    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+        raise SourceError(f"the archive's member cannot be read: {error}", where=f"{archive}!{member}") from error
+
+
+def read_member(archive: Path, member: str, limit: int, *, whole: bool = True, fix: str | None = None) -> bytes:
     """The bytes of a member, or at most its first `limit` ones unless `whole`; a SourceError if there are too many."""
     where = f"{archive}!{member}"
     try:
@@ -30,7 +39,7 @@ def read_member(archive: Path, member: str, limit: int, *, whole: bool = True) -
     except Exception as error:  # zlib, lzma and bz2 each have an error class of their own
         raise SourceError(f"the archive's member cannot be unpacked: {error}", where=where) from error
     if len(data) > limit:
-        raise SourceError(f"the member unpacks to more than the limit of {limit} bytes", where=where)
+        raise SourceError(f"the member unpacks to more than the limit of {limit} bytes", where=where, fix=fix)
     return data
 
 

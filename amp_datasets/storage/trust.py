@@ -12,7 +12,11 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+
+from amp_datasets.storage.files import file_sha256
 
 _SECRET_BYTES = 32
 _DIGEST = re.compile(r"[0-9a-f]{16,128}")
@@ -46,6 +50,27 @@ def remember(digest: str) -> None:
 def is_remembered(digest: str) -> bool:
     """Whether this user made what has this digest, as far as the cache still knows."""
     return _DIGEST.fullmatch(digest) is not None and _noted(digest).is_file()
+
+
+def kept_copy(folder: Path, key: str, suffix: str, write: Callable[[BinaryIO], None]) -> Path:
+    """A file of the cache for a key, written if it is not there. OSError if it cannot be.
+
+    It is called by the key and by its own digest: one that was cut off, or put there by somebody, is not taken.
+    """
+    for path in folder.glob(f"{key}-*{suffix}"):
+        with contextlib.suppress(OSError):
+            if path.stem == f"{key}-{file_sha256(path)}":
+                return path
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{secrets.token_hex(8)}.amp-part"
+    try:
+        with draft.open("xb") as stream:
+            write(stream)
+        path = folder / f"{key}-{file_sha256(draft)}{suffix}"
+        draft.replace(path)  # at once, also where two processes come first
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
 
 
 def _noted(digest: str) -> Path:

@@ -11,21 +11,19 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fixtures import FIXTURES, sealed
-from seeds import SEEDS
+from fixtures import sealed
+from small_sets import write_set
 
 from amp_datasets.building.api import build
-from amp_datasets.demo.write import demo_set, write_demo
+from amp_datasets.demo.write import write_demo
 from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.arrow_reader import open_rows
 from amp_datasets.formats.kit.reading import Reading
-from amp_datasets.geometry.shapes import bounds
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.ledger.lock import dump_json, read_lock
 from amp_datasets.ledger.replay import replay
@@ -33,7 +31,6 @@ from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
 from amp_datasets.ledger.verify import verify
 from amp_datasets.loading.lazy import LazySet
 from amp_datasets.manifest.load import load_manifest
-from amp_datasets.model import Annotation, Polygon, Sample
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.rows.schema import load_annotations
 from amp_datasets.storage.files import file_sha256
@@ -62,7 +59,6 @@ SMALL = "name: small\nsources: [set]\nsplits: keep\nfilters: {flip: {}, noise: {
 IMAGES = (".jpg",)
 """Endings of images; a PNG in a set of ours is a mask, and so a label file."""
 
-POINTS = 4
 REFUSED_EVERYWHERE = 20
 """Of so many ledgers one is given to every command, whether it can be read or not."""
 
@@ -100,41 +96,6 @@ def set_target(name: str, folder: Path) -> Target:
             files[number].write_bytes(whole[number])
 
     return [bytes([number]) + content for number, content in enumerate(whole)], read
-
-
-def write_set(name: str, folder: Path) -> None:
-    """A small valid set of a format."""
-    if name in FIXTURES:
-        FIXTURES[name](folder)
-    else:
-        _export(_layout(name), folder)
-    for path, text in SEEDS.get(name, {}).items():
-        (folder / path).write_text(text, encoding="utf-8")
-
-
-def _export(layout: str, folder: Path) -> None:
-    """The demo set with outlines of a few points: what a reader does with the hundredth, it does with the third."""
-    found, exporter = demo_set(2, (64, 48)), load_registry().exporter(layout)
-    folder.mkdir(parents=True)
-    samples = tuple(changed(sample, annotations=tuple(map(_coarse, sample.annotations))) for sample in found.samples)
-    if exporter.classifies:
-        samples = tuple(changed(sample, labels=(sample.annotations[0].category,), annotations=()) for sample in samples)
-    exporter(folder, exporter.options_type(), _place).write(changed(found, samples=samples))
-
-
-def _coarse(annotation: Annotation) -> Annotation:
-    rings = [part.exterior[:: max(1, len(part.exterior) // POINTS)].round(1) for part in annotation.polygons]
-    return changed(annotation, polygons=tuple(map(Polygon, rings)), xyxy=bounds(rings))
-
-
-def _place(sample: Sample, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(sample.image.data or b"")
-
-
-def _layout(name: str) -> str:
-    exporters = load_registry().exporters
-    return next(layout for layout in (name, f"{name}-detect", "huggingface", "coco") if layout in exporters)
 
 
 def manifest_target(folder: Path) -> Target:

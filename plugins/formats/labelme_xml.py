@@ -32,7 +32,6 @@ from amp_datasets.model import Annotation, Category, LabelSet, Mask, Polygon, Si
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.folder import Folder
 
-_MAX_BYTES = 2**26
 _PLACES = ("polygon", "segm")
 
 
@@ -120,7 +119,7 @@ class LabelMeXmlSource(Source[Options]):
         self.reading.use(found)
         if probe(self.folder.image(found), Limits()).size != size:
             raise ValueError(f"the mask {bare[:60]} has another size than the image")
-        pixels = cv2.imdecode(np.frombuffer(self.folder.read(found, _MAX_BYTES), np.uint8), cv2.IMREAD_GRAYSCALE)
+        pixels = cv2.imdecode(np.frombuffer(self.folder.read(found), np.uint8), cv2.IMREAD_GRAYSCALE)
         if pixels is None or not pixels.any():
             raise ValueError(f"the mask {bare[:60]} is empty")
         return geometry.encode_mask(pixels > 0)

@@ -21,11 +21,10 @@ from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.reading import category_name, finite, first_lines, is_number, parse_text, split_of
 from amp_datasets.model import Annotation, Category, LabelSet
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.folder import MAX_IMAGE_LABEL_BYTES, Folder
 
 _FOLDER = "label"
 _LOOKED_AT = 50
-_MAX_BYTES = 2**26
 
 
 class OidToolkitSource(Source[Options]):
@@ -47,7 +46,7 @@ class OidToolkitSource(Source[Options]):
         found: dict[str, list[Annotation]] = {}
         for file in _label_files(self.folder):
             try:
-                text = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
+                text = parse_text(self.folder.read(file, MAX_IMAGE_LABEL_BYTES), self.folder.path(file))
             except SourceError as error:
                 self.reading.drop(file, "label file cannot be read", error.what)
                 continue

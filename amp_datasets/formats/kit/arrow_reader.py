@@ -25,7 +25,8 @@ from amp_datasets.model import Category
 from amp_datasets.rows.parquet_writer import CATEGORIES_KEY
 from amp_datasets.rows.schema import class_names
 from amp_datasets.storage.files import file_sha256
-from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
+from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_long_table
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -36,6 +37,8 @@ IMAGE_LABELS = ("label", "labels", "fine_label", "class", "category")
 """Columns under which sets have the class of each image as a whole, or several of them."""
 
 _BATCH_ROWS = 64
+_MAX_PACKED_BYTES = 2**28
+"""Of a file of rows in an archive, which is read as a whole; on a disk it is mapped."""
 
 Row = dict[str, Any]
 
@@ -152,7 +155,7 @@ def _holds(path: Path, digest: str) -> bool:
 
 def _source(folder: Folder, name: str) -> Any:
     if folder.image(name).member is not None:
-        return pa.BufferReader(folder.read(name, MAX_LABEL_BYTES))
+        return pa.BufferReader(folder.read(name, _MAX_PACKED_BYTES))
     return pa.memory_map(str(folder.root / name))
 
 
@@ -172,7 +175,9 @@ def _batches(folder: Folder, name: str) -> Iterator[pa.RecordBatch]:
 
 def _text_rows(folder: Folder, name: str) -> Iterator[Row]:
     where = folder.path(name)
-    text = parse_text(folder.read(name), where)
+    data = folder.read(name)
+    refuse_long_table(data, where)
+    text = parse_text(data, where)
     if name.endswith(".csv"):
         yield from csv.DictReader(io.StringIO(text))
         return

@@ -12,13 +12,12 @@ from xml.etree import ElementTree
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.parsing import first_lines, is_readme, parse_json, parse_text, parse_xml
 from amp_datasets.formats.kit.reading import Reading
-from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.folder import MAX_IMAGE_LABEL_BYTES, Folder
 
 _KEPT = 8
 """So many documents are kept until they are taken; of a set with a file for each image the last ones."""
 _LOOKED_AT = 50
 """So many text files are looked at to recognise a format."""
-_MAX_BYTES = 2**26
 
 
 def json_files(folder: Folder, is_one: Callable[[Any], bool], *words: bytes, head: int | None = None) -> Iterator[str]:
@@ -78,7 +77,7 @@ def first_xml(folder: Folder, is_one: Callable[[ElementTree.Element], bool]) -> 
     """The first XML of a folder that is of one kind, by its root."""
     for file in folder.with_suffix(".xml"):
         try:
-            root = parse_xml(folder.read(file, _MAX_BYTES), file)
+            root = parse_xml(folder.read(file), file)
         except AmpError:
             continue
         if is_one(root):
@@ -92,7 +91,7 @@ def xml_files(
     """Every XML of one kind with its root, noted as read; one that cannot be read drops its image."""
     for file in reading.folder.with_suffix(".xml"):
         try:
-            root = parse_xml(reading.folder.read(file, _MAX_BYTES), reading.folder.path(file))
+            root = parse_xml(reading.folder.read(file), reading.folder.path(file))
         except SourceError as error:
             reading.use(file)
             image = reading.images.of_label_file(file).image
@@ -118,7 +117,7 @@ def text_files(reading: Reading, is_one: Callable[[Sequence[str]], bool], rows: 
         raise SourceError(f"no text file has rows of {rows}", where=reading.folder.root)
     for file in files:
         try:
-            yield file, parse_text(reading.folder.read(file, _MAX_BYTES), reading.folder.path(file))
+            yield file, parse_text(reading.folder.read(file, MAX_IMAGE_LABEL_BYTES), reading.folder.path(file))
         except SourceError as error:
             reading.drop(file, "label file cannot be read", error.what)
 

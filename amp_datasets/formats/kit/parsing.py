@@ -18,6 +18,7 @@ from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
 from amp_datasets.model import FloatArray
 from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_heavy_json, refuse_heavy_xml
 
 __all__ = [
     "brief",
@@ -129,6 +130,7 @@ def first_lines(folder: Folder, name: str, limit: int = 65536) -> list[str]:
 
 def parse_json(data: bytes, where: object) -> Any:
     """A JSON document; a SourceError with line and column if it is not one."""
+    refuse_heavy_json(data, where)
     try:
         return json.loads(parse_text(data, where))
     except json.JSONDecodeError as error:
@@ -141,6 +143,7 @@ def parse_json(data: bytes, where: object) -> Any:
 
 def parse_xml(data: bytes, where: str) -> ElementTree.Element:
     """An XML document without a document type, so that nothing in it can expand or be fetched; else a SourceError."""
+    refuse_heavy_xml(data, where)
     declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]{1,40})["']""", data[:200])
     encoding = declared.group(1).decode() if declared else "utf-8"
     try:

@@ -32,6 +32,7 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
+from amp_datasets.formats.kit.report import note_loss, note_repair
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -60,6 +61,8 @@ __all__ = [
     "split_of",
     "transform",
 ]
+MAX_LABELS = 10_000
+"""Of one image: what compares each of its labels with every other takes the square of them."""
 
 UNUSED_CLASS = "class without labels kept"
 
@@ -96,11 +99,11 @@ class Reading:
 
     def drop(self, name: str, reason: str, detail: str = "") -> None:
         """Set something aside: `reason` is a constant, `detail` what was special."""
-        self.dropped.append(Dropped(name, reason, detail))
+        note_loss(self.dropped, Dropped(name, reason, detail), self.folder.root)
 
     def repair(self, name: str, rule: str, detail: str = "") -> None:
         """Count a mistake that was repaired without doubt about its meaning."""
-        self.repairs.append(Repair(name, rule, detail))
+        note_repair(self.repairs, Repair(name, rule, detail))
 
     def leave_out(self, *images: str) -> None:
         """Note image files as no images of the set: masks, say, which belong to the labels of others."""
@@ -223,7 +226,11 @@ class Reading:
         header = header or self.header_of(image_name, image)
         if header is None:
             return
-        upright = self._upright(image_name, list(annotations), header, declared)
+        given = list(annotations)
+        if len(given) > MAX_LABELS:
+            self.drop(image_name, "image has too many labels", f"{len(given)}, more than {MAX_LABELS}")
+            return
+        upright = self._upright(image_name, given, header, declared)
         if upright is None:
             return
         kept = clean(image_name, upright, header.size, self)

@@ -12,6 +12,7 @@ from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.formats.kit.parsing import parse_text
 from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_long_table
 
 _IMAGE = ("filename", "file", "image", "imagename", "path", "filepath", "imagepath", "img", "imageid", "id", "name")
 _CLASS = ("label", "class", "labels", "category", "labelname", "classname", "target", "species", "breed", "type")
@@ -43,7 +44,7 @@ def class_tables(folder: Folder, images: ImageLookup) -> Iterator[tuple[str, Cla
     left = {*forms(folder)}
     for file in (name for name in folder.with_suffix(".csv", ".tsv") if name not in left):
         try:
-            table = _table(folder.read(file, 2**28), file, images)
+            table = _table(folder.read(file), file, images)
         except AmpError:
             continue
         if table is not None:
@@ -56,6 +57,7 @@ def forms(folder: Folder) -> list[str]:
 
 
 def _table(data: bytes, file: str, images: ImageLookup) -> ClassTable | None:
+    refuse_long_table(data, file)
     text = parse_text(data, file)
     first = text.lstrip("\n").split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)

@@ -13,6 +13,7 @@ from amp_datasets.formats.kit.parsing import finite, parse_text, split_name
 from amp_datasets.model import Size
 from amp_datasets.shown import from_cell
 from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_long_table
 
 from .columns import Columns, columns_of, headerless
 
@@ -78,6 +79,7 @@ class Table:
 
 def parse_table(data: bytes, where: str) -> Table | None:
     """The rows of a file; None if its columns are none that we know; a SourceError if it is no table."""
+    refuse_long_table(data, where)
     text = parse_text(data, where)
     first = text.lstrip("\n").split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)

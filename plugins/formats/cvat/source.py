@@ -18,8 +18,6 @@ from .labels import read_labels
 from .shapes import KINDS, declared_size
 from .video import Video
 
-_MAX_BYTES = 2**29
-
 
 class CvatSource(Source[CvatOptions]):
     """Reads every CVAT XML of a folder."""
@@ -41,7 +39,7 @@ class CvatSource(Source[CvatOptions]):
         files = list(_label_files(self.folder))
         for file in files:
             self.reading.use(file)
-            root = parse_xml(self.folder.read(file, _MAX_BYTES), self.folder.path(file))
+            root = parse_xml(self.folder.read(file), self.folder.path(file))
             for name, category in read_labels(root, self.reading, file).items():
                 known = classes.setdefault(name, category)
                 if category.keypoints and not known.keypoints:

@@ -24,6 +24,7 @@ from amp_datasets.formats.kit.reading import (
 from amp_datasets.geometry.shapes import mask_box
 from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_long_table
 
 from .columns import FLAGS, TITLE
 from .masks import MaskFiles
@@ -73,7 +74,9 @@ class OpenImagesSource(Source[Options]):
     def _rows(self, file: str) -> dict[str, list[tuple[int, Row]]]:
         """The rows of a table with their lines' numbers, by the image that they name."""
         self.reading.use(file)
-        text = parse_text(self.folder.read(file), self.folder.path(file))
+        data = self.folder.read(file)
+        refuse_long_table(data, self.folder.path(file))
+        text = parse_text(data, self.folder.path(file))
         by_image: dict[str, list[tuple[int, Row]]] = {}
         try:
             reader = csv.DictReader(io.StringIO(text), restval="")

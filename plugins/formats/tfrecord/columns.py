@@ -11,6 +11,7 @@ import numpy as np
 from amp_datasets.formats.kit.reading import category_name
 from amp_datasets.geometry.shapes import encode_mask
 from amp_datasets.images.codec import Limits
+from amp_datasets.images.header import probe
 from amp_datasets.images.label_image import read_label_image
 from amp_datasets.model import Annotation, FloatArray, ImageFile, Mask, Size
 
@@ -99,7 +100,10 @@ class Columns:
         value = masks[index] if len(masks) == self.count else None
         if not isinstance(value, bytes):
             return None
-        pixels = read_label_image(ImageFile(Path("mask.png"), data=value), Limits()).values > 0
+        file = ImageFile(Path("mask.png"), data=value)
+        if probe(file, Limits()).size != self.size:
+            raise ValueError("a mask has another size than the image")
+        pixels = read_label_image(file, Limits()).values > 0
         return encode_mask(pixels) if pixels.any() else None
 
 

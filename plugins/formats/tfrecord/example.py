@@ -8,6 +8,7 @@ https://protobuf.dev/programming-guides/encoding:
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,6 +20,8 @@ Example = dict[str, Values]
 _BYTES, _FLOATS, _INTEGERS = 1, 2, 3
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MOST_VARINT_BYTES = 10
+_MOST_VALUES = 1_000_000
+_TOO_MANY = f"a list has more than {_MOST_VALUES} values"
 
 
 def parse_example(data: bytes) -> Example:
@@ -88,9 +91,14 @@ def _values(feature: bytes) -> Values:
             packed = b"".join(value for number, value in _fields(content) if number == 1 and isinstance(value, bytes))
             if len(packed) % 4:
                 raise ValueError("a list of floats is cut off")
+            if len(packed) > 4 * _MOST_VALUES:
+                raise ValueError(_TOO_MANY)
             return [float(value) for value in np.frombuffer(packed, "<f4").tolist()]
         if kind == _INTEGERS:
-            return list(_integers(content))
+            found = list(itertools.islice(_integers(content), _MOST_VALUES + 1))
+            if len(found) > _MOST_VALUES:
+                raise ValueError(_TOO_MANY)
+            return found
     return []
 
 

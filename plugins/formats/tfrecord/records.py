@@ -8,9 +8,11 @@ byte by byte.
 from __future__ import annotations
 
 import functools
+import gzip
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ _MASK_DELTA = 0xA282EAD8
 _ROW = 256
 """Bytes whose checksum is computed in step with those of all other rows."""
 _FRAME = 12
-_MOST_BYTES = 2**31
+MAX_RECORD_BYTES = 64 * 2**20
 
 
 class DamagedRecordError(ValueError):
@@ -31,17 +33,28 @@ class DamagedRecordError(ValueError):
         self.rest = rest
 
 
-def records(data: bytes) -> Iterator[bytes | DamagedRecordError]:
+def records(stream: BinaryIO, *, packed: bool = False) -> Iterator[bytes | DamagedRecordError]:
     """The records of a file one by one, or what is wrong with each; after a `rest` error there are no more."""
+    if not packed:
+        yield from _records(stream)
+        return
+    try:
+        yield from _records(gzip.GzipFile(fileobj=stream))
+    except (OSError, EOFError, zlib.error) as error:
+        yield DamagedRecordError(f"the gzip stream is damaged: {error}", rest=True)
+
+
+def _records(stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes | DamagedRecordError]:
     at = 0
-    while at < len(data):
-        head = data[at : at + _FRAME]
+    while head := stream.read(_FRAME):
         if len(head) < _FRAME or masked_crc(head[:8]) != struct.unpack("<I", head[8:])[0]:
             yield DamagedRecordError(f"the frame of a record at byte {at} is damaged", rest=True)
             return
         (length,) = struct.unpack("<Q", head[:8])
-        record = data[at + _FRAME : at + _FRAME + length]
-        tail = data[at + _FRAME + length : at + _FRAME + length + 4]
+        if length > MAX_RECORD_BYTES:
+            yield DamagedRecordError(f"the record at byte {at} has more than {MAX_RECORD_BYTES} bytes", rest=True)
+            return
+        record, tail = stream.read(length), stream.read(4)
         if len(tail) < 4:
             yield DamagedRecordError(f"the record at byte {at} is cut off", rest=True)
             return
@@ -52,9 +65,14 @@ def records(data: bytes) -> Iterator[bytes | DamagedRecordError]:
         at += _FRAME + length + 4
 
 
+def is_packed(data: bytes) -> bool:
+    """Whether a file begins as those of gzip do."""
+    return data[:2] == b"\x1f\x8b"
+
+
 def unpacked(data: bytes, limit: int) -> bytes:
     """The bytes of a file, at most `limit` of them where it is packed by gzip; ValueError if that is damaged."""
-    if data[:2] != b"\x1f\x8b":
+    if not is_packed(data):
         return data
     try:
         return zlib.decompressobj(wbits=31).decompress(data, limit)
@@ -67,7 +85,7 @@ def first_length(head: bytes) -> int | None:
     if len(head) < _FRAME or masked_crc(head[:8]) != struct.unpack("<I", head[8:_FRAME])[0]:
         return None
     (length,) = struct.unpack("<Q", head[:8])
-    return int(length) if length < _MOST_BYTES else None
+    return int(length) if length <= MAX_RECORD_BYTES else None
 
 
 def framed(record: bytes) -> bytes:

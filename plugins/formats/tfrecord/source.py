@@ -16,6 +16,7 @@ damaged, the rest of its file is.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,11 +33,10 @@ from amp_datasets.storage.folder import Folder
 
 from .columns import OBJECT, Columns, decoded
 from .example import Example, parse_example
-from .records import DamagedRecordError, first_length, records, unpacked
+from .records import DamagedRecordError, first_length, is_packed, records, unpacked
 
 _FILE = re.compile(r".*\.(tfrecords?|record)(-\d+-of-\d+)?(\.gz)?|.*tfrecord-\d+-of-\d+(\.gz)?", re.IGNORECASE)
 _HEAD_BYTES = 2**26
-_MAX_BYTES = 2**31
 _ITEM = re.compile(r"""item\s*:?\s*\{((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^}'"])*)\}""")
 _FIELD = re.compile(r"(\w+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([\w.+-]+))")
 
@@ -55,7 +55,7 @@ class TfRecordSource(Source[Options]):
                 length = first_length(unpacked(folder.head(file, 2**16), 12))
                 whole = length is not None and length < _HEAD_BYTES
                 head = unpacked(folder.head(file, (length or 0) + 2**16), (length or 0) + 16) if whole else b""
-                first = next(records(head), None)
+                first = next(records(io.BytesIO(head)), None)
                 if isinstance(first, bytes) and _is_labelled_image(parse_example(first)):
                     return Detection(f"{file} has records of images with labels", 88, file)
             except (AmpError, ValueError):
@@ -79,24 +79,27 @@ class TfRecordSource(Source[Options]):
         return self.reading.finish(Category(name, keypoints=self._dots.get(name, ())) for name in names)
 
     def _read_file(self, file: str) -> None:
+        head = self.folder.head(file, 2**16)
         try:
-            data = unpacked(self.folder.read(file, _MAX_BYTES), _MAX_BYTES)
+            length = first_length(unpacked(head, 12))
         except ValueError as error:
             raise SourceError(str(error), where=self.folder.path(file)) from error
-        if first_length(data[:12]) is None:
+        if length is None:
             raise SourceError("this is no file of records", where=self.folder.path(file))
         split = _split(file)
-        for number, record in enumerate(records(data)):
-            where = f"{file}: record {number}"
-            if isinstance(record, DamagedRecordError):
-                self.reading.drop(
-                    where, "rest of a file is damaged" if record.rest else "record is damaged", str(record)
-                )
-                continue
-            try:
-                self._read_record(file, number, parse_example(record), split)
-            except ValueError as error:
-                self.reading.drop(where, "record is damaged", str(error)[:100])
+        with self.folder.stream(file) as stream:
+            for number, record in enumerate(records(stream, packed=is_packed(head))):
+                self._take(file, number, record, split)
+
+    def _take(self, file: str, number: int, record: bytes | DamagedRecordError, split: str | None) -> None:
+        where = f"{file}: record {number}"
+        if isinstance(record, DamagedRecordError):
+            self.reading.drop(where, "rest of a file is damaged" if record.rest else "record is damaged", str(record))
+            return
+        try:
+            self._read_record(file, number, parse_example(record), split)
+        except ValueError as error:
+            self.reading.drop(where, "record is damaged", str(error)[:100])
 
     def _read_record(self, file: str, number: int, example: Example, split: str | None) -> None:
         found = self._image(file, number, example, split)

@@ -14,6 +14,7 @@ from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.reading import brief, parse_json, parse_text
 from amp_datasets.formats.kit.structure import json_paths
 from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.weight import refuse_long_table
 
 _CSV_HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
 _CSV3_HEADER = "metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
@@ -79,7 +80,9 @@ def read_document(folder: Folder, file: str) -> Document:
     """One file of VIA; a SourceError if it is none after all."""
     where = folder.path(file)
     if file.lower().endswith(".csv"):
-        text = parse_text(folder.read(file), where)
+        data = folder.read(file)
+        refuse_long_table(data, where)
+        text = parse_text(data, where)
         return _read_csv3(text, where) if csv_version(folder, file) == 3 else _read_csv(text, where)
     document = parse_json(folder.read(file), where)
     if not isinstance(document, dict):

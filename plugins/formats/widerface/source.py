@@ -29,7 +29,6 @@ from amp_datasets.storage.folder import Folder
 from .export import ATTRIBUTES, FACE, TITLE
 
 _MANY = 100
-_MAX_BYTES = 2**28
 
 Entry = tuple[str, list[tuple[int, list[str]]]]
 """The path of an image, and its rows with the numbers of their lines."""
@@ -64,7 +63,7 @@ class WiderFaceSource(Source[WiderFaceOptions]):
                 continue
             found = found or _is_list(head)
             self.reading.use(file)
-            lines = parse_text(self.folder.read(file, _MAX_BYTES), self.folder.path(file)).split("\n")
+            lines = parse_text(self.folder.read(file), self.folder.path(file)).split("\n")
             for reference, rows in self._entries(file, lines) if _is_list(head) else ():
                 self._read_image(file, reference, rows, names)
             for reference in () if _is_list(head) else filter(None, map(str.strip, lines)):

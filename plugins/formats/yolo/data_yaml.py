@@ -20,7 +20,7 @@ from amp_datasets.formats.kit.yolo_rows import Task
 from amp_datasets.storage.folder import Folder
 from amp_datasets.storage.yaml import find_bomb
 
-MAX_BYTES = 2**22
+MAX_BYTES = 2**18
 _TASKS: Mapping[str, Task] = {"detect": "detect", "segment": "segment", "pose": "pose", "obb": "obb"}
 _PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 

@@ -15,6 +15,7 @@ from amp_datasets.formats.kit.reading import Reading, checked_names, parse_text,
 from amp_datasets.formats.kit.yolo_rows import RowReader, Task, looks_oriented
 from amp_datasets.images.header import probe
 from amp_datasets.model import Category, FloatArray, Size
+from amp_datasets.storage.folder import MAX_IMAGE_LABEL_BYTES
 
 from .data_yaml import YoloYaml, all_yamls, read_yaml
 from .evidence import RowsOfASet, YoloOptions, from_first_class, keypoint_names, keypoint_shape
@@ -24,7 +25,6 @@ from .splits import YoloSplits
 _SAMPLE = 200
 """How many label files are looked into to tell tasks apart."""
 _MAX_UNNAMED = 10_000
-_MAX_LABEL_BYTES = 2**27
 
 Pairs = Sequence[tuple[str, str]]
 """Images with their label files."""
@@ -118,7 +118,7 @@ class Scope:
     def split_rows(self, label: str) -> tuple[list[list[str]], bool]:
         """The rows that hold something, split at spaces (or at commas where there are none), and whether at commas."""
         folder = self.reading.folder
-        text = parse_text(folder.read(label, _MAX_LABEL_BYTES), folder.path(label))
+        text = parse_text(folder.read(label, MAX_IMAGE_LABEL_BYTES), folder.path(label))
         rows = [parts for line in text.split("\n") if (parts := line.split())]
         has_commas = any(len(parts) == 1 and "," in parts[0] for parts in rows)
         return [parts[0].split(",") if len(parts) == 1 else parts for parts in rows], has_commas

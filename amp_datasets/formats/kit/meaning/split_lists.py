@@ -20,7 +20,6 @@ from amp_datasets.formats.kit.parsing import parse_text
 from amp_datasets.formats.kit.report import Report
 from amp_datasets.storage.folder import Folder
 
-_MAX_BYTES = 2**28
 _PROBED = 20
 """So many lines of a file are tried to see whether they name images."""
 _MAY_BE_SPLIT = re.compile(r"train|val|test|dev", re.IGNORECASE).search
@@ -145,7 +144,7 @@ class SplitLists:
 
     def _text(self, file: str) -> str:
         try:
-            return parse_text(self._folder.read(file, _MAX_BYTES), self._folder.path(file))
+            return parse_text(self._folder.read(file), self._folder.path(file))
         except AmpError:
             return ""
 
