@@ -15,8 +15,7 @@ from small_builds import rebuild, write_manifest
 
 import amp_datasets as amp
 from amp_datasets.errors import AmpError, SourceError
-from amp_datasets.formats.kit.reading import MAX_LABELS
-from amp_datasets.formats.kit.report import MAX_NOTES
+from amp_datasets.formats.kit.report import MAX_LABELS, MAX_NOTES
 from amp_datasets.storage.folder import MAX_BYTES_VARIABLE, MAX_IMAGE_LABEL_BYTES, MAX_LABEL_BYTES
 from amp_datasets.storage.weight import MAX_TABLE_ROWS, MAX_WEIGHT, refuse_heavy_json, refuse_long_table
 

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from amp_datasets.formats.kit import reading, report
+from amp_datasets.formats.kit import report
 from amp_datasets.geometry import crossing
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger import checks, lock
@@ -34,7 +34,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"{Limits().max_bytes // 2**20} MiB, {Limits().max_pixels // 10**6} million" in TEXT
     assert (folder.MAX_LABEL_BYTES, folder.MAX_IMAGE_LABEL_BYTES) == (32 * 2**20, 4 * 2**20)
     assert (weight.MAX_WEIGHT, weight.MAX_TABLE_ROWS) == (640 * 2**20, 500_000)
-    assert (reading.MAX_LABELS, report.MAX_NOTES) == (10_000, 10**6)
+    assert (report.MAX_LABELS, report.MAX_NOTES) == (10_000, 10**6)
     assert (members.MAX_UNPACKED_BYTES, members.MAX_RATIO) == (64 * 2**20, 20)
     assert yaml.MAX_BYTES == 2**20
     assert lock.MAX_LOCK_BYTES == 64 * 2**20

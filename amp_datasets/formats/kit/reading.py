@@ -32,7 +32,7 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
-from amp_datasets.formats.kit.report import note_loss, note_repair
+from amp_datasets.formats.kit.report import MAX_LABELS, note_loss, note_repair
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -60,11 +60,7 @@ __all__ = [
     "split_name",
     "split_of",
     "transform",
-]
-MAX_LABELS = 10_000
-"""Of one image: what compares each of its labels with every other takes the square of them."""
-
-UNUSED_CLASS = "class without labels kept"
+]UNUSED_CLASS = "class without labels kept"
 
 
 @dataclass

@@ -8,6 +8,9 @@ from typing import Protocol
 from amp_datasets.errors import SourceError
 from amp_datasets.model import Dropped, Repair
 
+MAX_LABELS = 10_000
+"""Of one image: what compares each of its labels with every other takes the square of them."""
+
 MAX_NOTES = 1_000_000
 _MAX_DETAILS = 100_000
 """So many losses and repairs are kept with what was special of each."""
