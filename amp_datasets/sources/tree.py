@@ -17,7 +17,8 @@ from amp_datasets.formats.base import Detection, Options
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
 from amp_datasets.formats.kit.meaning.resolver import MISSING
-from amp_datasets.formats.kit.reading import UNUSED_CLASS, Reading
+from amp_datasets.formats.kit.reading import Reading
+from amp_datasets.formats.kit.report import UNUSED_CLASS
 from amp_datasets.images.codec import Limits
 from amp_datasets.model import Category, Dropped, LabelSet, Repair, Sample
 from amp_datasets.plugin.registry import Registry

@@ -32,7 +32,7 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
-from amp_datasets.formats.kit.report import MAX_LABELS, note_loss, note_repair
+from amp_datasets.formats.kit.report import MAX_LABELS, UNUSED_CLASS, note_loss, note_repair
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -40,7 +40,6 @@ from amp_datasets.model import UNREADABLE, Annotation, Category, Dropped, ImageF
 from amp_datasets.storage.folder import Folder
 
 __all__ = [
-    "UNUSED_CLASS",
     "ImageLookup",
     "Reading",
     "brief",
@@ -60,7 +59,7 @@ __all__ = [
     "split_name",
     "split_of",
     "transform",
-]UNUSED_CLASS = "class without labels kept"
+]
 
 
 @dataclass
@@ -222,8 +221,7 @@ class Reading:
         header = header or self.header_of(image_name, image)
         if header is None:
             return
-        given = list(annotations)
-        if len(given) > MAX_LABELS:
+        if len(given := list(annotations)) > MAX_LABELS:
             self.drop(image_name, "image has too many labels", f"{len(given)}, more than {MAX_LABELS}")
             return
         upright = self._upright(image_name, given, header, declared)

@@ -8,6 +8,7 @@ from typing import Protocol
 from amp_datasets.errors import SourceError
 from amp_datasets.model import Dropped, Repair
 
+UNUSED_CLASS = "class without labels kept"
 MAX_LABELS = 10_000
 """Of one image: what compares each of its labels with every other takes the square of them."""
 
