@@ -32,7 +32,7 @@ from amp_datasets.formats.kit.parsing import (
     split_name,
     split_of,
 )
-from amp_datasets.formats.kit.report import MAX_LABELS, UNUSED_CLASS, note_loss, note_repair
+from amp_datasets.formats.kit.report import UNUSED_CLASS, bounded, note_loss, note_repair
 from amp_datasets.geometry.warp import Affine
 from amp_datasets.images.codec import Header, Limits, orientation_matrix
 from amp_datasets.images.header import probe
@@ -209,7 +209,7 @@ class Reading:
         known: Collection[str] | None = None,
         tags: Iterable[str] = (),
     ) -> None:
-        """Take in one image with its labels in pixels; dropped and counted if nothing usable is left of it.
+        """Take in one image with its labels in pixels; dropped and counted if nothing usable is left, or far too many.
 
         `declared` is the size that the label file states; it tells whether labels refer to the image as stored or
         as shown (EXIF). Without it they refer to the upright image, as annotation tools show it. Without a `group`
@@ -219,10 +219,8 @@ class Reading:
         """
         image = file or self.folder.image(image_name)
         header = header or self.header_of(image_name, image)
-        if header is None:
-            return
-        if len(given := list(annotations)) > MAX_LABELS:
-            self.drop(image_name, "image has too many labels", f"{len(given)}, more than {MAX_LABELS}")
+        given = bounded(image_name, annotations, self)
+        if header is None or given is None:
             return
         upright = self._upright(image_name, given, header, declared)
         if upright is None:

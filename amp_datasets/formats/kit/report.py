@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Protocol
 
 from amp_datasets.errors import SourceError
-from amp_datasets.model import Dropped, Repair
+from amp_datasets.model import Annotation, Dropped, Repair
 
 UNUSED_CLASS = "class without labels kept"
 MAX_LABELS = 10_000
@@ -25,6 +26,15 @@ class Report(Protocol):
 
     def repair(self, name: str, rule: str, detail: str = "") -> None:
         """Count a mistake that was repaired."""
+
+
+def bounded(image: str, annotations: Iterable[Annotation], report: Report) -> list[Annotation] | None:
+    """An image's labels as a list; None, and counted, if they are more than an image has."""
+    given = list(annotations)
+    if len(given) <= MAX_LABELS:
+        return given
+    report.drop(image, "image has too many labels", f"{len(given)}, more than {MAX_LABELS}")
+    return None
 
 
 def note_loss(found: list[Dropped], loss: Dropped, where: object) -> None:
