@@ -99,8 +99,7 @@ def export(
     report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     with GrowingFolder(target) as growing:
         try:
-            growing.tree.mkdir()
-            _write(plugin, settings, labels, growing.tree, _Placing(copy, report), progress)
+            _write(plugin, settings, labels, growing.begin(), _Placing(copy, report), progress)
         except OSError as error:
             raise write_failed(error, target) from error
         growing.publish()

@@ -50,8 +50,9 @@ def open_hub(uri: str, cache: Path | None = None) -> Path:
 def _fetch(repo: str, commit: str, target: Path) -> None:
     """Write everything beside the target, which it becomes in one step; one process at a time does it."""
     with GrowingFolder(target) as work:
+        tree = work.begin()
         for split, rows in datasets.load_dataset(repo, revision=commit, streaming=True).items():
-            _fetch_split(rows, inside(work.tree, f"images/{split}"), repo)
+            _fetch_split(rows, inside(tree, f"images/{split}"), repo)
         work.publish()
 
 

@@ -94,6 +94,13 @@ class GrowingFolder:
     ) -> None:
         self._leave()
 
+    def begin(self) -> Path:
+        """The new tree, empty: what a run that was cut off left of one is removed. OSError if it cannot be made."""
+        if os.path.lexists(self.tree):
+            _remove(self.tree)
+        self.tree.mkdir()
+        return self.tree
+
     def publish(self) -> None:
         """Put the finished tree in the target's place; what of ours stood there goes away last.
 
