@@ -81,6 +81,9 @@ class OpenImagesSource(Source[Options]):
         try:
             reader = csv.DictReader(io.StringIO(text), restval="")
             reader.fieldnames = [cell.strip() for cell in reader.fieldnames or ()]
+            if "ImageID" not in reader.fieldnames:
+                what = "the first line does not name the columns of OpenImages"
+                raise SourceError(what, where=self.folder.path(file), fix="remove what stands before them")
             for row in reader:
                 by_image.setdefault((row["ImageID"] or "").strip(), []).append((reader.line_num, row))
         except csv.Error as error:
