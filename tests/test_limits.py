@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import resource
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from heavy_sets import MIB, write_heavy
+from PIL import Image
 from small_builds import rebuild, write_manifest
 
 import amp_datasets as amp
 from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.kit.parsing import MAX_TABLE_ROWS, MAX_WEIGHT, refuse_heavy_json, refuse_long_table
 from amp_datasets.formats.kit.report import MAX_LABELS, MAX_NOTES
 from amp_datasets.storage.folder import MAX_BYTES_VARIABLE, MAX_IMAGE_LABEL_BYTES, MAX_LABEL_BYTES
-from amp_datasets.storage.weight import MAX_TABLE_ROWS, MAX_WEIGHT, refuse_heavy_json, refuse_long_table
 
 READ = """
 import json, resource, sys
@@ -141,3 +145,23 @@ def test_losses_without_end_are_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SourceError, match="cannot be used"):
         amp.read(folder)
     assert MAX_NOTES == 1_000_000
+
+
+def test_a_mask_larger_than_its_image_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed twice, a label of some hundred bytes holds a PNG of hundreds of millions of pixels."""
+    stream = io.BytesIO()
+    Image.new("1", (9000, 9000), 1).save(stream, "PNG")
+    data = base64.b64encode(zlib.compress(stream.getvalue())).decode()
+    bitmap = {"classTitle": "c", "geometryType": "bitmap", "bitmap": {"origin": [0, 0], "data": data}}
+    (tmp_path / "train" / "img").mkdir(parents=True)
+    (tmp_path / "train" / "ann").mkdir()
+    Image.new("L", (64, 48)).save(tmp_path / "train" / "img" / "a.png")
+    (tmp_path / "meta.json").write_text('{"classes": [{"title": "c", "shape": "bitmap"}], "tags": []}')
+    labels = {"size": {"width": 64, "height": 48}, "tags": [], "objects": [bitmap]}
+    (tmp_path / "train" / "ann" / "a.png.json").write_text(json.dumps(labels))
+
+    def decoded(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr("cv2.imdecode", decoded)
+    assert "reaches out of the image" in amp.read(tmp_path).dropped[0].detail

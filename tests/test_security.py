@@ -6,11 +6,11 @@ import ast
 import re
 from pathlib import Path
 
-from amp_datasets.formats.kit import report
+from amp_datasets.formats.kit import parsing, report
 from amp_datasets.geometry import crossing
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger import checks, lock
-from amp_datasets.storage import folder, members, weight, yaml
+from amp_datasets.storage import folder, members, yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     """A number that changes in one place changes in the other."""
     assert f"{Limits().max_bytes // 2**20} MiB, {Limits().max_pixels // 10**6} million" in TEXT
     assert (folder.MAX_LABEL_BYTES, folder.MAX_IMAGE_LABEL_BYTES) == (32 * 2**20, 4 * 2**20)
-    assert (weight.MAX_WEIGHT, weight.MAX_TABLE_ROWS) == (640 * 2**20, 500_000)
+    assert (parsing.MAX_WEIGHT, parsing.MAX_TABLE_ROWS) == (640 * 2**20, 500_000)
     assert (report.MAX_LABELS, report.MAX_NOTES) == (10_000, 10**6)
     assert (members.MAX_UNPACKED_BYTES, members.MAX_RATIO) == (64 * 2**20, 20)
     assert yaml.MAX_BYTES == 2**20

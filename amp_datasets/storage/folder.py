@@ -23,8 +23,7 @@ LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
 MAX_LABEL_BYTES = 32 * 2**20
 """Label files above this size are refused before they are read; parsed, they take twenty to forty times as much."""
 
-MAX_IMAGE_LABEL_BYTES = 4 * 2**20
-"""The same of text files with the labels of one image: three hundred thousand boxes."""
+MAX_IMAGE_LABEL_BYTES = 4 * 2**20  # the same of text files with the labels of one image
 
 
 @dataclass(frozen=True)

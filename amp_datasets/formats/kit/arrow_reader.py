@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.kit.parsing import refuse_long_table
 from amp_datasets.formats.kit.reading import parse_json, parse_text
 from amp_datasets.model import Category
 from amp_datasets.rows.parquet_writer import CATEGORIES_KEY
 from amp_datasets.rows.schema import class_names
 from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import Folder
-from amp_datasets.storage.weight import refuse_long_table
 
 if TYPE_CHECKING:
     from datasets import Features

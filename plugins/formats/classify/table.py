@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.image_lookup import ImageLookup
-from amp_datasets.formats.kit.parsing import parse_text
+from amp_datasets.formats.kit.parsing import parse_text, refuse_long_table
 from amp_datasets.storage.folder import Folder
-from amp_datasets.storage.weight import refuse_long_table
 
 _IMAGE = ("filename", "file", "image", "imagename", "path", "filepath", "imagepath", "img", "imageid", "id", "name")
 _CLASS = ("label", "class", "labels", "category", "labelname", "classname", "target", "species", "breed", "type")

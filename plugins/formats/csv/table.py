@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from amp_datasets.errors import SourceError
-from amp_datasets.formats.kit.parsing import finite, parse_text, split_name
+from amp_datasets.formats.kit.parsing import finite, parse_text, refuse_long_table, split_name
 from amp_datasets.model import Size
 from amp_datasets.shown import from_cell
 from amp_datasets.storage.folder import Folder
-from amp_datasets.storage.weight import refuse_long_table
 
 from .columns import Columns, columns_of, headerless
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Options, Source
+from amp_datasets.formats.kit.parsing import refuse_long_table
 from amp_datasets.formats.kit.reading import (
     category_name,
     finite,
@@ -24,7 +25,6 @@ from amp_datasets.formats.kit.reading import (
 from amp_datasets.geometry.shapes import mask_box
 from amp_datasets.model import Annotation, Category, LabelSet, Size
 from amp_datasets.storage.folder import Folder
-from amp_datasets.storage.weight import refuse_long_table
 
 from .columns import FLAGS, TITLE
 from .masks import MaskFiles

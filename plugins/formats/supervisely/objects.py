@@ -32,7 +32,7 @@ Pixels = Literal["whole", "edges", "exact"]
 
 WITHOUT_AREA = frozenset({"point", "line", "polyline"})
 HELD = frozenset({"rectangle", "oriented_bbox", "polygon", "multipolygon", "bitmap", "alpha_mask", "graph"})
-_MAX_PACKED = 2**26
+_MAX_PACKED = 2**23
 
 
 def kind_of(entry: Mapping[str, Any]) -> str:
@@ -104,7 +104,7 @@ def _keypoints(found: Mapping[str, Any], nodes: Mapping[str, int], vertex: float
 def _bitmap(bitmap: Mapping[str, Any], size: Size) -> Mask:
     """The mask of the whole image from a packed PNG of a part of it."""
     x, y = (int(np.floor(finite(value))) for value in bitmap["origin"])
-    part = _unpacked(str(bitmap["data"]))
+    part = _unpacked(str(bitmap["data"]), size)
     height, width = part.shape
     if x < 0 or y < 0 or y + height > size[1] or x + width > size[0]:
         raise ValueError(f"the mask of {width}x{height} pixels at {x}, {y} reaches out of the image")
@@ -115,8 +115,8 @@ def _bitmap(bitmap: Mapping[str, Any], size: Size) -> Mask:
     return geometry.encode_mask(whole)
 
 
-def _unpacked(text: str) -> NDArray[np.bool_]:
-    """The pixels of a bitmap: those with any opacity, or in an image without it, any colour."""
+def _unpacked(text: str, size: Size) -> NDArray[np.bool_]:
+    """The pixels of a bitmap no larger than its image: those with any opacity, or in one without it, any colour."""
     try:
         data = base64.b64decode(text)
         packed = zlib.decompressobj()
@@ -124,6 +124,8 @@ def _unpacked(text: str) -> NDArray[np.bool_]:
         width, height = probe(ImageFile(Path("bitmap.png"), data=data), Limits()).size
     except (binascii.Error, zlib.error, AmpError) as error:
         raise ValueError(f"the bitmap cannot be unpacked: {error}") from error
+    if width > size[0] or height > size[1]:  # before it is decoded: a label of some bytes could be a second's work
+        raise ValueError(f"the mask of {width}x{height} pixels reaches out of the image")
     pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (height, width):
         raise ValueError("the bitmap is no image")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.formats.kit.parsing import refuse_long_table
 from amp_datasets.formats.kit.reading import brief, parse_json, parse_text
 from amp_datasets.formats.kit.structure import json_paths
 from amp_datasets.storage.folder import Folder
-from amp_datasets.storage.weight import refuse_long_table
 
 _CSV_HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
 _CSV3_HEADER = "metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
