@@ -10,6 +10,7 @@ import html
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _JOINERS = "\u200c\u200d"
@@ -34,9 +35,26 @@ def as_html(text: str) -> str:
     return html.escape(plain(text), quote=True)
 
 
+def html_table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+    """A table for a notebook's cell; nothing in it is markup, and a notebook's own style is used."""
+    heads = "".join(f"<th>{as_html(name)}</th>" for name in head)
+    cells = ("".join(f"<td>{as_html(str(value))}</td>" for value in row) for row in rows)
+    title = f"<caption>{as_html(caption)}</caption>" if caption else ""
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
 def as_markdown(text: str) -> str:
     """A text inside Markdown, also inside a table: nothing of it is markup."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#!~&" else c for c in plain(" ".join(text.split())))
+
+
+def shortened(text: str, most: int = 24) -> str:
+    """A long text cut in its middle, where names of classes and files differ least."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[-(most - 1 - head) :]}"
 
 
 def as_json(document: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from amp_datasets.demo import write as demo
+from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.filtering.base import Filter
 from amp_datasets.filtering.settings import complete_settings
 from amp_datasets.geometry import shapes as geometry
@@ -20,7 +21,6 @@ from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import CategoryRules, Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
-from amp_datasets.view.gallery import Gallery, Tile
 
 FOLDER = Path(__file__).parent
 PICTURE, PARTNERS = 21, (5, 9, 13)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from amp_datasets.audit.image_rules import IMAGE_RULES
 from amp_datasets.audit.reasons import RULE_OF
 from amp_datasets.model import Dropped, Repair
+from amp_datasets.shown import html_table
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -51,7 +52,12 @@ class Finding:
         """All fields by name."""
         return asdict(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html_table(["", "rule", "file", "what", "to do"], [[*(getattr(self, n) for n in _COLUMNS)]])
 
+
+_COLUMNS = ("severity", "rule", "file", "what", "fix")
 _REDRAW = "draw this label again, or delete it"
 _TABLE: tuple[tuple[str, Severity, str, str], ...] = (
     ("AMP001", "error", "source cannot be used", "repair what the message says"),

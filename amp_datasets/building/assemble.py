@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.building.card import card_text
+from amp_datasets.building.cards.card import SHEET, card_text
+from amp_datasets.building.cards.sheet import write_sheet
 from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines.labels import Facts, LabelJob, LabelParts
@@ -86,7 +87,12 @@ class Layout:
         document = manifest_document(manifest, self.tree.parent.parent / Path(self.report.out).name)
         (self.tree / MANIFEST_FILE).write_text(manifest_text(document), encoding="utf-8")
         lock = lock_of(self.prepared, document, lazy=lazy)
-        text = card_text(self.prepared.joined.categories, laid.facts, manifest, self.report, lock)
+        categories = self.prepared.joined.categories
+        if not lazy:
+            samples = ShardSamples(self.shards, self.tree / "images")
+            write_sheet(LabelSet(categories, samples, name=manifest.name), self.tree / SHEET)
+        there = {path.name for path in self.tree.iterdir()} | {SHEET for _ in self.tree.glob(SHEET)}
+        text = card_text(categories, laid.facts, manifest, self.report, lock, there)
         (self.tree / "README.md").write_text(text, encoding="utf-8")
         seal(self.tree, lock, laid.digests)
 

@@ -14,6 +14,7 @@ from amp_datasets.audit.strength import RULES_OF_STRENGTH
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.ledger.schema import MADE, shard_batches
 from amp_datasets.model import SPLITS, Dropped
+from amp_datasets.shown import as_html, html_table
 from amp_datasets.variants.recipe import ORIGINAL
 
 if TYPE_CHECKING:
@@ -93,6 +94,13 @@ class BuildReport:
         for name, lost in self.lost_in_exports.items():
             lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
         return lines + [f"note: {note}" for note in self.notes]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: images by split, labels by class where they were counted, and all that was lost."""
+        first, *more = self.as_text()
+        table = html_table(["split", "images"], self.splits.items(), first)
+        lines = "".join(f"<li>{as_html(line.strip())}</li>" for line in more)
+        return f"{table}<ul>{lines}</ul>"
 
     def certainty(self) -> str:
         """How many labels are exact, as far as those that went in are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from amp_datasets.building.cards.card import SHEET
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import image_files, read_lock
@@ -105,8 +106,15 @@ def _whole_files(folder: Path) -> list[str]:
     if faults:
         what = f"this is not what was built: {faults[0].file}: {faults[0].what}"
         raise BuildError(what, where=folder, fix="`amp verify` says all; build it again, then publish")
-    listed = {LOCK_FILE, *lock["files"]} if lock["lazy"] else {*_PROVENANCE, "README.md", *image_files(folder, lock)}
+    listed = (
+        {LOCK_FILE, *lock["files"]} if lock["lazy"] else {*_provenance(lock), "README.md", *image_files(folder, lock)}
+    )
     return sorted(listed)
+
+
+def _provenance(lock: Mapping[str, Any]) -> list[str]:
+    """What is pushed beside the rows: where they come from, and the sheet that the card shows."""
+    return [*_PROVENANCE, *(name for name in (SHEET,) if name in lock["files"])]
 
 
 def _checked_name(name: str | None) -> str:
@@ -158,7 +166,7 @@ def _push_card(api: HfApi, folder: Path, name: str) -> None:
         card.data.pop(key, None)
         if pushed.data.get(key) is not None:
             card.data[key] = pushed.data[key]
-    files = [CommitOperationAdd(path, folder / path) for path in _PROVENANCE]
+    files = [CommitOperationAdd(path, folder / path) for path in _provenance(read_lock(folder))]
     files.append(CommitOperationAdd("README.md", str(card).encode()))
     api.create_commit(name, files, commit_message="Describe the dataset", repo_type="dataset")
 

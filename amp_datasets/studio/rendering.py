@@ -21,6 +21,7 @@ from amp_datasets.building.choosing.partners import Partners, as_json
 from amp_datasets.building.choosing.prepared import Prepared, copies_of
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.loaded import Decoded, LastDecoded, Loaded, OtherImages
+from amp_datasets.drawing.labels import draw_labels
 from amp_datasets.errors import AmpError, ImageError
 from amp_datasets.filtering.base import JoiningFilter
 from amp_datasets.images.codec import Encoding, Limits, decode, encode, read_header
@@ -30,7 +31,6 @@ from amp_datasets.sources.joining import Item
 from amp_datasets.variants.layers import variant_pixels
 from amp_datasets.variants.maker import Planned, Refused, VariantMaker
 from amp_datasets.variants.recipe import Recipe, VariantSpec
-from amp_datasets.view.draw import draw_labels
 from amp_datasets.view.preview import sample_tile
 
 _KEPT_BYTES = 512 * 2**20

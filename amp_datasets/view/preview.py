@@ -14,6 +14,7 @@ from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.inputs import Order, is_set
 from amp_datasets.building.prepare import prepare
 from amp_datasets.building.workspace import is_build
+from amp_datasets.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.errors import AmpError, BuildError, ImageError, nearest
 from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
 from amp_datasets.manifest.model import SourceSettings
@@ -25,7 +26,6 @@ from amp_datasets.sources.open import read_source
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import ORIGINAL, VariantSpec
 from amp_datasets.variants.steps import Original
-from amp_datasets.view.gallery import TILE, Gallery, Tile
 
 FULL = (1600, 1200)
 """How large an image is at most with `full`."""

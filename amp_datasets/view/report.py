@@ -19,6 +19,7 @@ from typing import Any
 from amp_datasets.audit.api import audit
 from amp_datasets.audit.rules import RULES, Finding
 from amp_datasets.building.workspace import is_build
+from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.errors import BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.lock import read_lock
@@ -31,7 +32,6 @@ from amp_datasets.sources.open import read_source
 from amp_datasets.storage.files import open_regular, write_file
 from amp_datasets.variants.recipe import ORIGINAL
 from amp_datasets.view import statistics
-from amp_datasets.view.gallery import Gallery, Tile
 from amp_datasets.view.preview import sample_tile
 
 _THUMBNAIL = (220, 165)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from amp_datasets.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.errors import AmpError
 from amp_datasets.loading.augment import find_dataset_columns
 from amp_datasets.loading.columns import Columns, columns_of_row
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.model import Category
-from amp_datasets.view.gallery import TILE, Gallery, Tile
 from amp_datasets.view.preview import preview
 
 

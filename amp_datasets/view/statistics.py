@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from amp_datasets.drawing.labels import Colour, colour_of
 from amp_datasets.model import SPLITS, LabelSet, Sample
-from amp_datasets.view.draw import Colour, colour_of
 
 _HEAT_CELLS = 24
 _MOST_DOTS = 600

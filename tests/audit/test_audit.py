@@ -405,6 +405,42 @@ def test_text_groups_by_rule_and_says_how_to_mend() -> None:
     assert sum(line.startswith("    p") for line in report.as_text(verbose=True)) == 7
 
 
+def test_many_classes_are_a_table() -> None:
+    """One line each, the commonest first, by split, with a bar; the same numbers in JSON and in a notebook."""
+    names = [f"class {number}" for number in range(80)]
+    report = AuditReport("set")
+    samples = [
+        sample(
+            number, *[replace(GOOD, category=names[number])] * (number % 7 + 1), split="train" if number % 2 else "test"
+        )
+        for number in range(80)
+    ]
+    report.count([Category(name) for name in names], samples)
+    lines = report.as_text()
+    table = [line for line in lines if line.startswith("class ")]
+    assert table[0].split() == ["class", "train", "test", "labels"]
+    assert len(table) == 81
+    counts = [int(line.split()[4]) for line in table[1:]]
+    assert counts == sorted(counts, reverse=True)
+    assert all(int(line.split()[2]) + int(line.split()[3]) == n for line, n in zip(table[1:], counts, strict=True))
+    assert table[1].endswith("#" * 30)
+    assert max(map(len, table)) < 80
+    assert sum(report.to_json()["classes_by_split"]["test"].values()) + sum(report.by_split["train"].values()) == sum(
+        counts
+    )
+    assert report._repr_html_().count("<tr>") == 81
+
+
+def test_notebooks_show_names_as_text() -> None:
+    """Of reports and findings; nothing of a name is markup."""
+    report = AuditReport("set", findings=audit(label_set(sample(1, GOOD, GOOD, name="<b>.png"))))
+    report.count([Category("<i>cat")], [])
+    for html in (report._repr_html_(), report.findings[0]._repr_html_()):
+        assert "<b>" not in html
+        assert "<i>" not in html
+        assert "AMP106" in html
+
+
 def test_text_of_a_good_set_is_short(tmp_path: Path) -> None:
     """Counts and one line; how it was read only when asked."""
     report = audit_path(write_yolo(tmp_path / "a"), load_registry())

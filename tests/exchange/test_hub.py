@@ -96,11 +96,11 @@ def test_a_push_arrives_whole_and_tells_nothing_else(place: Path, hub: Hub, tmp_
     head, _, text = files["README.md"].decode().removeprefix("---\n").partition("---\n")
     card = yaml.safe_load(head)
     assert card["license"] == "cc-by-4.0"
-    assert card["task_categories"] == ["object-detection"]
+    assert card["task_categories"] == ["object-detection", "image-segmentation"]
     assert [f["path"] for f in card["configs"][0]["data_files"]] == ["data/train-*", "data/validation-*"]
     assert "dataset_info" in card
     assert "## How it was made" in text
-    for name in ("amp.yaml", "ledger.parquet", "amp.lock.json"):
+    for name in ("amp.yaml", "ledger.parquet", "amp.lock.json", ".card/contact-sheet.webp"):
         assert files[name] == (place / "build" / name).read_bytes()
 
     (tmp_path / "home2").mkdir()

@@ -50,6 +50,9 @@ class Facts:
     classes: Counter[tuple[str, str]] = field(default_factory=Counter)
     whole: int = 0
     """Images with labels of their own."""
+    outlined: int = 0
+    pointed: int = 0
+    """Objects with polygons or a mask, and with keypoints."""
     surveys: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -63,6 +66,8 @@ class Facts:
         self.annotations += other.annotations
         self.classes += other.classes
         self.whole += other.whole
+        self.outlined += other.outlined
+        self.pointed += other.pointed
 
 
 @dataclass(slots=True)
@@ -155,6 +160,8 @@ def _look(job: LabelJob, exports: Sequence[str], shards: Sequence[Path]) -> Fact
         facts.classes.update((a.category, split) for a in sample.annotations)
         facts.classes.update((name, split) for name in sample.labels)
         facts.whole += bool(sample.labels)
+        facts.outlined += sum(bool(a.polygons) or a.mask is not None for a in sample.annotations)
+        facts.pointed += sum(a.keypoints is not None for a in sample.annotations)
     for name in exports:
         exporter = job.exporter(name)
         facts.surveys[name] = exporter.survey(samples) if isinstance(exporter, PartedExporter) else None

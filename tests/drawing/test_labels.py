@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amp_datasets.drawing.labels import PALETTE, draw_labels
 from amp_datasets.model import Annotation, Category, Polygon
+from amp_datasets.shown import shortened
 from amp_datasets.view import draw
-from amp_datasets.view.draw import PALETTE, draw_labels, shortened
 
 CATS = [Category("cat"), Category("dog", keypoints=("left_eye", "right_eye"), skeleton=((0, 1),))]
 MACHADO = {  # severity 1, on linear RGB: Machado, Oliveira and Fernandes 2009

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from amp_datasets.building.cards.licences import licence_metadata
 from amp_datasets.building.engines.labels import Facts
 from amp_datasets.building.report import BuildReport
 from amp_datasets.ledger.schema import LEDGER_FILE
@@ -15,6 +17,9 @@ from amp_datasets.model import Category
 from amp_datasets.shown import as_markdown
 from amp_datasets.variants.recipe import digest
 
+SHEET = ".card/contact-sheet.webp"
+"""The image that the card shows; in a hidden folder, so that nobody takes it for one of the set."""
+_ON_HUB = re.compile(r"hf://datasets/([^/]+/[^/@]+)")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -25,13 +30,15 @@ from datasets import load_dataset
 
 dataset = load_dataset("path/or/owner/name")  # typed: ClassLabel, boxes as [x, y, width, height] in pixels
 ```
-
-In the folder that `amp build` wrote, `data.yaml` is for Ultralytics and `annotations/<split>.json` is COCO (categories
-from 1; the rows count them from 0). Boxes refer to the upright image. A box shows the visible part of its object.
-
-The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice. For Ultralytics:
-`train(data="data.yaml", mosaic=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0)`.
 """
+_FORMATS = {
+    "data.yaml": "`data.yaml` is for Ultralytics",
+    "annotations": "`annotations/<split>.json` is COCO (categories\nfrom 1; the rows count them from 0)",
+}
+_BOXES = "Boxes refer to the upright image. A box shows the visible part of its object."
+_AUGMENTED = "The variants are augmented already: turn down what your trainer adds on the fly, or it comes twice."
+_FOR_ULTRALYTICS = """ For Ultralytics:
+`train(data="data.yaml", mosaic=0, hsv_h=0, hsv_s=0, hsv_v=0, fliplr=0)`."""
 
 _USE_CLASSES = """## Load it
 
@@ -63,34 +70,63 @@ Boxes refer to the upright image. A box shows the visible part of its object.
 
 
 def card_text(
-    categories: Sequence[Category], facts: Facts, manifest: Manifest, report: BuildReport, lock: Mapping[str, Any]
+    categories: Sequence[Category],
+    facts: Facts,
+    manifest: Manifest,
+    report: BuildReport,
+    lock: Mapping[str, Any],
+    files: Collection[str],
 ) -> str:
-    """README.md: YAML for the hub, then text for people."""
-    whole_images = facts.classifies
-    task = "image-classification" if whole_images else "object-detection"
-    header = yaml.safe_dump(_metadata(manifest, report, lock, task), sort_keys=False, allow_unicode=True)
+    """README.md: YAML for the hub, then text for people; of label files only those among `files` are named."""
+    metadata = _metadata(manifest, report, lock, tasks_of(facts))
+    header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+    sheet = f"![Images with their labels]({SHEET})\n" if SHEET in files else ""
     parts = [
         f"---\n{header}---\n",
         _body(categories, facts, manifest, report),
-        _LAZY_USE if lock["lazy"] else _USE_CLASSES if whole_images else _USE,
+        *([sheet] if sheet else []),
+        _LAZY_USE if lock["lazy"] else _USE_CLASSES if facts.classifies else _use(files),
         _recipe(manifest, report),
         _provenance(lock),
     ]
     return "\n".join(parts)
 
 
-def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any], task: str) -> dict[str, Any]:
+def tasks_of(facts: Facts) -> list[str]:
+    """What the labels are for, as the hub calls it: whole images, objects, their outlines, their keypoints."""
+    if facts.classifies:
+        return ["image-classification"]
+    more = [("image-segmentation", facts.outlined), ("keypoint-detection", facts.pointed)]
+    return ["object-detection", *(task for task, number in more if number)]
+
+
+def _use(files: Collection[str]) -> str:
+    """How to load it, naming only the label files that are there."""
+    named = [text for file, text in _FORMATS.items() if file in files]
+    places = f"In the folder that `amp build` wrote, {' and '.join(named)}. " if named else ""
+    trainer = _FOR_ULTRALYTICS if "data.yaml" in files else ""
+    return f"{_USE}\n{places}{_BOXES}\n\n{_AUGMENTED}{trainer}\n"
+
+
+def _metadata(manifest: Manifest, report: BuildReport, lock: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
+    """What the hub reads. What nobody said is not stated: who labelled the images, and where they come from."""
     total = report.originals + report.variants
+    names = source_datasets(lock["sources"])
     return {
         "pretty_name": manifest.name,
-        **({"license": manifest.hub.license} if manifest.hub and manifest.hub.license else {}),
-        "task_categories": [task],
+        **licence_metadata(manifest.hub.license if manifest.hub else None, lock["sources"]),
+        "task_categories": list(tasks),
         "size_categories": [next((name for top, name in _SIZES if total < top), "n>1M")],
-        "annotations_creators": ["machine-generated"],
-        "source_datasets": ["original"],
+        **({"source_datasets": names} if names else {}),
         "tags": ["data-augmentation", "amp-datasets"],
         "configs": [_config(report, lock)],
     }
+
+
+def source_datasets(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The hub's datasets among the sources of a lock."""
+    paths = [source["source"].get("path", "") for source in sources]
+    return list(dict.fromkeys(found.group(1) for path in paths if (found := _ON_HUB.match(path))))
 
 
 def _config(report: BuildReport, lock: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.model import Annotation, Box, Category, FloatArray, Image, Size
+from amp_datasets.shown import shortened
 
 Colour = tuple[int, int, int]
 
@@ -29,7 +30,6 @@ or blue cones (Machado, Oliveira and Fernandes 2009); chosen by maximising the s
 
 _LEFT, _RIGHT, _MIDDLE = (0, 170, 255), (255, 150, 0), (0, 230, 120)
 _RIM: Colour = (20, 20, 20)
-_MOST_LETTERS = 24
 _FRACTION_BITS = 4
 _FILL = 0.3
 _CURVE = {"lineType": cv2.LINE_AA, "shift": _FRACTION_BITS}
@@ -69,14 +69,6 @@ def draw_labels(
     if names:
         _write_names(drawn, largest_first, index, scale)
     return drawn
-
-
-def shortened(text: str, most: int = _MOST_LETTERS) -> str:
-    """A long text cut in its middle, where names of classes and files differ least."""
-    if len(text) <= most:
-        return text
-    head = (most - 1) // 2
-    return f"{text[:head]}…{text[-(most - 1 - head) :]}"
 
 
 def _fitted(image: Image, size: Size | None) -> tuple[Image, FloatArray]:
