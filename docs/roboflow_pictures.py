@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.demo import write as demo
+from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.filtering.settings import complete_settings
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import LabelSettings, Recipe, Step, VariantSpec
 from amp_datasets.variants.steps import Original
-from amp_datasets.view.gallery import Gallery, Tile
 
 FOLDER = Path(__file__).parent / "roboflow"
 SHOWN, APART, PARTNERS, SEED = 21, 38, (5, 9, 13), 3

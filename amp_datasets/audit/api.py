@@ -19,6 +19,7 @@ from amp_datasets.manifest.model import Manifest, SourceSettings
 from amp_datasets.manifest.resolve import with_splits
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.progress import tell
 from amp_datasets.sources.consolidate import consolidate
 from amp_datasets.sources.joining import Consolidated
 from amp_datasets.sources.open import read_source
@@ -28,6 +29,7 @@ __all__ = ["AuditReport", "Finding", "audit", "audit_path", "is_manifest"]
 
 _FOUND_AGAIN = frozenset({"AMP201", "AMP203"})
 """What readers count and the audit finds by itself."""
+_TOLD_EVERY = 500
 _MEANINGS = frozenset({"AMP205", "AMP206"})
 _OF_SETS = frozenset({"names", "nc", "images", "annotations", "shapes"})
 """Keys that label files have and manifests do not."""
@@ -94,7 +96,9 @@ def _of_set(labels: LabelSet, limits: Limits, *, across_splits: bool) -> Iterato
     used = frozenset(name for sample in samples for name in sample.categories)
     yield from (f for f in of_reading([*labels.dropped, *labels.repairs]) if f.rule not in _FOUND_AGAIN)
     yield from name_findings([category.name for category in labels.categories], used)
-    for sample in samples:
+    for number, sample in enumerate(samples):
+        if number % _TOLD_EVERY == 0:
+            tell("looking at the labels", number, len(samples))
         yield from label_findings(sample)
     yield from image_findings(samples, limits)
     yield from copy_findings(samples, limits, across_splits=across_splits)
@@ -103,6 +107,7 @@ def _of_set(labels: LabelSet, limits: Limits, *, across_splits: bool) -> Iterato
 
 
 def _read(report: AuditReport, source: SourceSettings, registry: Registry, limits: Limits) -> LabelSet:
+    tell("reading the set", 0, 1)
     labels, detection = read_source(source, registry, limits)
     report.formats[source.path] = detection.reason
     return labels

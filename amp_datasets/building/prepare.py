@@ -17,6 +17,7 @@ from amp_datasets.manifest.resolve import recipe_for, with_splits
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.progress import tell
 from amp_datasets.sources.consolidate import consolidate, unique_names
 from amp_datasets.sources.joining import Consolidated
 from amp_datasets.sources.open import read_source, refuse_unreadable
@@ -56,7 +57,10 @@ def read(order: Order) -> Read:
         raise SourceError("there is nothing to make", where=title, fix="add `filters:` or set `originals: true`")
     limits = manifest.limits.as_limits()
     ready = {path: (labels, Detection("given in memory", 100)) for path, labels in held.items()}
-    sets = [ready.get(source.path) or read_source(source, registry, limits) for source in manifest.sources]
+    sets = []
+    for number, source in enumerate(manifest.sources):
+        tell("reading the sets", number, len(manifest.sources))
+        sets.append(ready.get(source.path) or read_source(source, registry, limits))
     return Read(order, manifest, registry, title, sets)
 
 

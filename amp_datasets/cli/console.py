@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import typer
 
 from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.progress import silent, told_to
 from amp_datasets.shown import as_json, plain
 
 _P = ParamSpec("_P")
@@ -119,14 +120,20 @@ def next_step(text: str) -> None:
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A function that shows progress: one bar on a terminal, a plain line every 10 s elsewhere."""
+    """A function that shows progress: one bar on a terminal, a plain line every 10 s elsewhere.
+
+    Whatever works inside and calls `progress.tell` is shown, too. Import libraries inside: they take seconds.
+    """
     if quiet:
-        yield lambda _what, _done, _total: None
+        yield silent
     elif sys.stderr.isatty():
-        with _rich_bar() as show:
+        with _rich_bar() as show, told_to(show):
+            show("loading libraries", 0, 1)
             yield show
     else:
-        yield _PlainProgress()
+        show_plainly = _PlainProgress()
+        with told_to(show_plainly):
+            yield show_plainly
 
 
 @contextmanager

@@ -16,11 +16,13 @@ from amp_datasets.images.header import header_of
 from amp_datasets.images.kinds import Header, Limits, ValueRange
 from amp_datasets.images.opening import open_image
 from amp_datasets.model import ImageFile
+from amp_datasets.progress import tell
 from amp_datasets.storage.folder import read_image_file
 
 NEAR_BITS = 3
 """Perceptual hashes of 64 bits that differ in no more than this many are the same image (re-encoded, resized)."""
 
+_TOLD_EVERY = 50
 _THREADS = 4
 
 
@@ -50,7 +52,11 @@ def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> I
         return Fingerprint(hashlib.sha256(data).hexdigest(), hashed, found, _extremes(data, found))
 
     with ThreadPoolExecutor(_THREADS) as pool:  # reading, hashing and decoding all release the interpreter's lock
-        yield from pool.map(one, files)
+        for number, found in enumerate(pool.map(one, files)):
+            if number % _TOLD_EVERY == 0:
+                tell("comparing images" if near else "hashing images", number, len(files))
+            yield found
+    tell("comparing images" if near else "hashing images", len(files), len(files))
 
 
 def _header(data: bytes, limits: Limits) -> Header | None:

@@ -41,7 +41,6 @@ def build(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
-    from amp_datasets.building.api import build as run
     from amp_datasets.building.engines.process import keep_freed_memory
     from amp_datasets.building.inputs import is_set
 
@@ -50,6 +49,8 @@ def build(
         say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
     keep_freed_memory()
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.building.api import build as run
+
         report = run(
             manifest,
             out=out,
@@ -87,9 +88,9 @@ def preview(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Draw labels, or the variants of an image, to look at before building."""
-    from amp_datasets.view.preview import preview as run
-
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.view.preview import preview as run
+
         gallery = run(
             target,
             images=random or images,
@@ -123,9 +124,9 @@ def report(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Write one HTML page about a set or a build: classes, boxes, findings, variants."""
-    from amp_datasets.view.report import report as run
-
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.view.report import report as run
+
         page = run(target, format=format_, plugin_dirs=plugin_dirs or (), progress=progress)
     page.save(out)
     if json_:
@@ -153,9 +154,9 @@ def export(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Convert a build or a set to another format."""
-    from amp_datasets.interface.commands import convert as run
-
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.interface.commands import convert as run
+
         report = run(
             what,
             to=to,
@@ -182,9 +183,9 @@ def merge(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Join several sets into one, without variants: classes by name, unique file names, duplicates reported."""
-    from amp_datasets.building.merge import merge as run
-
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.building.merge import merge as run
+
         report = run(
             sets,
             out,

@@ -21,10 +21,10 @@ def verify(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Read a build again and prove that nothing changed: exit code 1 if something did."""
-    from amp_datasets.ledger.verify import verify as run
-
     count: Any = replay if replay == "all" else _number(replay)
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.ledger.verify import verify as run
+
         report = run(build, replay=count, sources=source or (), plugin_dirs=plugin_dirs or (), progress=progress)
     emit_report(report, in_json=json_)
     if report.findings:

@@ -37,9 +37,10 @@ def init(
     json_: Json = False,
 ) -> None:
     """Look at a set and write a first manifest beside it, never into it."""
-    from amp_datasets.cli.starter import write_starter
+    with progress_bar(quiet=json_):
+        from amp_datasets.cli.starter import write_starter
 
-    started = write_starter(sets or (), out, name, from_roboflow)
+        started = write_starter(sets or (), out, name, from_roboflow)
     if json_:
         emit_json({"manifest": str(started.manifest), "schema": str(started.schema), "found": list(started.found)})
         return
@@ -61,9 +62,9 @@ def check(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Audit the labels of a set: exit code 1 if there are findings (notes do not count)."""
-    from amp_datasets.interface.commands import check as run
-
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.interface.commands import check as run
+
         report = run(
             target,
             format=format_,
