@@ -41,6 +41,8 @@ bench: $(VENV)/.installed-test
 
 pictures: $(VENV)/.installed
 	$(VENV)/bin/python docs/pictures.py
+	@$(VENV)/bin/python -c "import fastapi, playwright" 2>/dev/null && $(VENV)/bin/python docs/screens.py \
+		|| echo "studio.webp and report.webp stay as they are: pip install '.[studio,browser]' draws them, too"
 	$(VENV)/bin/python docs/strips.py
 
 docs: $(VENV)/.installed $(VENV)/.installed-docs

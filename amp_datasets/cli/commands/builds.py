@@ -41,16 +41,16 @@ def build(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
-    from amp_datasets.building.engines.process import keep_freed_memory
     from amp_datasets.building.inputs import is_set
 
     ways: dict[str, Any] = {"shards": shards, "shard": shard, "finish": finish, "engine": engine, "address": address}
     if is_set(manifest):
         say(f"no manifest: the default recipe, 20 variants of each image (`amp init {manifest}` writes it)")
-    keep_freed_memory()
     with progress_bar(quiet=json_) as progress:
         from amp_datasets.building.api import build as run
+        from amp_datasets.building.engines.process import keep_freed_memory
 
+        keep_freed_memory()
         report = run(
             manifest,
             out=out,
@@ -64,10 +64,15 @@ def build(
             progress=progress,
             **ways,
         )
-    parts = f"amp build -o {out} --shard 1/{shards} and all others, then " if shards else ""
-    again = f"{parts or ('the other shards, then ' if shard else '')}amp build {manifest} -o {out}"
-    done = f"amp verify {out}, or train: see {out}/README.md"
-    emit_report(report, in_json=json_, then=f"{again} --finish" if shards or shard else again if dry_run else done)
+    again = f"amp build {manifest} -o {out}"
+    then = _after(again, out, shards) if shards or shard else again if dry_run else None
+    emit_report(report, in_json=json_, then=then or f"amp verify {out}, or train: see {out}/README.md")
+
+
+def _after(again: str, out: Path, shards: int | None) -> str:
+    """What comes after planning a build in parts, or making one of them."""
+    others = f"amp build -o {out} --shard 1/{shards} and all others" if shards else "the other shards"
+    return f"{others}, then {again} --finish"
 
 
 @command
