@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.errors import AmpError
+from amp_datasets.progress import told_to
 
 _INTERVAL_S = 0.2
 
@@ -22,6 +23,7 @@ def main() -> int:
     """Do what stdin says; 0 done, 2 refused, 130 ended by the page."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background passes its deafness on
     job = json.loads(sys.stdin.readline())
+    _tell({"what": "loading libraries", "done": 0, "total": 1})
     try:
         result = _KINDS[job.pop("kind")](job)
     except KeyboardInterrupt:
@@ -41,8 +43,9 @@ def main() -> int:
 def _build(job: dict[str, Any]) -> dict[str, Any]:
     from amp_datasets.building.api import build
 
-    given = (Path(job["manifest"]),)
-    report = build(*given, out=job["out"], plugin_dirs=job["plugin_dirs"], progress=_progress())
+    progress = _progress()
+    with told_to(progress):
+        report = build(Path(job["manifest"]), out=job["out"], plugin_dirs=job["plugin_dirs"], progress=progress)
     return {**report.to_json(), "text": report.as_text()}
 
 

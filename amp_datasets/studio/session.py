@@ -23,6 +23,7 @@ from amp_datasets.manifest.model import Manifest, SourceSettings
 from amp_datasets.manifest.resolve import recipe_for
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.registry import Registry
+from amp_datasets.progress import told_to
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.yaml import YamlFile
 from amp_datasets.studio.document import Document, problems_of
@@ -194,7 +195,8 @@ class Session:
         read = [self._sets[_name(source)] for source in manifest.sources]
         order = Order(manifest, plugin_dirs=self.plugin_dirs)
         sets = [(each.labels, each.detection) for each in read]
-        whole = put_together(Read(order, manifest, self.registry, self.document.path, sets))
+        with told_to(lambda what, done, total: self._say(manifest, what, done, total)):
+            whole = put_together(Read(order, manifest, self.registry, self.document.path, sets))
         if not self._is_wanted(manifest):
             return
         self._whole = whole
