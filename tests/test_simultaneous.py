@@ -122,3 +122,22 @@ def test_a_hundred_starts_give_one_whole_tree(tmp_path: Path, kind: str) -> None
     said = rounds(kind, tmp_path, 10)
     print(said)
     assert said.total() == 100
+
+
+def test_an_export_that_was_killed_stops_no_later_one(tmp_path: Path) -> None:
+    """What it left in the work folder is removed by the next one, which writes everything anew."""
+    write_set(tmp_path / "set", 3)
+    export(tmp_path / "set", "coco", tmp_path / "alone", load_formats())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        with GrowingFolder(tmp_path / "out") as work:
+            (work.begin() / "half").write_text("written")
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "alone", ".out.amp-work"}
+    export(tmp_path / "set", "coco", tmp_path / "out", load_formats())
+    trees = [{path.relative_to(root) for path in root.rglob("*")} for root in (tmp_path / "out", tmp_path / "alone")]
+    assert trees[0] == trees[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "alone", "out"}
