@@ -158,6 +158,14 @@ def test_only_an_odd_number_of_flips_mirrors(warp: Warp) -> None:
     assert mirrored.then(flip(warp.size, down=True)).mirrors == warp.mirrors
 
 
+def test_two_flips_with_waves_between_them_do_not_mirror() -> None:
+    """Waves keep the two from becoming one matrix, so each is counted."""
+    assert flip().then(waves(1)).mirrors
+    twice = flip().then(waves(1)).then(flip(down=True))
+    assert len(twice.maps) == 3
+    assert not twice.mirrors
+
+
 def test_fill_is_that_of_the_step_that_chose_one() -> None:
     """A step that says how to fill is heard; the default is not louder than it."""
     black = replace(turn(10), fill=(0, 0, 0))
