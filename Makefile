@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-all lint bench pictures docs dist clean
+.PHONY: help demo test test-all lint bench images docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,7 +16,7 @@ help:
 	@echo "make test-all  run all tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
-	@echo "make pictures  draw the documentation's images again"
+	@echo "make images    draw the documentation's images again"
 	@echo "make docs      write the reference again and build the documentation: site/index.html"
 	@echo "make dist      build the wheel and the source archive of the changelog's newest version: dist/"
 	@echo "make clean     remove what these targets made"
@@ -39,8 +39,8 @@ bench: $(VENV)/.installed-test
 	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
 		echo "== $$file"; $(VENV)/bin/python $$file; done
 
-pictures: $(VENV)/.installed
-	$(VENV)/bin/python docs/pictures.py
+images: $(VENV)/.installed
+	$(VENV)/bin/python docs/figures.py
 	@$(VENV)/bin/python -c "import fastapi, playwright" 2>/dev/null && $(VENV)/bin/python docs/screens.py \
 		|| echo "studio.webp and report.webp stay as they are: pip install '.[studio,browser]' draws them, too"
 	$(VENV)/bin/python docs/strips.py

@@ -15,7 +15,7 @@ from amp_datasets.variants.recipe import ORIGINAL
 
 FOLDER = Path(__file__).parents[1] / "manifests"
 MANIFESTS = sorted(FOLDER.glob("*.yaml"))
-PICTURES = 5
+IMAGES = 5
 SEED_SETS = 20
 
 
@@ -34,7 +34,7 @@ def test_manifest_builds(file: Path, demo_folder: Path, tmp_path: Path) -> None:
     augmented = len({row["source_id"] for row in rows if row["variant"] != ORIGINAL})
     wanted = manifest(file.stem)
     assert made == {spec.label(copy): augmented for spec in wanted.variants() for copy in range(spec.copies)}
-    assert len(rows) - made.total() == (PICTURES if wanted.originals else 0)
+    assert len(rows) - made.total() == (IMAGES if wanted.originals else 0)
     assert all(row["objects"]["bbox"] for row in rows)
     assert len([*(tmp_path / "build" / "images").rglob("*.jpg")]) == len(rows)
 

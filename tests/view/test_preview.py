@@ -113,7 +113,7 @@ def test_every_ending_gives_its_format(tmp_path: Path, demo_folder: Path, ending
 
 
 def test_notebooks_show_it(demo_folder: Path) -> None:
-    """As a picture and as HTML."""
+    """As an image and as HTML."""
     shown = amp.preview(demo_folder)
     assert shown._repr_png_().startswith(b"\x89PNG")
     assert shown._repr_html_().startswith("<img ")

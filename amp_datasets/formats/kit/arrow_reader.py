@@ -136,7 +136,7 @@ def spool(data: bytes, suffix: str) -> Path:
     from datasets import config
 
     digest = hashlib.sha256(data).hexdigest()
-    path = Path(config.HF_DATASETS_CACHE) / "amp" / "pictures" / digest[:2] / f"{digest}{suffix}"
+    path = Path(config.HF_DATASETS_CACHE) / "amp" / "images" / digest[:2] / f"{digest}{suffix}"
     if not _holds(path, digest):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

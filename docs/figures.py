@@ -23,7 +23,7 @@ from amp_datasets.variants.recipe import CategoryRules, Recipe, Step, VariantSpe
 from amp_datasets.variants.steps import Original
 
 FOLDER = Path(__file__).parent
-PICTURE, PARTNERS = 21, (5, 9, 13)
+SCENE, PARTNERS = 21, (5, 9, 13)
 SEED = 1
 SETTINGS = {
     "crop": {"margin": 0.4, "around": "one"},
@@ -44,7 +44,7 @@ Kind = Callable[[Annotation], Annotation]
 
 def main() -> None:
     """Draw both images beside this file."""
-    image, annotations = demo.draw(PICTURE)
+    image, annotations = demo.draw(SCENE)
     original = original_of(image, annotations)
     filters = load_registry().filters
     shown = [Tile("original", image, annotations)]
