@@ -60,7 +60,7 @@ def expect(report: BuildReport, prepared: Prepared) -> BuildReport:
 
 
 def rotation_notes(recipe: Recipe, registry: Registry, samples: Iterable[Sample]) -> list[str]:
-    """Where `labels.max_box_rotation` narrows what a filter may draw, and for which classes."""
+    """Where `labels.max_box_rotation` narrows what is sampled for a filter, and for which classes."""
     labels = recipe.labels
     unknown = {
         a.category
@@ -74,7 +74,7 @@ def rotation_notes(recipe: Recipe, registry: Registry, samples: Iterable[Sample]
         return []
     return [
         f"images with plain boxes of {', '.join(sorted(unknown)[:5])} are turned by at most "
-        f"{labels.max_box_rotation:g} degrees ({', '.join(sorted(turning))} may draw more): say by `labels.outline` "
+        f"{labels.max_box_rotation:g} degrees ({', '.join(sorted(turning))} may turn by more): say by `labels.outline` "
         "whether they are more of an ellipse or a rect, or raise `labels.max_box_rotation`"
     ]
 

@@ -59,7 +59,7 @@ class Source(_Checked, model.SourceSettings):
 
 
 class Mix(_Checked, model.Mix):
-    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`.
+    """Several filters in a row; with `pick`, that many of them are chosen at random for each of `copies`.
 
     amp.Mix([amp.Flip(), amp.Brightness(percent=(-25, 25))], copies=3, pick=1)
     """
@@ -146,7 +146,7 @@ class Recipe(_Checked, model.Manifest):
         boxes: BoxForm | None = None,
         then: Callable[[dict[str, list[Any]]], Any] | None = None,
     ) -> EpochTransform:
-        """One random variant of each row, for `dataset.with_transform(...)`; `set_epoch` draws anew.
+        """One random variant of each row, for `dataset.with_transform(...)`; `set_epoch` samples anew.
 
             train = train.with_transform(recipe.transform(train, epoch=3, then=amp.DetrTransform(processor)))
 

@@ -1,4 +1,4 @@
-"""New variants every epoch: one variant of each row, drawn anew from (seed, epoch, image), labels exact.
+"""New variants every epoch: one variant of each row, sampled anew from (seed, epoch, image), labels exact.
 
     train = train.with_transform(recipe.transform(epoch=3))
 

@@ -53,8 +53,12 @@ def load(
 ) -> DatasetDict | IterableDatasetDict:
     """The splits of a build, of a lazy set, or of a manifest, as typed datasets (ClassLabel, boxes in COCO's form).
 
+        train = amp.load("build")["train"]         # what `amp build` wrote
+        train = amp.load("amp.yaml")["train"]      # made as it is read
+        amp.load("owner/name")                     # from the hub
+
     From a lazy set or a manifest every image is made when it is asked for, bit for bit as `amp build` writes it; for a
-    manifest the draws are planned first (seconds for hundreds of sources) and kept in the cache of `datasets`.
+    manifest the parameters are sampled first (seconds for hundreds of sources) and kept in the cache of `datasets`.
     Plugins of your own are found through entry points or AMP_PLUGINS_DIR, in worker processes too.
     `streaming` gives iterable datasets, a lazy one cut into at most `shards`. An image of a lazy set that is not made
     as its ledger says (other versions of libraries, another processor) is an error unless `check` is False. Without

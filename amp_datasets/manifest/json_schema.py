@@ -53,10 +53,10 @@ _ABOUT: dict[str, dict[str, str]] = {
         "license": "as the hub calls it, such as cc-by-4.0",
     },
     "Labels": {
-        "min_visibility": "a variant that leaves less of an object, but more than `drop_below`, is drawn again",
+        "min_visibility": "a variant that leaves less of an object, but more than `drop_below`, is sampled again",
         "drop_below": "an object of which less than this share is left loses its label; the variant is kept",
         "min_side_px": "boxes with a shorter side than this lose their label",
-        "attempts": "how often a variant is drawn before it is given up and counted",
+        "attempts": "how often the parameters of a variant are sampled before it is given up and counted",
         "min_difference": "grey levels by which a variant must differ from its source and from its other copies",
     },
     "LimitSettings": {"max_pixels": "width times height", "max_bytes": "of an image file"},

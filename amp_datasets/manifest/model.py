@@ -122,7 +122,7 @@ class Balance(_Model):
 
 
 class Mix(_Model):
-    """Several filters in a row; with `pick`, that many of them are drawn for each of `copies`.
+    """Several filters in a row; with `pick`, that many of them are chosen at random for each of `copies`.
 
     `versions` counts as Roboflow does, the untouched image included: with `originals` it is one more than `copies`.
     """

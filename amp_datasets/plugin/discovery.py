@@ -29,6 +29,7 @@ ALGORITHM_VERSION = 3
 changelog: every variant is then made anew."""
 
 _digests: dict[str, str] = {}
+"""The code of plugins as it was when it was loaded: modules are the process's, and so is what they were made of."""
 
 
 @functools.lru_cache(maxsize=8)

@@ -33,7 +33,7 @@ Share = Annotated[float, Field(ge=0, le=90)]
 class Affine(GeometricFilter):
     """Turn by `degrees`, scale by `scale`, slide rows by `shear` degrees and move by `translate` percent of each side.
 
-    All is about the centre and keeps the size. A single number or a range from 0 on has its sign drawn; the sign of a
+    All is about the centre and keeps the size. A single number or a range from 0 on has its sign sampled; the sign of a
     range such as `[-10, 10]` is what it says. `fill` says what uncovered parts show: the nearest edge pixel
     (replicate), a mirror image (reflect), a colour, or nothing: `crop` zooms in until they are gone.
     """

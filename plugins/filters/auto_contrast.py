@@ -20,7 +20,7 @@ _TILES, _CLIP = (8, 8), 3.0
 
 
 class AutoContrast(PixelFilter):
-    """Make the image use all of black to white. Nothing is drawn: the image itself decides.
+    """Make the image use all of black to white. Nothing is sampled: the image itself decides.
 
     `how`: stretch spreads the middle 96 percent of its values evenly; equalize makes all levels of luma equally
     frequent; adaptive does that for each of 8 x 8 parts, limited and blended (CLAHE, Zuiderveld 1994).
@@ -41,7 +41,7 @@ class AutoContrast(PixelFilter):
         self.how = how
 
     def get_params(self) -> Draw:
-        """Nothing is drawn."""
+        """Nothing is sampled."""
         return {}
 
     def apply(self, img: Image, **_: Any) -> Image:

@@ -45,7 +45,7 @@ class ColorMatrix(PixelFilter):
         self.matrix = matrix
 
     def get_params(self) -> Draw:
-        """Nothing to draw: the matrix."""
+        """Nothing is sampled: the matrix."""
         return {"matrix": [list(row) for row in self.matrix]}
 
     def apply(self, img: Image, *, matrix: list[list[float]], **_: Any) -> Image:

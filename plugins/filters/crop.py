@@ -24,7 +24,7 @@ _LEAST_MARGIN = 0.01
 
 
 class Crop(GeometricFilter):
-    """Cut out the objects (around: all), or one drawn at random (one), with some of their surroundings.
+    """Cut out the objects (around: all), or one chosen at random (one), with some of their surroundings.
 
     `margin` is added on each side, as a share of the objects' extent in that direction; the window ends at the
     image's edge and on whole pixels, so that no value changes. A margin that reaches all four edges, and so would

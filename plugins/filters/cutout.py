@@ -59,7 +59,7 @@ class Cutout(HidingFilter):
         return {"squares": squares}
 
     def holes(self, size: Size, *, squares: list[list[int]], **_: Any) -> NDArray[np.int64]:  # noqa: ARG002
-        """The drawn squares."""
+        """The sampled squares."""
         return np.array(squares, dtype=np.int64).reshape(-1, 4)
 
     def paint(self, **_: Any) -> tuple[int, int, int]:

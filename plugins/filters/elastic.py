@@ -90,7 +90,7 @@ class Elastic(GeometricFilter):
         return {"alpha": alpha, "sigma": sigma, "seed": draw_seed(self.py_random)}
 
     def warp(self, size: Size, *, alpha: float, sigma: float, seed: int, **_: Any) -> Warp:
-        """The displacement, made on a grid of sigma/4: smoother than it can be drawn, and 6 times as fast."""
+        """The displacement, made on a grid of sigma/4: smoother than it can be sampled, and 6 times as fast."""
         columns, rows = (max(1, round(side / max(1.0, sigma / _NODES_PER_SIGMA))) for side in size)
         sigmas = (sigma * columns / size[0], sigma * rows / size[1])
         field = _smooth_noise(seed, (rows, columns), sigmas) * np.float32(_deviation(alpha, sigma))

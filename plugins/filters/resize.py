@@ -62,7 +62,7 @@ class Resize(GeometricFilter):
         self.enlarge = enlarge
 
     def get_params(self) -> Draw:
-        """Nothing is drawn."""
+        """Nothing is sampled."""
         return {}
 
     def warp(self, size: Size, **_: Any) -> Warp:

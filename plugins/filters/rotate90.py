@@ -17,7 +17,7 @@ Turn = Literal[90, 180, 270]
 
 
 class Rotate90(GeometricFilter):
-    """Turn the image clockwise by 90, 180 or 270 `degrees`, or by one drawn from a list of them.
+    """Turn the image clockwise by 90, 180 or 270 `degrees`, or by one sampled from a list of them.
 
     Width and height change places at 90 and 270, no value changes, and labels stay exact.
     """

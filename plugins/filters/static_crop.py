@@ -44,7 +44,7 @@ class StaticCrop(GeometricFilter):
         self.y = y
 
     def get_params(self) -> Draw:
-        """Nothing is drawn."""
+        """Nothing is sampled."""
         return {}
 
     def warp(self, size: Size, **_: Any) -> Warp:

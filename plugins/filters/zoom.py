@@ -19,7 +19,7 @@ _MODES: dict[str, Mode] = {"in": "positive", "out": "negative", "both": "both"}
 class Zoom(GeometricFilter):
     """Cut `percent` off width and height and enlarge the rest to the old size (in), or shrink the image by that (out).
 
-    Where the part lies, or where the smaller image comes to lie, is drawn. `percent: [-20, 20]` zooms out below 0 and
+    Where the part lies, or where the smaller image comes to lie, is sampled. `percent: [-20, 20]` zooms out below 0 and
     in above. `fill` says what surrounds the smaller image: the nearest edge pixel (replicate), a mirror image (reflect)
     or a colour.
     """

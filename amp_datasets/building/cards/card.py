@@ -166,7 +166,8 @@ def _recipe(manifest: Manifest, report: BuildReport) -> str:
 
 {len(manifest.variants())} kinds of variant, seed {manifest.seed}; all settings are in `amp.yaml`. An object keeps its
 label if at least {labels.min_visibility:.0%} of it is visible, and loses it at {labels.drop_below:.0%} or less; a
-variant in between is drawn again. `ledger.parquet` has a row for every variant: source, filters, draws, checksums.
+variant in between is sampled again. `ledger.parquet` has a row for every variant: source, filters, sampled
+parameters, checksums.
 {kept}"""
 
 

@@ -33,8 +33,8 @@ def borrowed() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Let glibc keep up to 128 MB of freed memory, where it gives every image's arrays back to the system at once.
 
-    Getting them again, page by page, is a fifth of the time of a build. Nobody can read what was set before, so it is
-    for processes that are ours: workers and the command line, never one that calls us.
+    Getting them again, page by page, is a fifth of the time of a build (`benchmarks/memory.py`). Nobody can read what
+    was set before, so it is for processes that are ours: workers and the command line, never one that calls us.
     """
     if sys.platform == "linux":
         import ctypes

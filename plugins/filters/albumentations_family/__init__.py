@@ -90,7 +90,7 @@ def _shared_members(base: type[A.BasicTransform]) -> dict[str, Any]:
         _refuse_out_of_bounds(self, BOUNDS.get(base.__name__))
 
     def get_params_dependent_on_data(self: Any, params: Mapping[str, Any], data: Mapping[str, Any]) -> Draw:
-        """What the transform draws from the data; without the shape, which nobody chose."""
+        """What the transform samples from the data; without the shape, which nobody chose."""
         try:
             chosen = base.get_params_dependent_on_data(self, params, {"bboxes": np.zeros((0, 4)), **data})
         except CropSizeError as error:
@@ -194,7 +194,7 @@ def _fill(transform: Any) -> Fill:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers as Python's, also within tuples, so that most draws are JSON."""
+    """NumPy's numbers as Python's, also within tuples, so that most parameters are JSON."""
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
