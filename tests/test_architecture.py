@@ -36,7 +36,7 @@ WINGS: dict[str, set[str] | str] = {
     "plugin": {"filtering", "formats"},
     "variants": {"geometry", "images", "filtering", "rows", "plugin"},
     "manifest": {"plugin", "storage", "images", "filtering", "variants"},
-    "roboflow": {"storage"},
+    "manifest.roboflow": {"storage"},
     "sources": ABOVE,
     "audit": ABOVE,
     "ledger": ABOVE,

@@ -131,7 +131,7 @@ def lock_of(prepared: Prepared, document: Mapping[str, Any], *, lazy: bool) -> d
 
 def _locked_sources(prepared: Prepared, document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each set with a digest over its images and labels; also one of which no image is left."""
-    by_set: dict[str, list[str]] = {name: [] for name in prepared.set_names}
+    by_set: dict[str, list[str]] = {name: [] for name in prepared.joined.set_names}
     for item in prepared.joined.items:
         entry = f"{item.sample.source_id} {item.sha256} {dump_annotations(item.sample.annotations, item.sample.labels)}"
         if entry not in by_set[item.set_name][-1:]:  # the pieces of an image follow each other

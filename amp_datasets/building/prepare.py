@@ -18,7 +18,7 @@ from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.progress import tell
-from amp_datasets.sources.consolidate import consolidate, unique_names
+from amp_datasets.sources.consolidate import consolidate
 from amp_datasets.sources.joining import Consolidated
 from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.variants.maker import VariantMaker
@@ -61,13 +61,15 @@ def read(order: Order) -> Read:
     for number, source in enumerate(manifest.sources):
         tell("reading the sets", number, len(manifest.sources))
         sets.append(ready.get(source.path) or read_source(source, registry, limits))
+    for labels, _ in sets:
+        refuse_unreadable(labels)
     return Read(order, manifest, registry, title, sets)
 
 
 def join(read: Read) -> Prepared:
     """The sets as one, after the manifest's preprocessing, and the recipe of every variant.
 
-    Raises SourceError if a file of a set could not be read, or no image is left.
+    Raises SourceError if no image is left.
     """
     whole = put_together(read)
     return choose(whole, whole.manifest, read.order.plugin_dirs, read.title)
@@ -76,8 +78,6 @@ def join(read: Read) -> Prepared:
 def put_together(read: Read) -> Prepared:
     """All images of the sets as one set, before anything is chosen or done. Raises SourceError as `join` does."""
     sets = [labels for labels, _ in read.sets]
-    for labels in sets:
-        refuse_unreadable(labels)
     manifest = with_splits(read.manifest, sets)
     joined = consolidate(sets, [source.classes for source in manifest.sources], manifest, read.order.first_classes)
     joined = replace(joined, items=joined.items[: read.order.limit])
@@ -86,8 +86,8 @@ def put_together(read: Read) -> Prepared:
         raise SourceError("no usable image is left", where=named, fix=_why_empty(joined))
     recipe = recipe_for(manifest, joined.categories, read.order.plugin_dirs)
     formats = {s.path: f"{d.reason}" for s, (_, d) in zip(manifest.sources, read.sets, strict=True)}
-    names, said = unique_names([labels.name for labels in sets]), [labels.provenance for labels in sets]
-    return Prepared(manifest, read.registry, joined, recipe, formats, names, said)
+    said = [labels.provenance for labels in sets]
+    return Prepared(manifest, read.registry, joined, recipe, formats, said)
 
 
 def choose(whole: Prepared, manifest: Manifest, plugin_dirs: Sequence[str | Path], title: Path) -> Prepared:

@@ -15,9 +15,9 @@ from amp_datasets.manifest.json_schema import manifest_schema
 from amp_datasets.manifest.load import validate
 from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.manifest.resolve import NEW_SPLITS
+from amp_datasets.manifest.roboflow.writing import WrittenRecipe, written_recipe
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry, shipped_manifests
-from amp_datasets.roboflow.writing import WrittenRecipe, written_recipe
 from amp_datasets.sources.open import read_source
 from amp_datasets.storage.files import write_file
 from amp_datasets.storage.yaml import parse_yaml

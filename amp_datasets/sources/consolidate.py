@@ -34,7 +34,7 @@ def consolidate(
     """Join sets in their order; `renames` maps each set's class names, `order` are categories that keep their ids."""
     joining = Joining(manifest, MergedCategories((*order, *(manifest.classes or ()))))
     names = ClassNames(manifest.classes, manifest.unknown_classes)
-    set_names = unique_names([s.name for s in sets])
+    set_names = _unique_names([s.name for s in sets])
     _check_tasks(sets)
     for labels, rename, set_name in zip(sets, renames, set_names, strict=True):
         _take_in(joining, labels, names.mapping(labels, rename), set_name)
@@ -43,7 +43,7 @@ def consolidate(
     _handle_duplicates(joining)
     items = _with_stems(_with_splits(joining))
     lost = (tuple(joining.dropped), tuple(joining.repairs), tuple(joining.notes))
-    return Consolidated(joining.categories.categories(), tuple(items), *lost)
+    return Consolidated(joining.categories.categories(), tuple(items), tuple(set_names), *lost)
 
 
 def _check_tasks(sets: Sequence[LabelSet]) -> None:
@@ -220,7 +220,7 @@ def _with_stems(items: Sequence[Item]) -> list[Item]:
     return result
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
+def _unique_names(names: Sequence[str]) -> list[str]:
     """The names that sets have in a build: of two that are called the same, the second gets a number."""
     result: list[str] = []
     for name in names:

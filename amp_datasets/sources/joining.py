@@ -56,6 +56,8 @@ class Consolidated:
 
     categories: tuple[Category, ...]
     items: tuple[Item, ...]
+    set_names: tuple[str, ...] = ()
+    """What each set is called in the build, in the order in which they were given."""
     dropped: tuple[Dropped, ...] = ()
     repairs: tuple[Repair, ...] = ()
     notes: tuple[str, ...] = ()

@@ -12,9 +12,9 @@ from amp_datasets.formats.base import Detection
 from amp_datasets.formats.kit.image_lookup import ImageLookup
 from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
+from amp_datasets.manifest.roboflow.provenance import provenance_of
 from amp_datasets.model import UNREADABLE, Dropped, LabelSet
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.roboflow.provenance import provenance_of
 from amp_datasets.shown import is_shown_as_it_is
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.tree import one_set, read_parts

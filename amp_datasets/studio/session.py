@@ -201,7 +201,7 @@ class Session:
             return
         self._whole = whole
         self.reading = Reading("ready")
-        found = [finding for source, name in zip(manifest.sources, whole.set_names, strict=True)
+        found = [finding for source, name in zip(manifest.sources, whole.joined.set_names, strict=True)
                  for finding in self._findings_of(source, name)]  # fmt: skip
         if self._is_wanted(manifest):
             self.findings = found

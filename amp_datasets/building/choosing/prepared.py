@@ -20,8 +20,6 @@ class Prepared:
     joined: Consolidated
     recipe: Recipe
     formats: Mapping[str, str]
-    set_names: Sequence[str] = ()
-    """What the set of each source is called in this build."""
     provenance: Sequence[str] = ()
     """What the files of each source say of their licence and origin."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amp_datasets.roboflow.given import BLACK, GREY, WHITE, Given, OddError, Rule, Step, Translation
+from amp_datasets.manifest.roboflow.given import BLACK, GREY, WHITE, Given, OddError, Rule, Step, Translation
 
 
 def _auto_orient(_: Given, made: Translation) -> Iterator[Step]:

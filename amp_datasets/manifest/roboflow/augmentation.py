@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from amp_datasets.roboflow.given import BLACK, Given, Rule, Step, Translation
+from amp_datasets.manifest.roboflow.given import BLACK, Given, Rule, Step, Translation
 
 
 def _around(limit: float) -> list[float]:

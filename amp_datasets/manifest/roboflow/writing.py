@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from amp_datasets.roboflow.given import Step, Translation
-from amp_datasets.roboflow.settings import read_settings
-from amp_datasets.roboflow.translation import translate
+from amp_datasets.manifest.roboflow.given import Step, Translation
+from amp_datasets.manifest.roboflow.settings import read_settings
+from amp_datasets.manifest.roboflow.translation import translate
 from amp_datasets.shown import plain
 
 _END = """

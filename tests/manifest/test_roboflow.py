@@ -21,10 +21,10 @@ from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.ledger.verify import verify
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.roboflow.settings import read_settings
+from amp_datasets.manifest.roboflow.translation import CONTROLS, translate
+from amp_datasets.manifest.roboflow.writing import written_recipe
 from amp_datasets.plugin.discovery import load_registry
-from amp_datasets.roboflow.settings import read_settings
-from amp_datasets.roboflow.translation import CONTROLS, translate
-from amp_datasets.roboflow.writing import written_recipe
 
 ALL: dict[str, dict[str, Any]] = {
     "preprocessing": {
@@ -71,8 +71,7 @@ ALL: dict[str, dict[str, Any]] = {
 """Every control of its page, but for isolating objects, which would leave nothing to tile."""
 TEXT = """
 Hands - v4 2024-07-18 2:30pm
-==============================
-
+=======================
 This dataset was exported via roboflow.com on July 18, 2024 at 2:30 PM GMT
 
 Roboflow is an end-to-end computer vision platform that helps you

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from amp_datasets.errors import ManifestError
-from amp_datasets.roboflow.augmentation import AUGMENTATION
-from amp_datasets.roboflow.given import Given, OddError, Rule, Step, Translation
-from amp_datasets.roboflow.preprocessing import PREPROCESSING
-from amp_datasets.roboflow.settings import RoboflowSettings
+from amp_datasets.manifest.roboflow.augmentation import AUGMENTATION
+from amp_datasets.manifest.roboflow.given import Given, OddError, Rule, Step, Translation
+from amp_datasets.manifest.roboflow.preprocessing import PREPROCESSING
+from amp_datasets.manifest.roboflow.settings import RoboflowSettings
 
 CONTROLS = {"preprocessing": tuple(PREPROCESSING), "augmentation": tuple(AUGMENTATION)}
 """The keys of Roboflow's API that have an equal here."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.errors import ManifestError
-from amp_datasets.roboflow.provenance import LICENCE_FILES, Provenance, provenance_in
-from amp_datasets.roboflow.sentences import read_sentences
+from amp_datasets.manifest.roboflow.provenance import LICENCE_FILES, Provenance, provenance_in
+from amp_datasets.manifest.roboflow.sentences import read_sentences
 from amp_datasets.storage.files import read_file
 
 MAX_BYTES = 4 * 2**20
