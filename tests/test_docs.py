@@ -59,6 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "my_plugins").mkdir()
     (plugin,) = (text for text in blocks(DOCS / "plugins.md", "python") if "def register" in text)
     (tmp_path / "my_plugins" / "posterize.py").write_text(plugin, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "my_plugins")
     monkeypatch.chdir(tmp_path)
     amp.build("quickstart", sources=["my_photos"], out="build", settings=SMALL[1:-2:2], jobs=1)
     (tmp_path / "amp.yaml").write_text(

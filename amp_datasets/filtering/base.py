@@ -152,7 +152,7 @@ class SplittingFilter(GeometricFilter):
     to_write: ClassVar[tuple[str, ...]] = ("pieces",)
 
     def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
-        """The pieces of an image of this size with (n, 4) `boxes` in pixels: a short name and a `window` for each."""
+        """The pieces of an image with (n, 4) xyxy `boxes` in pixels: a short name and a `window` for each."""
         raise NotImplementedError
 
     @property
@@ -283,7 +283,7 @@ def looks_at_data(transform: A.BasicTransform | type[A.BasicTransform]) -> bool:
 
 
 def draw(transform: A.BasicTransform, image: Image, boxes: FloatArray) -> Draw:
-    """Everything that a transform chooses for an image with (n, 4) `boxes` in pixels, by its own generators."""
+    """Everything that a transform chooses for an image with (n, 4) xyxy `boxes` in pixels, by its own generators."""
     if not looks_at_data(transform):
         chosen: Draw = transform.get_params()
         return chosen

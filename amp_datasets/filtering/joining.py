@@ -17,7 +17,7 @@ from amp_datasets.model import FloatArray, Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What a joining filter sees of an image: its size, its objects' boxes (n, 4), and which have a whole outline.
+    """What a joining filter sees of an image: its size, its objects' xyxy boxes (n, 4), and which have a whole outline.
 
     `outlined` is (n,) bool: the label holds polygons or a mask, and the image's edge does not cut the object.
     """

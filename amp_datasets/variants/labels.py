@@ -166,14 +166,14 @@ def knows_its_mirror(annotation: Annotation, policy: LabelPolicy) -> bool:
 def visible_boxes(
     annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
 ) -> FloatArray:
-    """The boxes (n, 4) of what a warp leaves in the frame, for filters that look for objects."""
+    """The xyxy boxes (n, 4) of what a warp leaves in the frame, for filters that look for objects."""
     return visible_objects(annotations, warp, policy, known)[0]
 
 
 def visible_objects(
     annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
 ) -> tuple[FloatArray, list[int]]:
-    """The boxes (n, 4) of what a warp leaves in the frame, and of which annotations they are."""
+    """The xyxy boxes (n, 4) of what a warp leaves in the frame, and of which annotations they are."""
     view = View(warp, NO_HOLES)
     seen = [
         see(annotation, view, policy.outline_of(annotation), known[i] if known else None)

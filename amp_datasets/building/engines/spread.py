@@ -82,7 +82,10 @@ def settle() -> None:
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """End all workers now: after an error or Ctrl-C nobody waits for their shards."""
+    """End all workers now: after an error or Ctrl-C nobody waits for their shards.
+
+    Before Python 3.14 (`kill_workers`) the pool says by no public name which processes are its own.
+    """
     workers = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
