@@ -199,10 +199,12 @@ def test_every_python_snippet_runs(place: Path, monkeypatch: pytest.MonkeyPatch)
     """One after the other, each from a fresh start after the one that loads, with stand-ins for trainers."""
     monkeypatch.chdir(place)
     shutil.rmtree(place / "flipped", ignore_errors=True)
-    trainers = ModuleType("ultralytics")
-    trainers.__dict__["YOLO"] = Taken
-    monkeypatch.setitem(sys.modules, "ultralytics", trainers)
-    names: dict[str, Any] = {"processor": Taken(), "model": Taken(), "args": Taken(), "Trainer": Taken}
+    for module, offered in (("ultralytics", ["YOLO"]), ("transformers", ["Trainer", "TrainingArguments"])):
+        trainers = ModuleType(module)
+        trainers.__dict__.update(dict.fromkeys(offered, Taken))
+        monkeypatch.setitem(sys.modules, module, trainers)
+    sys.modules["transformers"].__dict__["PreTrainedTokenizerBase"] = type("Tokenizer", (), {})  # datasets looks for it
+    names: dict[str, Any] = {"processor": Taken(), "model": Taken()}
     for text in blocks("python"):
         exec(compile(text, "README.md", "exec"), names)
     assert "train" in names
