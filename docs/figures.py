@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from amp_datasets.demo import write as demo
-from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.filtering.base import Filter
 from amp_datasets.filtering.settings import complete_settings
 from amp_datasets.geometry import shapes as geometry
+from amp_datasets.images.drawing.gallery import Gallery, Tile
 from amp_datasets.model import Annotation, Image
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.demo import write as demo
-from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.filtering.settings import complete_settings
+from amp_datasets.images.drawing.gallery import Gallery, Tile
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import LabelSettings, Recipe, Step, VariantSpec

@@ -12,9 +12,9 @@ from typing import Any
 from PIL import Image as PillowImage
 
 from amp_datasets.demo import write as demo
-from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.filtering.base import Filter
 from amp_datasets.filtering.settings import complete_settings
+from amp_datasets.images.drawing.gallery import Gallery, Tile
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.variants.maker import Planned, VariantMaker, render
 from amp_datasets.variants.recipe import Recipe, Step, VariantSpec

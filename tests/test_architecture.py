@@ -28,7 +28,7 @@ WINGS: dict[str, set[str] | str] = {
     "storage": set(),
     "geometry": set(),
     "images": {"storage"},
-    "drawing": {"storage", "geometry", "images"},
+    "images.drawing": {"storage", "geometry"},
     "filtering": {"geometry"},
     "rows": {"geometry"},
     "formats.kit": {"storage", "geometry", "images", "rows"},

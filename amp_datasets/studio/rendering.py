@@ -21,10 +21,10 @@ from amp_datasets.building.choosing.partners import Partners, as_json
 from amp_datasets.building.choosing.prepared import Prepared, copies_of
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.loaded import Decoded, LastDecoded, Loaded, OtherImages
-from amp_datasets.drawing.labels import draw_labels
 from amp_datasets.errors import AmpError, ImageError
 from amp_datasets.filtering.base import JoiningFilter
 from amp_datasets.images.codec import Encoding, Limits, decode, encode, read_header
+from amp_datasets.images.drawing.labels import draw_labels
 from amp_datasets.model import Annotation, Category, Image, Size
 from amp_datasets.rows.schema import dump_annotations
 from amp_datasets.sources.joining import Item

@@ -14,9 +14,9 @@ from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.inputs import Order, is_set
 from amp_datasets.building.prepare import prepare
 from amp_datasets.building.workspace import is_build
-from amp_datasets.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.errors import AmpError, BuildError, ImageError, nearest
 from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
+from amp_datasets.images.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import Image, LabelSet, Sample
 from amp_datasets.plugin.discovery import load_formats

@@ -19,9 +19,9 @@ from typing import Any
 from amp_datasets.audit.api import audit
 from amp_datasets.audit.rules import RULES, Finding
 from amp_datasets.building.workspace import is_build
-from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.errors import BuildError
 from amp_datasets.images.codec import Limits
+from amp_datasets.images.drawing.gallery import Gallery, Tile
 from amp_datasets.ledger.lock import read_lock
 from amp_datasets.ledger.schema import MADE, read_ledger
 from amp_datasets.manifest.model import SourceSettings

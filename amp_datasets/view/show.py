@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from amp_datasets.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.errors import AmpError
+from amp_datasets.images.drawing.gallery import TILE, Gallery, Tile
 from amp_datasets.loading.augment import find_dataset_columns
 from amp_datasets.loading.columns import Columns, columns_of_row
 from amp_datasets.manifest.model import Manifest

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from amp_datasets.drawing.labels import Colour, colour_of
+from amp_datasets.images.drawing.labels import Colour, colour_of
 from amp_datasets.model import SPLITS, LabelSet, Sample
 
 _HEAT_CELLS = 24

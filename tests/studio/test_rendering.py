@@ -17,8 +17,8 @@ from studio_window import Running, make_studio, running
 
 from amp_datasets.building.api import build
 from amp_datasets.demo.write import write_demo
-from amp_datasets.drawing.labels import draw_labels
 from amp_datasets.images.codec import Limits, decode, read_header
+from amp_datasets.images.drawing.labels import draw_labels
 from amp_datasets.ledger.schema import MADE, read_ledger
 from amp_datasets.model import Category
 from amp_datasets.rows.schema import load_annotations

@@ -6,9 +6,9 @@ import io
 import itertools
 from pathlib import Path
 
-from amp_datasets.drawing.gallery import Gallery, Tile
 from amp_datasets.errors import ImageError
 from amp_datasets.images.codec import Limits, decode, read_bytes, read_header
+from amp_datasets.images.drawing.gallery import Gallery, Tile
 from amp_datasets.model import LabelSet, Sample
 
 MAX_BYTES = 300_000

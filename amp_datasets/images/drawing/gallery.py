@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont, ImageOps
 
-from amp_datasets.drawing.labels import colour_of, draw_labels
 from amp_datasets.errors import BuildError
+from amp_datasets.images.drawing.labels import colour_of, draw_labels
 from amp_datasets.model import Annotation, Category, Image, Size
 from amp_datasets.shown import as_html, shortened
 from amp_datasets.storage.files import write_file

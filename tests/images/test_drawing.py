@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amp_datasets.drawing.labels import PALETTE, draw_labels
+from amp_datasets.images.drawing import labels as drawing
+from amp_datasets.images.drawing.labels import PALETTE, draw_labels
 from amp_datasets.model import Annotation, Category, Polygon
 from amp_datasets.shown import shortened
-from amp_datasets.view import draw
 
 CATS = [Category("cat"), Category("dog", keypoints=("left_eye", "right_eye"), skeleton=((0, 1),))]
 MACHADO = {  # severity 1, on linear RGB: Machado, Oliveira and Fernandes 2009
@@ -98,11 +98,11 @@ def test_left_and_right_keypoints_have_colours_of_their_own() -> None:
 def test_names_never_cover_names(corners: list[tuple[float, float, float, float]], name: str) -> None:
     """Each is written where no other is, inside the image, or left out."""
     taken: list[Any] = []
-    meets = draw._meets
+    meets = drawing._meets
     places = []
     for x0, y0, x1, y1 in corners:
         box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        place = next((p for p in draw._places(box, 40, 12, (200, 200)) if not meets(p, taken)), None)
+        place = next((p for p in drawing._places(box, 40, 12, (200, 200)) if not meets(p, taken)), None)
         if place is not None:
             taken.append(place)
             places.append(place)
