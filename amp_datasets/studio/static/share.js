@@ -10,10 +10,11 @@ export function sharePage(main, studio) {
   const repo = h("input", { id: "repo", placeholder: "owner/name", value: studio.state.manifest.value.hub?.repo ?? "", oninput: () => { push.disabled = true; } });
   const open = h("input", { type: "checkbox", id: "private", checked: true });
   const push = h("button", { id: "push", disabled: true, onclick: () => publish(false) }, t("push"));
+  const write = h("button", { class: "main", id: "export", disabled: true, onclick: () => start({ kind: "export", to: format.value, out: out.value, zipped: zipped.checked }) }, t("export"));
   const place = h("div");
   put(main, h("h2", {}, t("step.share")), h("p", { class: "soft" }, t("share_about", { name: studio.out })),
     h("section", { class: "card" }, h("h3", {}, t("export")), h("div", { class: "row" }, field(t("format"), format), field(t("out"), out), h("label", {}, zipped, ` ${t("as_zip")}`),
-      h("button", { class: "main", id: "export", onclick: () => start({ kind: "export", to: format.value, out: out.value, zipped: zipped.checked }) }, t("export")))),
+      write)),
     h("section", { class: "card" }, h("h3", {}, t("publish")), h("p", { class: "soft" }, t("publish_about")),
       h("div", { class: "row" }, field(t("repo"), repo), h("label", {}, open, ` ${t("private")}`),
         h("button", { class: "main", id: "dry-run", onclick: () => publish(true) }, t("dry_run")), push)), place);
@@ -33,6 +34,7 @@ export function sharePage(main, studio) {
   attempt(async () => {
     put(format, (await get("formats")).formats.map((name) => h("option", { value: name }, name)));
     format.value = "yolo";
+    write.disabled = false;
   });
   return { closed: job.close };
 }
