@@ -47,7 +47,6 @@ def test_a_set_of_every_format_is_found_and_said(name: str, tmp_path: Path) -> N
     from targets import write_set
 
     folder = tmp_path / "set"
-    folder.mkdir()
     write_set(name, folder)
     report = audit_path(folder, load_registry())
     (line, *_) = report.as_text(True)

@@ -9,6 +9,8 @@ from amp_datasets.geometry.shapes import rectangle
 from amp_datasets.model import Box, FloatArray
 
 _SLACK_PX = 1e-6
+_ROUNDING_PX = 1e-9
+"""How far beyond an edge a size may reach: along an edge that all but runs with a side, rounding would be a cut."""
 
 
 def box_within(box: Box, region: FloatArray, frame: FloatArray) -> Box:
@@ -42,9 +44,9 @@ def _cut(box: Box, outward: FloatArray, limit: float) -> Box:
         return box
     widths = {width}
     if a > 0:  # the middle of what the line allows, or as much as the full height leaves
-        widths |= {min(width, budget / (2 * a)), min(width, (budget - b * height) / a)}
-    fitting = (w for w in widths if w > 0 and a * w <= budget)
-    sizes = [(w, height if b == 0 else min(height, (budget - a * w) / b)) for w in fitting]
+        widths |= {min(width, budget / (2 * a)), min(width, (budget + _ROUNDING_PX - b * height) / a)}
+    fitting = (w for w in widths if w > 0 and a * w <= budget + _ROUNDING_PX)
+    sizes = [(w, height if b == 0 else min(height, (budget + 2 * _ROUNDING_PX - a * w) / b)) for w in fitting]
     new_width, new_height = max((size for size in sizes if size[1] > 0), key=lambda size: size[0] * size[1])
     left, top = (x0 if right else x1 - new_width), (y0 if down else y1 - new_height)
     return (left, top, left + new_width, top + new_height)

@@ -17,7 +17,8 @@ POINTS = 4
 
 
 def write_set(name: str, folder: Path) -> None:
-    """A small valid set of a format."""
+    """A small valid set of a format; the folder may be there."""
+    folder.mkdir(parents=True, exist_ok=True)
     if name in FIXTURES:
         FIXTURES[name](folder)
     else:
@@ -29,7 +30,6 @@ def write_set(name: str, folder: Path) -> None:
 def _export(layout: str, folder: Path) -> None:
     """The demo set with outlines of a few points: what a reader does with the hundredth, it does with the third."""
     found, exporter = demo_set(2, (64, 48)), load_registry().exporter(layout)
-    folder.mkdir(parents=True)
     samples = tuple(changed(sample, annotations=tuple(map(_coarse, sample.annotations))) for sample in found.samples)
     if exporter.classifies:
         samples = tuple(changed(sample, labels=(sample.annotations[0].category,), annotations=()) for sample in samples)

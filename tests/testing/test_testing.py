@@ -23,7 +23,7 @@ from amp_datasets.testing import BrokenLawError, check_filter, check_format, fil
 ROOT = Path(__file__).parents[2]
 
 
-class Invert(PixelFilter):
+class Negative(PixelFilter):
     """Turn every value round."""
 
     name: ClassVar[str] = "invert"
@@ -44,7 +44,7 @@ class Invert(PixelFilter):
         return np.ascontiguousarray(255 - img)
 
 
-class Floats(Invert):
+class Floats(Negative):
     """Forgets the type."""
 
     def apply(self, img: Any, **_: Any) -> Any:
@@ -52,7 +52,7 @@ class Floats(Invert):
         return 255.0 - img
 
 
-class InPlace(Invert):
+class InPlace(Negative):
     """Writes into its input."""
 
     def apply(self, img: Any, **_: Any) -> Any:
@@ -60,7 +60,7 @@ class InPlace(Invert):
         return img
 
 
-class Lucky(Invert):
+class Lucky(Negative):
     """Draws where nobody sees it."""
 
     def apply(self, img: Any, **_: Any) -> Any:
@@ -68,7 +68,7 @@ class Lucky(Invert):
         return np.clip(img.astype(int) + self.py_random.randrange(5, 200), 0, 255).astype(np.uint8)
 
 
-class Shrinks(Invert):
+class Shrinks(Negative):
     """Changes the size."""
 
     def apply(self, img: Any, **_: Any) -> Any:
@@ -100,7 +100,7 @@ def test_what_is_wrong_is_named(plugin: type[PixelFilter], message: str) -> None
 
 def test_a_filter_that_keeps_them_passes() -> None:
     """All laws are run; nothing is skipped."""
-    assert check_filter(Invert) == len(filter_laws(Invert)) >= 10
+    assert check_filter(Negative) == len(filter_laws(Negative)) >= 10
 
 
 def test_a_format_of_ours_passes_and_a_wrong_claim_is_found() -> None:

@@ -69,13 +69,14 @@ class Traits(NamedTuple):
     objects: bool = False
     keypoints: bool = False
     oriented: bool = False
+    outlined: bool = False
     bare: bool = False
     points: int = 0
 
 
 def traits_of(samples: Iterable[Sample]) -> Traits:
     """The traits of all labels of some samples."""
-    found = {"objects": False, "keypoints": False, "oriented": False, "bare": False}
+    found = {"objects": False, "keypoints": False, "oriented": False, "outlined": False, "bare": False}
     points = 0
     for annotation in (a for sample in samples for a in sample.annotations):
         found["objects"] = True
@@ -83,18 +84,21 @@ def traits_of(samples: Iterable[Sample]) -> Traits:
             found["keypoints"] = True
             points = max(points, len(annotation.keypoints))
         found["oriented"] = found["oriented"] or annotation.corners is not None
-        found["bare"] = found["bare"] or (not annotation.polygons and annotation.mask is None)
+        bare = not annotation.polygons and annotation.mask is None
+        found["outlined"] = found["outlined"] or (not bare and annotation.corners is None)
+        found["bare"] = found["bare"] or bare
     return Traits(**found, points=points)
 
 
 def form_of(traits: Collection[Traits]) -> type[YoloDetectExporter]:
     """The exporter for what labels are: any keypoints, any oriented box, or outlines of all objects; else boxes.
 
-    Where only some objects have an outline, the others' four corners would teach a trainer masks that are none.
+    Where only some objects have an outline, the others' four corners would teach a trainer masks that are none; and
+    beside oriented boxes, the smallest rectangle around an outline would replace the object's own box.
     """
     if any(each.keypoints for each in traits):
         return YoloPoseExporter
-    if any(each.oriented for each in traits):
+    if any(each.oriented for each in traits) and not any(each.outlined for each in traits):
         return YoloObbExporter
     plain = any(each.bare for each in traits) or not any(each.objects for each in traits)
     return YoloDetectExporter if plain else YoloSegmentExporter

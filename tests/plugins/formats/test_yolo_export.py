@@ -215,7 +215,7 @@ PLAIN = Annotation("no", (1, 1, 60, 40))
         ([OUTLINED, MASKED], "segment"),
         ([OUTLINED, PLAIN], "detect"),
         ([TURNED, PLAIN], "obb"),
-        ([OUTLINED, TURNED], "obb"),
+        ([OUTLINED, TURNED], "detect"),
         ([POSED, PLAIN, OUTLINED], "pose"),
     ],
 )
