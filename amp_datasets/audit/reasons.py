@@ -28,7 +28,7 @@ _OF_READERS: dict[str, tuple[str, ...]] = {
     "AMP532": ("soft edges of a mask cut at half", "pixels marked as void left out"),
     "AMP534": ("record is damaged", "rest of a file is damaged"),
     "AMP533": ("numbers of masks counted from a list without background",),
-    "AMP530": ("mask image is missing", "segment that is not in the mask image"),
+    "AMP530": ("mask image is missing", "mask is not where its box is", "segment that is not in the mask image"),
     "AMP115": (
         "box taken from the outline",
         "box taken from its outline",

@@ -20,9 +20,10 @@ Found = dict[str, list[tuple[MaskFile, list[Region]]]]
 class MaskNames:
     """The class of each region of a set, settled once all numbers that occur are known."""
 
-    def __init__(self, lists: list[MaskClasses], found: Found, category: str) -> None:
+    def __init__(self, lists: list[MaskClasses], found: Found, category: str, *, is_chosen: bool) -> None:
         self._lists = lists
         self._category = category
+        self._is_chosen = is_chosen
         self._used: dict[str, None] = {}
         self._numbers: Counter[int] = Counter()
         self.noted: Counter[str] = Counter()
@@ -47,8 +48,10 @@ class MaskNames:
         return name or ""
 
     def of_object(self) -> str:
-        """The class of objects that no mask of classes names."""
+        """The class of objects that no mask of classes names; counted where nobody has said what it is."""
         self._used[self._category] = None
+        if not self._is_chosen:
+            self.noted["labels without a category read as one class"] += 1
         return self._category
 
     def ordered(self) -> list[str]:

@@ -90,7 +90,7 @@ class MaskSource(Source[MaskOptions]):
                 self.reading.drop(mask.name, reason, detail)
             elif (regions := self._regions(mask)) is not None:
                 found.setdefault(mask.image, []).append((mask, regions))
-        names = MaskNames(self._lists, found, category)
+        names = MaskNames(self._lists, found, category, is_chosen="category" in self.options.model_fields_set)
         for image, masks in found.items():
             self._add(image, masks, names)
         for rule, count in names.noted.items():

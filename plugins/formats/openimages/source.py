@@ -113,7 +113,7 @@ class OpenImagesSource(Source[Options]):
         for line, row in rows:
             try:
                 label = _label(row, size, self._described, "Box" if masks else "")
-                mask = self._masks.find(f"{image}#{line}", row["MaskPath"], size) if masks else None
+                mask = self._masks.find(f"{image}#{line}", row["MaskPath"], size, label.xyxy) if masks else None
                 if mask is not None:
                     self._masked.add(_key(row, "Box"))
                 yield label if mask is None else replace(label, xyxy=mask_box(mask), mask=mask)

@@ -245,6 +245,19 @@ def test_numbers_of_objects_are_told(tmp_path: Path) -> None:
     assert labels == {"images/a.jpg": [("person", CAT), ("person", DOG)]}
 
 
+def test_objects_whose_class_nobody_says_are_counted(tmp_path: Path) -> None:
+    """KITTI and MOTS put the class into the number, each by a factor of its own: none is guessed, the loss is said.
+
+    Whoever names the class by the option has settled it.
+    """
+    files = {"images/a.png": "", "instances/a.png": mask((CAT, 26 * 256 + 1), (DOG, 24 * 256 + 1))}
+    folder = write_files(tmp_path, files)
+    assert sorted(labels_of(folder)["images/a.png"]) == [("object", CAT), ("object", DOG)]
+    said = "labels without a category read as one class"
+    assert [r.detail for r in read_set(MASKS, folder).repairs if r.rule == said] == ["2 times"]
+    assert said not in rules(read_set(MASKS, folder, category="car"))
+
+
 def test_soft_edges_are_cut_at_half(tmp_path: Path) -> None:
     """A mask that was saved as JPEG: nothing but black and white was meant."""
     big = (8.0, 8.0, 48.0, 40.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import best_source, read_set, reasons, rules, write_files
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from amp_datasets.plugin.discovery import load_registry
@@ -17,7 +18,15 @@ OPENIMAGES = REGISTRY.source("openimages")
 HEADER = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
 )
+MASK_HEADER = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks\n"
 ROW = "0a1b,xclick,/m/01,1,0.25,0.5,0.125,0.75,1,0,0,-1,0\n"
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """An image file of gray pixels."""
+    stream = io.BytesIO()
+    PillowImage.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -72,14 +81,11 @@ def test_masks_are_stretched_over_their_image_and_replace_their_boxes(tmp_path: 
     """A mask has a size of its own; the row of the same box in the other table is the same object."""
     pixels = np.zeros((24, 32), np.uint8)
     pixels[3:18, 8:16] = 255
-    stream = io.BytesIO()
-    PillowImage.fromarray(pixels).save(stream, "PNG")
-    columns = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks\n"
     files = {
         "train/0a1b.jpg": "",
-        "masks/0a1b_m01_77.png": stream.getvalue(),
+        "masks/0a1b_m01_77.png": png(pixels),
         "train-annotations-bbox.csv": HEADER + ROW + ROW.replace("0.25,0.5,", "0.5,0.75,"),
-        "train-annotations-object-segmentation.csv": columns
+        "train-annotations-object-segmentation.csv": MASK_HEADER
         + "0a1b_m01_77.png,0a1b,/m/01,77,0.250000,0.500000,0.125,0.75,0.9,\n",
     }
     labels = read_set(OPENIMAGES, write_files(tmp_path, files))
@@ -90,6 +96,24 @@ def test_masks_are_stretched_over_their_image_and_replace_their_boxes(tmp_path: 
     bare = read_set(OPENIMAGES, tmp_path)
     assert sorted(a.xyxy for a in bare.samples[0].annotations) == [found[0][0], found[1][0]]
     assert rules(bare) >= {"mask image is missing"}
+
+
+def test_a_mask_outside_its_box_is_said_and_the_box_stays(tmp_path: Path) -> None:
+    """Two tables state the box, and masks were drawn inside it: a mask elsewhere is that of another object."""
+    pixels = np.zeros((48, 64), np.uint8)
+    pixels[40:48, 50:64] = 255
+    files = {
+        "train/0a1b.jpg": "",
+        "masks/0a1b_m01_77.png": png(pixels),
+        "train-annotations-bbox.csv": HEADER + ROW,
+        "train-annotations-object-segmentation.csv": MASK_HEADER
+        + "0a1b_m01_77.png,0a1b,/m/01,77,0.25,0.5,0.125,0.75,0.9,\n",
+    }
+    labels = read_set(OPENIMAGES, write_files(tmp_path, files))
+    assert [(s.source_id, [(a.xyxy, a.mask) for a in s.annotations]) for s in labels.samples] == [
+        ("train/0a1b.jpg", [((16.0, 6.0, 32.0, 36.0), None)])
+    ]
+    assert rules(labels) >= {"mask is not where its box is"}
 
 
 def test_labels_of_whole_images_are_read_where_there_is_no_other(tmp_path: Path) -> None:
