@@ -18,6 +18,7 @@ from builders import (
     write_image,
 )
 
+from amp_datasets.formats.kit.meaning.resolver import BY_BARE_NAME
 from amp_datasets.model import Annotation
 from amp_datasets.plugin.discovery import load_registry
 
@@ -148,6 +149,15 @@ def test_official_layout_and_same_names(tmp_path: Path) -> None:
         ("VOC2007/JPEGImages/1.jpg", "VOC2007", "validation"),
         ("VOC2012/JPEGImages/1.jpg", "VOC2012", "validation"),
     ]
+
+
+@pytest.mark.parametrize(("listed", "said"), [("1\n", False), ("cam1/1\n", True)])
+def test_lists_of_the_official_layout_are_exact(listed: str, said: bool, tmp_path: Path) -> None:
+    """ImageSets name images of the folder above them: that is not worth a word, a folder that is not there is."""
+    files = {"JPEGImages/1.jpg": "", "Annotations/1.xml": document(thing(), "1.jpg"), "ImageSets/Main/val.txt": listed}
+    labels = read_set(VOC, write_files(tmp_path, files))
+    assert [sample.split for sample in labels.samples] == ["validation"]
+    assert (BY_BARE_NAME in rules(labels)) is said
 
 
 def test_empty_unlabelled_and_bad_objects(tmp_path: Path) -> None:

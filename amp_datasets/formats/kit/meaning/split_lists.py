@@ -61,9 +61,11 @@ class SplitLists:
     def take(self, file: str, split: str, near: str | None = None, *, weak: bool = False) -> list[str]:
         """Read one list for a split, and give its images; its paths start at `near`, by default its own folder.
 
-        Those that begin with `./` start at its own folder in any case, as Ultralytics has it.
+        Those that begin with `./` start at its own folder in any case, as Ultralytics has it. Pascal VOC's lists, in
+        folders of `ImageSets`, name the images of the folder above that.
         """
         self.used[file] = None
+        near = _above_sets(file) if near is None else near
         where = file if near is None else f"{near}/list" if near else "list"
         found = [(line, self._resolution(line, file if line.startswith("./") else where)) for line in self._lines(file)]
         sure = any(each.image is not None and not each.loose for _, each in found)
@@ -160,3 +162,9 @@ def split_of_file(label_file: str) -> str | None:
 def _is_both(file: str) -> bool:
     """Whether a list names training and validation images together."""
     return "trainval" in file.rpartition("/")[2].lower()
+
+
+def _above_sets(file: str) -> str | None:
+    """The folder that holds the `ImageSets` which a list lies in; None for other lists."""
+    folders = file.split("/")[:-1]
+    return "/".join(folders[: folders.index("ImageSets")]) if "ImageSets" in folders else None
