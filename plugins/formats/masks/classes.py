@@ -22,6 +22,8 @@ VOC = (
     *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 """Pascal VOC's own classes: number 1 is the first."""
+VOC_VOID_COLOUR = 0xE0E0C0
+"""The colour of pixels in Pascal VOC's masks of which nobody says what they are."""
 _PLAIN = ("classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "codes.txt", "obj.names")
 _COLOUR_ROW = re.compile(r"\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(.+?)\s*")
 _MAX_BYTES = 2**24
@@ -141,3 +143,16 @@ def _datumaro(file: str, document: Any) -> MaskClasses:
 
 def _named(name: str) -> str:
     return "" if BACKGROUND.fullmatch(name) else name
+
+
+def palette_colour(number: int) -> tuple[int, int, int]:
+    """Pascal VOC's colour of a number: its bits, the lowest first, are in turn the highest of R, G and B."""
+    channels = [0, 0, 0]
+    for bit in range(8):
+        channels[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
+    return channels[0], channels[1], channels[2]
+
+
+def voc_colours() -> dict[int, str]:
+    """Pascal VOC's own classes by their colours (65536 R + 256 G + B)."""
+    return {int.from_bytes(bytes(palette_colour(number))): name for number, name in enumerate(VOC, start=1)}

@@ -26,6 +26,8 @@ from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.rle import rasterise
 from amp_datasets.model import Annotation, LabelSet, Sample
 
+from .classes import palette_colour
+
 Pixels = NDArray[np.uint16]
 _HELD: frozenset[Feature] = frozenset({"polygon", "multipart", "hole", "mask", "empty", "split", "classes"})
 _MOST_CLASSES = 254
@@ -93,7 +95,7 @@ class VocMaskExporter(MaskExporter):
         for split, stems in lists.items():
             (folder / f"{split}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8", newline="\n")
         rows = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
-        rows += [f"{_listed(name)}:{','.join(map(str, _colour(n)))}::" for name, n in numbers.items()]
+        rows += [f"{_listed(name)}:{','.join(map(str, palette_colour(n)))}::" for name, n in numbers.items()]
         (self.target / "labelmap.txt").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
 
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
@@ -133,19 +135,11 @@ def _save(pixels: Pixels, path: Path) -> None:
     stream = io.BytesIO()
     if pixels.max(initial=0) < 255:
         image = PillowImage.fromarray(pixels.astype(np.uint8))
-        image.putpalette([value for number in range(256) for value in _colour(number)])
+        image.putpalette([value for number in range(256) for value in palette_colour(number)])
         image.save(stream, "PNG")
     else:
         PillowImage.fromarray(pixels).save(stream, "PNG")
     path.write_bytes(stream.getvalue())
-
-
-def _colour(number: int) -> tuple[int, int, int]:
-    """Pascal VOC's colour of a number: its bits, the lowest first, are in turn the highest of R, G and B."""
-    channels = [0, 0, 0]
-    for bit in range(8):
-        channels[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
-    return channels[0], channels[1], channels[2]
 
 
 def _stem(sample: Sample) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from amp_datasets.formats.kit.reading import Reading, category_name
 
-from .classes import VOC, MaskClasses, nearest
+from .classes import VOC, VOC_VOID_COLOUR, MaskClasses, nearest, voc_colours
 from .pairs import MaskFile
 from .regions import Region
 
@@ -28,11 +28,15 @@ class MaskNames:
         self._numbers: Counter[int] = Counter()
         self.noted: Counter[str] = Counter()
         voc = False
+        colours: set[int] = set()
         for mask, regions in (each for masks in found.values() for each in masks if each[0].kind == "classes"):
             voc = voc or "SegmentationClass" in mask.name
             self._numbers.update(region.value for region in regions if not region.is_colour)
+            colours.update(region.value for region in regions if region.is_colour)
         self._values = sorted(value for value in self._numbers if value != VOID) or [VOID]
         self._is_voc = voc and not lists and self._values[-1] <= len(VOC)
+        known = voc_colours() | {VOC_VOID_COLOUR: ""}
+        self._by_colour = known if voc and not lists and known.keys() >= colours else {}
 
     def of(self, mask: MaskFile, region: Region, reading: Reading) -> str:
         """The class of a region; empty for what is none: background, void, or what no list names (counted)."""
@@ -66,6 +70,10 @@ class MaskNames:
         known = nearest(self._lists, mask.name)
         if known is not None and (known.by_colour or not region.is_colour):
             return self._listed(known, region)
+        if region.is_colour and region.value in self._by_colour:
+            if region.value == VOC_VOID_COLOUR:
+                self.noted["pixels marked as void left out"] += 1
+            return self._by_colour[region.value]
         if region.is_colour:
             self.noted["classes without names are called by their number"] += 1
             return f"colour_{region.value:06x}"

@@ -174,6 +174,18 @@ def test_numbers_without_names_are_said(tmp_path: Path) -> None:
     assert sorted(labels_of(voc)["JPEGImages/a.jpg"]) == [("cat", CAT), ("dog", DOG)]
 
 
+@pytest.mark.parametrize(
+    ("second", "names"), [((64, 128, 0), ["cat", "cow"]), ((1, 2, 3), ["colour_010203", "colour_400000"])]
+)
+def test_colours_of_voc_are_its_classes(second: tuple[int, int, int], names: list[str], tmp_path: Path) -> None:
+    """Its devkit's colour map, where the masks are stored as colours; none of them if one colour is not in it."""
+    void = ((60.0, 0.0, 64.0, 4.0), (224, 224, 192))
+    regions = [(CAT, (64, 0, 0)), (DOG, second)] + ([void] if names[0] == "cat" else [])
+    folder = write_files(tmp_path, {"JPEGImages/a.jpg": "", "SegmentationClass/a.png": mask(*regions)})
+    assert sorted(name for name, _ in labels_of(folder)["JPEGImages/a.jpg"]) == names
+    assert ("pixels marked as void left out" in rules(read_set(MASKS, folder))) is (names[0] == "cat")
+
+
 def test_numbers_that_no_list_has_are_counted(tmp_path: Path) -> None:
     """The regions beside stay."""
     files = {"images/a.jpg": "", "masks/a.png": mask((CAT, 1), (DOG, 9)), "classes.txt": "background\ncat\n"}
