@@ -25,6 +25,8 @@ _NO_CLASSES = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that say what lies in them, or where it is from, and not which class it is."""
+_NUMBERED = re.compile(r"label_?\d+", re.IGNORECASE)
+"""Folders that hold masks, or are the classes of a set that only numbers them."""
 _VIEWS = frozenset(
     {
         "rgb",
@@ -77,7 +79,8 @@ def are_classes(folder: Folder, images: Sequence[str]) -> bool:
     classes = {place.category for place in found.values()}
     loose = any(place.category is None and place.split is None for place in found.values())
     named = [name for name in classes if name is not None]
-    if loose or len(named) < 2 or any(map(_is_no_class, named)) or _are_split(found):
+    numbered = all(map(_NUMBERED.fullmatch, named)) and not _are_views(found)
+    if loose or len(named) < 2 or (any(map(_is_no_class, named)) and not numbered) or _are_split(found):
         return False
     return not _has_masks(images)
 
@@ -87,6 +90,14 @@ def _is_no_class(name: str) -> bool:
     words = {word.lower() for word in _WORD.findall(name)} or {""}
     views = words <= _VIEWS | _BESIDE_VIEWS and bool(words & _VIEWS)
     return bool(_NO_CLASSES.fullmatch(name) or split_name(name)) or views
+
+
+def _are_views(found: Mapping[str, Place]) -> bool:
+    """Whether files in two folders of a split are called the same: then these are about the same images."""
+    homes: dict[tuple[str | None, str], set[str | None]] = {}
+    for name, place in found.items():
+        homes.setdefault((place.split, PurePosixPath(name).stem), set()).add(place.category)
+    return any(len(categories) > 1 for categories in homes.values())
 
 
 def _are_split(found: Mapping[str, Place]) -> bool:

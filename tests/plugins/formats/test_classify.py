@@ -218,6 +218,24 @@ def test_other_views_and_uses_of_images_are_no_classes(names: list[str], tmp_pat
     assert FOLDERS.detect(open_folder(write_files(tmp_path, dict.fromkeys(names, "")))) is None
 
 
+@pytest.mark.parametrize(
+    ("names", "claimed"),
+    [
+        (["label_0/a.jpg", "label_1/b.jpg"], True),
+        (["train/label_0/a.jpg", "train/label_1/b.jpg", "val/label_0/a.jpg", "val/label_1/b.jpg"], True),
+        (["label_0/a.png", "label_1/a.png"], False),
+        (["images/a.jpg", "label_1/a.png"], False),
+        (["photos/a.jpg", "label_1/b.png"], False),
+    ],
+)
+def test_folders_of_numbered_labels_are_classes_unless_of_the_same_images(
+    names: list[str], claimed: bool, tmp_path: Path
+) -> None:
+    """Whoever has no names numbers the classes; files of one name in two folders are of one image."""
+    folder = write_files(tmp_path, dict.fromkeys(names, ""))
+    assert (best_source(REGISTRY, folder) is not None) is claimed
+
+
 def test_words_for_views_within_class_names_are_classes(tmp_path: Path) -> None:
     """`depth` alone is a view; a `depth gauge` is a thing, and so are `left` and `right`."""
     names = ["depth gauge/1.jpg", "left/1.jpg", "right/2.jpg"]
