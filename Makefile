@@ -7,13 +7,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-all lint bench images docs dist clean
+.PHONY: help demo test test-all test-scale lint bench images docs dist clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      draw a small labelled set and build 20 variants of each training image: $(DEMO)/build"
 	@echo "make test      run the tests, but for those that take minutes"
 	@echo "make test-all  run all tests"
+	@echo "make test-scale  run the tests of Ray and of remote storage, which start servers and wait for minutes"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
 	@echo "make images    draw the documentation's images again"
@@ -29,6 +30,9 @@ test: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
+
+test-scale: $(VENV)/.installed-test $(VENV)/.installed-scale
+	$(VENV)/bin/python -m pytest tests/building/test_cluster.py tests/storage/test_remote.py
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .
