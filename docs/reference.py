@@ -54,13 +54,12 @@ def pages(registry: Registry) -> dict[str, str]:
 
 def filters_page(registry: Registry) -> list[str]:
     """All filters in one table, then one after the other with a strip, settings and an example."""
-    lines = [
-        "# Filters",
-        "",
+    lines = _opening(
+        "Filters",
         "Each strip shows one image at a low, a usual and a high setting, with the labels that the",
-    ]
-    lines += ["program returned. `amp filters NAME` prints the same in a terminal.", ""]
-    lines += ["| filter | labels | Roboflow calls it |", "|---|---|---|"]
+        "program returned. `amp filters NAME` prints the same in a terminal.",
+    )
+    lines += _head("filter", "labels", "Roboflow calls it")
     found = [_described(registry, name) for name in sorted(registry.filters)]
     lines += [f"| [{f.name}](#{f.name}) | {f.kind} | {f.roboflow} |" for f in found]
     for name in sorted(registry.filters):
@@ -92,7 +91,7 @@ def _filter_section(registry: Registry, plugin: type[Filter]) -> list[str]:
     lines += [f"**Roboflow** calls it {about.roboflow}.", ""] if about.roboflow else []
     lines += [f"**Not for.** {about.caution}", ""]
     if about.settings:
-        lines += ["| setting | default | values |", "|---|---|---|"]
+        lines += _head("setting", "default", "values")
         lines += [_row(f"`{k}`", f"`{_plain(s.get('default'))}`", type_text(s)) for k, s in about.settings.items()]
         lines.append("")
     return [*lines, "```yaml", *_yaml({"filters": {plugin.name: _plain(about.example)}}), "```"]
@@ -107,13 +106,12 @@ def _described(registry: Registry, name: str) -> FilterDescription:
 def formats_page(registry: Registry) -> list[str]:
     """All formats in one table, then what each reads and writes, with its options."""
     names = sorted({*registry.sources, *registry.exporters})
-    lines = [
-        "# Formats",
-        "",
+    lines = _opening(
+        "Formats",
         "`amp check SET -v` says which were found in a set and why. `amp export SET --to NAME -o NEW`",
-    ]
-    lines += ["writes one; what a format cannot hold is counted and said.", ""]
-    lines += ["| format | reads | writes |", "|---|---|---|"]
+        "writes one; what a format cannot hold is counted and said.",
+    )
+    lines += _head("format", "reads", "writes")
     lines += [f"| [{n}](#{n}) | {_yes(n in registry.sources)} | {_yes(n in registry.exporters)} |" for n in names]
     for name in names:
         sides = {"Reading": registry.sources.get(name), "Writing": registry.exporters.get(name)}
@@ -132,7 +130,7 @@ def _options(model: type[BaseModel], flag: str) -> list[str]:
     if not properties:
         return []
     lines = ["", (inspect.getdoc(model) or ""), ""]
-    lines += [f"| option (`{flag} NAME=VALUE`) | default | values |", "|---|---|---|"]
+    lines += _head(f"option (`{flag} NAME=VALUE`)", "default", "values")
     for name, schema in properties.items():
         default = f"`{_plain(schema.get('default'))}`"
         lines.append(_row(f"`{name}`", default, type_text(schema)))
@@ -157,7 +155,7 @@ def manifest_page(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _keys(properties: Mapping[str, Any]) -> list[str]:
-    lines = ["| key | default | values | |", "|---|---|---|---|"]
+    lines = _head("key", "default", "values", "")
     for name, part in properties.items():
         default = f"`{_plain(part['default'])}`" if "default" in part else ""
         lines.append(_row(f"`{name}`", default, type_text(part), part.get("description", "")))
@@ -166,9 +164,12 @@ def _keys(properties: Mapping[str, Any]) -> list[str]:
 
 def rules_page() -> list[str]:
     """What `amp check` looks for."""
-    lines = ["# What `amp check` looks for", "", "Errors lose or falsify labels, warnings may, notes are good to know."]
-    lines += ["`amp explain RULE` prints one line of this table. A rule's number never changes its meaning.", ""]
-    lines += ["| rule | | what | what to do |", "|---|---|---|---|"]
+    lines = _opening(
+        "What `amp check` looks for",
+        "Errors lose or falsify labels, warnings may, notes are good to know.",
+        "`amp explain RULE` prints one line of this table. A rule's number never changes its meaning.",
+    )
+    lines += _head("rule", "", "what", "what to do")
     return lines + [_row(rule.id, rule.severity, rule.title, rule.fix) for rule in RULES.values()]
 
 
@@ -196,6 +197,16 @@ def llms_page() -> str:
 def _paragraph(plugin: Any) -> str:
     """What the plugin's own file or class says: the first paragraph."""
     return (inspect.getdoc(plugin) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _opening(title: str, *about: str) -> list[str]:
+    """A page's heading and what stands below it."""
+    return [f"# {title}", "", *about, ""]
+
+
+def _head(*columns: str) -> list[str]:
+    """The first two lines of a table, as Markdown wants them."""
+    return ["".join(f"| {name} " if name else "| " for name in columns) + "|", "|" + "---|" * len(columns)]
 
 
 def _row(*cells: str) -> str:
