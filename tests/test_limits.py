@@ -24,7 +24,8 @@ from amp_datasets.formats.kit.report import MAX_LABELS, MAX_NOTES
 from amp_datasets.storage.folder import MAX_BYTES_VARIABLE, MAX_IMAGE_LABEL_BYTES, MAX_LABEL_BYTES
 
 READ = """
-import json, resource, sys
+import json, re, resource, sys
+from pathlib import Path
 from amp_datasets.errors import AmpError
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import SourceSettings
@@ -37,7 +38,8 @@ try:
 except AmpError as error:
     said = str(error)
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({"said": said, "kilobytes": used.ru_maxrss, "seconds": used.ru_utime + used.ru_stime}))
+peak = int(re.search(r"VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1])
+print(json.dumps({"said": said, "kilobytes": peak, "seconds": used.ru_utime + used.ru_stime}))
 """
 MOST_KILOBYTES = 1.5e6
 MOST_SECONDS = 60.0
@@ -45,7 +47,10 @@ MOST_SECONDS = 60.0
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read a set in a process of its own: what came out, its peak of memory, its time of the processor."""
+    """Read a set in a process of its own: what came out, its peak of memory, its time of the processor.
+
+    The peak is the kernel's VmHWM: ru_maxrss begins with that of the process that starts another, here the tests'.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", READ, folder], capture_output=True, text=True, check=True
     )
@@ -71,7 +76,7 @@ AT_THE_LIMIT = {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is another elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("kind", AT_THE_LIMIT)
 def test_a_file_at_its_limit_costs_no_more_than_is_stated(tmp_path: Path, kind: str) -> None:
     """1.5 GB and 30 s, the program itself included: the densest input of each kind that is just let in."""
