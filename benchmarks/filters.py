@@ -46,8 +46,10 @@ MIXES = {
     "mix2": ("contrast", "brightness"),
     "mix3": ("brightness", "saturation"),
 }
-CUTS = ("crop", "static_crop", "tile", "isolate_objects")
+CUTS = ("crop", "static_crop")
 """Filters whose kernel is a window of the image as an array of its own."""
+VIEWS = (*CUTS, "tile")
+"""Where Albumentations gives a window of its input, which changes with it: the table lets it make a copy, as we do."""
 BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
     "blur": lambda: A.GaussianBlur(blur_limit=0, sigma_limit=(2.5, 2.5), p=1),
     "brightness": lambda: A.MultiplicativeNoise((1.5, 1.5), p=1),
@@ -86,7 +88,12 @@ BUILT_IN: dict[str, Callable[[], A.BasicTransform]] = {
 """The nearest there is; canny, sobel and selective blur are not in the library."""
 
 
-KERNELS = {**kernels.KERNELS, **scene_kernels.KERNELS, **dict.fromkeys(CUTS, kernels.crop)}
+PIECES: dict[str, Callable[[kernels.Image, np.ndarray], kernels.Image]] = {
+    "tile": scene_kernels.tile,
+    "isolate_objects": scene_kernels.isolate_objects,
+}
+"""Kernels that choose a window, and look at the boxes for it."""
+KERNELS = {**kernels.KERNELS, **scene_kernels.KERNELS, **dict.fromkeys((*CUTS, *PIECES), kernels.crop)}
 
 
 def main() -> None:
@@ -111,7 +118,7 @@ def measure(names: list[str], size: tuple[int, int], rounds: int) -> None:
     for name in names:
         functions: list[Callable[[], object]] = [ours(name, image, boxes), direct(name, image, boxes)]
         if name in BUILT_IN:
-            functions.append(partial(BUILT_IN[name](), image=image))
+            functions.append(built_in(name, image))
         mine, kernel, *others = measuring.milliseconds(functions, rounds)
         row = [name, f"{statistics.median(mine):.2f}", f"{statistics.median(kernel):.2f}"]
         row += [f"{measuring.ratio(mine, kernel):.2f}"]
@@ -163,6 +170,8 @@ def joined(name: str, image: kernels.Image) -> Callable[[], object]:
 
 def direct(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], object]:
     """The kernel; a cut to a window that the filter takes."""
+    if name in PIECES:
+        return partial(PIECES[name], image, boxes)
     if name not in CUTS:
         return partial(KERNELS[name], image)
     transform = create(load_registry().filter(name), settings(name))
@@ -170,6 +179,14 @@ def direct(name: str, image: kernels.Image, boxes: np.ndarray) -> Callable[[], o
     warp = transform.warp(size, **draw(transform, image, boxes))
     x, y = (round(-move) for move in warp.matrix[:2, 2])
     return partial(kernels.crop_to, image, (x, y, x + warp.size[0], y + warp.size[1]))
+
+
+def built_in(name: str, image: kernels.Image) -> Callable[[], object]:
+    """Albumentations' own transform, and a copy of what it gives where that is a view."""
+    transform = BUILT_IN[name]()
+    if name not in VIEWS:
+        return partial(transform, image=image)
+    return lambda: np.ascontiguousarray(transform(image=image)["image"])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ As in `kernels`: no class, no draw, no label, and the fastest known way to the s
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from statistics import NormalDist
 
@@ -167,6 +168,21 @@ def copy_paste(image: Image) -> Image:
     place = result[-part.shape[0] :, -part.shape[1] :]
     place[...] = (part * share + place * (255 - share) + 127) // 255
     return result
+
+
+def tile(image: Image, _: NDArray[np.float64]) -> Image:
+    """One of the four quarters, as an array of its own."""
+    height, width = image.shape[:2]
+    x, y = random.choice([(0, 0), (width // 2, 0), (0, height // 2), (width // 2, height // 2)])
+    return np.ascontiguousarray(image[y : y + height // 2, x : x + width // 2])
+
+
+def isolate_objects(image: Image, boxes: NDArray[np.float64]) -> Image:
+    """The pixels that one of the boxes touches, as an array of their own."""
+    box = random.choice(boxes)
+    x0, y0 = np.floor(box[:2]).astype(int)
+    x1, y1 = np.ceil(box[2:]).astype(int)
+    return np.ascontiguousarray(image[max(0, y0) : y1, max(0, x0) : x1])
 
 
 KERNELS: dict[str, Kernel] = {

@@ -170,7 +170,8 @@ class SplittingFilter(GeometricFilter):
         size = size_of(params)
         given = data.get("bboxes")
         boxes = np.zeros((0, 4)) if given is None or not len(given) else np.asarray(given, dtype=np.float64)[:, :4]
-        found = self.pieces(size, np.clip(boxes * (*size, *size), 0, (*size, *size)))
+        limit = np.array((*size, *size))
+        found = self.pieces(size, np.minimum(np.maximum(boxes * limit, 0), limit))
         if not found:
             raise CannotApply("there is no object to cut out", fix="leave the image, or this filter, out")
         chosen: Draw = self.py_random.choice(found)[1]

@@ -158,7 +158,7 @@ def _rearrange(image: Image, matrix: FloatArray, size: Size) -> Image | None:
     """The image under flips, quarter turns and crops by whole pixels, without touching a value; None for any other."""
     exact = matrix[:2].ravel().tolist()
     a, b, x, c, d, y = whole = [round(value) for value in exact]  # plain numbers: NumPy takes longer than the flip
-    if max(abs(v - w) for v, w in zip(exact, whole, strict=True)) > 1e-6:
+    if exact != whole and max(abs(v - w) for v, w in zip(exact, whole, strict=True)) > 1e-6:
         return None
     if not a and not d:
         image, a, d, b, c = cv2.transpose(image), b, c, 0, 0
@@ -182,24 +182,32 @@ def _rescaled(image: Image, matrix: FloatArray, warp: Warp) -> Image | None:
 
     A border comes from copies of the edge, as the warp's fill says.
     """
-    (a, b, x), (c, d, y) = matrix[:2].tolist()
+    a, b, x, c, d, y = matrix[:2].ravel().tolist()
     height, width = image.shape[:2]
-    new = (round(a * width), round(d * height))
-    exact = (a * width - new[0], d * height - new[1], b * height, c * width, x - round(x), y - round(y))
-    if min(new) < 1 or max(map(abs, exact)) > 1e-6:
+    new, left, top = (round(a * width), round(d * height)), round(x), round(y)
+    exact = (a * width - new[0], d * height - new[1], b * height, c * width, x - left, y - top)
+    if min(new) < 1 or max(exact) > 1e-6 or min(exact) < -1e-6:
         return None
     if new != (width, height):
         shrinks = new[0] < width or new[1] < height
         image = cv2.resize(image, new, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    left, top = round(x), round(y)
-    right, bottom = warp.size[0] - left - new[0], warp.size[1] - top - new[1]
-    image = image[max(0, -top) : new[1] + min(0, bottom), max(0, -left) : new[0] + min(0, right)]
+        if new == warp.size and not left and not top:
+            return image
+    return _moved(image, left, top, warp)
+
+
+def _moved(image: Image, left: int, top: int, warp: Warp) -> Image | None:
+    """The image at a place of the new one, cut where it reaches beyond it, with a border; None if nothing is left."""
+    right, bottom = warp.size[0] - left - image.shape[1], warp.size[1] - top - image.shape[0]
+    if left < 0 or top < 0 or right < 0 or bottom < 0:
+        image = image[max(0, -top) : image.shape[0] + min(0, bottom), max(0, -left) : image.shape[1] + min(0, right)]
+        left, top, right, bottom = (max(0, side) for side in (left, top, right, bottom))
     mode, value = _border(warp.fill)
-    above, below, before, after = (max(0, side) for side in (top, bottom, left, right))
-    deepest = (max(above, below) > image.shape[0], max(before, after) > image.shape[1])
-    if not image.size or (mode == cv2.BORDER_REFLECT and any(deepest)):
+    too_deep = max(top, bottom) > image.shape[0] or max(left, right) > image.shape[1]
+    if not image.size or (too_deep and mode == cv2.BORDER_REFLECT):
         return None
-    return np.asarray(cv2.copyMakeBorder(image, above, below, before, after, mode, value=value), dtype=image.dtype)
+    moved: Image = cv2.copyMakeBorder(image, top, bottom, left, right, mode, value=value)
+    return moved
 
 
 def _shrunk(image: Image, matrix: FloatArray) -> tuple[Image, FloatArray]:

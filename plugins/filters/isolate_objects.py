@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -54,16 +53,14 @@ class IsolateObjects(SplittingFilter):
         return super().get_params_dependent_on_data(params, data)
 
     def pieces(self, size: Size, boxes: FloatArray) -> list[tuple[str, Draw]]:
-        """The window of each box, in the labels' order."""
-        return [(f"o{number}", {"window": self._window(box, size)}) for number, box in enumerate(boxes, start=1)]
-
-    def _window(self, box: FloatArray, size: Size) -> list[int]:
-        """The pixels that the box and its margin touch, inside the image."""
-        margin = self.margin * (box[2:] - box[:2])
-        x0, y0 = (max(0, math.floor(v)) for v in (box[:2] - margin + _TOLERANCE_PX).tolist())
-        x1, y1 = (math.ceil(v) for v in (box[2:] + margin - _TOLERANCE_PX).tolist())
-        x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
-        return [x0, y0, int(np.clip(x1, x0 + 1, size[0])), int(np.clip(y1, y0 + 1, size[1]))]
+        """The window of each box, in the labels' order: the pixels that it and its margin touch, inside the image."""
+        low, high = boxes[:, :2], boxes[:, 2:]
+        margin = self.margin * (high - low)
+        limit = np.array(size)
+        first = np.minimum(np.maximum(np.floor(low - margin + _TOLERANCE_PX), 0), limit - 1)
+        end = np.minimum(np.maximum(np.ceil(high + margin - _TOLERANCE_PX), first + 1), limit)
+        windows = np.concatenate([first, end], axis=1).astype(int).tolist()
+        return [(f"o{number}", {"window": window}) for number, window in enumerate(windows, start=1)]
 
 
 def register(registry: Registry) -> None:

@@ -65,8 +65,7 @@ class Translate(GeometricFilter):
 
     def warp(self, size: Size, *, x: float, y: float, **_: Any) -> Warp:
         """The move in whole pixels."""
-        matrix = np.eye(3)
-        matrix[:2, 2] = round(x * size[0]), round(y * size[1])
+        matrix = np.array([(1.0, 0, round(x * size[0])), (0, 1, round(y * size[1])), (0, 0, 1)])
         return Warp((Affine(matrix),), size, size, self.fill)
 
 
