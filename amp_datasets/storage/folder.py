@@ -20,7 +20,7 @@ _MACHINE_SHORT = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 MAX_BYTES_VARIABLE = "AMP_MAX_LABEL_BYTES"
 _MORE = f"split it, or raise `limits.max_label_bytes` in the manifest (elsewhere: {MAX_BYTES_VARIABLE}=BYTES)"
 LEADS_OUT = "link leads out of the set"  # why what it leads to is left out
-MAX_LABEL_BYTES = 32 * 2**20
+MAX_LABEL_BYTES = 128 * 2**20
 """Label files above this size are refused before they are read; parsed, they take twenty to forty times as much."""
 
 MAX_IMAGE_LABEL_BYTES = 4 * 2**20  # the same of text files with the labels of one image

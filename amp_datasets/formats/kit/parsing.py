@@ -17,7 +17,7 @@ from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.kit.meaning.folder_words import split_name, split_of
 from amp_datasets.model import FloatArray
 from amp_datasets.shown import is_shown_as_it_is
-from amp_datasets.storage.folder import Folder
+from amp_datasets.storage.folder import MAX_LABEL_BYTES, Folder
 
 __all__ = [
     "brief",
@@ -33,11 +33,14 @@ __all__ = [
     "split_of",
 ]
 
-MAX_WEIGHT = 640 * 2**20
-"""Bytes that the values of a label file may take; of one above the usual limit so many times its size."""
+MAX_JSON_WEIGHT, MAX_XML_WEIGHT = 400 * 2**20, 640 * 2**20
+"""Bytes that the values of a label file may take, before labels are made of them.
+
+A file above the usual size, whose limit the user raised, may have 20 times its size.
+"""
 
 MAX_TABLE_ROWS = 500_000
-"""Lines of a table; of one above the usual size one for every 64 bytes."""
+"""Lines of a table; a file whose limit the user raised may have one for every 64 bytes."""
 
 _MAX_RATIO = 20
 _ROW_BYTES = 64
@@ -182,23 +185,26 @@ def looks_like(folder: Folder, name: str, words: Sequence[bytes], limit: int = 6
 def refuse_heavy_json(data: bytes, where: object) -> None:
     """A SourceError if a JSON text would take more memory than its kind is given."""
     weight = _MAP * data.count(b"{") + _LIST * data.count(b"[") + _VALUE * data.count(b",")
-    _refuse(weight + _VALUE * data.count(b":"), len(data), where)
+    _refuse(weight + _VALUE * data.count(b":"), MAX_JSON_WEIGHT, len(data), where)
 
 
 def refuse_heavy_xml(data: bytes, where: object) -> None:
     """A SourceError if an XML text would take more memory than its kind is given."""
-    _refuse(_ELEMENT * data.count(b"<") + _ATTRIBUTE * data.count(b"="), len(data), where)
+    _refuse(_ELEMENT * data.count(b"<") + _ATTRIBUTE * data.count(b"="), MAX_XML_WEIGHT, len(data), where)
 
 
 def refuse_long_table(data: bytes, where: object) -> None:
     """A SourceError if a table has more lines than one is given: each costs a thousand bytes once it is read."""
-    rows, most = max(data.count(b"\n"), data.count(b"\r")), max(MAX_TABLE_ROWS, len(data) // _ROW_BYTES)
+    rows = max(data.count(b"\n"), data.count(b"\r"))
+    most = MAX_TABLE_ROWS if len(data) <= MAX_LABEL_BYTES else max(MAX_TABLE_ROWS, len(data) // _ROW_BYTES)
     if rows > most:
         what = f"the table has {rows} lines, more than the limit of {most}"
         raise SourceError(what, where=where, fix="split it into several files")
 
 
-def _refuse(weight: int, size: int, where: object) -> None:
-    if weight > max(MAX_WEIGHT, _MAX_RATIO * size):
+def _refuse(weight: int, most: int, size: int, where: object) -> None:
+    if size > MAX_LABEL_BYTES:
+        most = max(most, _MAX_RATIO * size)
+    if weight > most:
         what = f"the file holds so many values that they would take {weight / 2**20:.0f} MiB, more than the limit of "
-        raise SourceError(f"{what}{MAX_WEIGHT >> 20} MiB", where=where, fix="split it into several files")
+        raise SourceError(f"{what}{most >> 20} MiB", where=where, fix="split it into several files")
