@@ -14,6 +14,9 @@ from amp_datasets.storage.folder import MAX_LABEL_BYTES
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
 """Endings under which images are looked for; what a file really is, its content says."""
 
+UNDECODED_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".nef", ".arw", ".psd")
+"""Endings of images that are none of these: they are named, with how to convert them, and not decoded."""
+
 ImageFormat = Literal["jpeg", "png", "webp", "bmp", "tiff"]
 Subsampling = Literal["444", "422", "420", "440", "411"]
 Colour = Literal["grey", "rgb", "palette", "cmyk", "other"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.formats.base import Detection
-from amp_datasets.formats.kit.image_lookup import ImageLookup
+from amp_datasets.formats.kit.image_lookup import CONVERT, ImageLookup
 from amp_datasets.images.codec import IMAGE_SUFFIXES, Limits
 from amp_datasets.manifest.model import HUB_PREFIX, SourceSettings
 from amp_datasets.manifest.roboflow.provenance import provenance_of
@@ -67,6 +67,8 @@ def _unknown(folder: Folder, registry: Registry) -> SourceError:
     found = [*islice(unread_files(folder, (), images), _SHOWN)] or [*islice(any_files(folder), _SHOWN)]
     seen = [f"{each.file} ({each.what})" for each in found]
     nothing = "" if images.names else "; there is not one image here"
+    if images.undecoded and not images.names:
+        nothing += f" that can be decoded: {len(images.undecoded)} such as {images.undecoded[0]} cannot ({CONVERT})"
     what = "no known label format is recognised here" + (f": {'; '.join(seen)}" if seen else "") + nothing
     tool = next((hint for each in found if (hint := foreign_tool(folder, each.file)) is not None), None)
     fix = f"give one with `format:` (or --format): {', '.join(sorted(registry.sources))}"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Options
-from amp_datasets.formats.kit.image_lookup import ImageLookup
+from amp_datasets.formats.kit.image_lookup import CONVERT, UNDECODED, ImageLookup
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
 from amp_datasets.formats.kit.meaning.resolver import MISSING
 from amp_datasets.formats.kit.reading import Reading
@@ -151,6 +151,9 @@ def one_set(folder: Folder, parts: Sequence[Part], limits: Limits) -> LabelSet:
     contested = {image: file for part in parts for image, file in part.contested.items()}
     for archive in closed_archives(folder):
         rest.drop(archive, UNREAD, "an archive beside loose images: unpack it, or give it as a set of its own")
+    said = "\n".join(item.detail for item in joint.dropped if item.reason == UNDECODED)
+    for image in (name for name in images.undecoded if f"{name} is there" not in said):
+        rest.drop(image, UNDECODED, CONVERT)
     _add_rest(rest, [name for name in images.names if name not in gone], splits, left, contested)
     found = rest.finish(())
     samples = [sample for sample in joint.samples if sample.labelled or sample.source_id not in images]
@@ -168,9 +171,9 @@ def _add_rest(
     """Images without a label: never labelled, unless a file is left that may be theirs."""
     for each in left:
         rest.drop(each.file, UNREAD, "; ".join(filter(None, (each.what, foreign_tool(rest.folder, each.file)))))
-    owner = {each.image: each.file for each in left if each.image is not None}
+    owner = {image: each.file for each in left for image in each.images}
     owner.update((image, f"{file}, which may mean others too") for image, file in contested.items())
-    lists = [each.file for each in left if each.image is None]
+    lists = [each.file for each in left if not each.images]
     for name in names:
         if name in owner or lists:
             rest.drop(name, "its label file is not read", owner.get(name) or lists[0])

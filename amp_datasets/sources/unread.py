@@ -54,11 +54,11 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that looks like a label file and that no format read: what it is, and the image that it is called as."""
+    """A file that looks like a label file and that no format read: what it is, and the images that it is called as."""
 
     file: str
     what: str
-    image: str | None
+    images: tuple[str, ...] = ()
 
 
 def may_hold_labels(folder: Folder, lists: Collection[str]) -> bool:
@@ -76,10 +76,11 @@ def unread_files(folder: Folder, used: Collection[str], images: ImageLookup) -> 
         if file in used or is_readme(file) or is_class_list(file) or bare in _NO_LABELS or bare.startswith(_OURS):
             continue
         stem = posixpath.basename(file).rpartition(".")[0]
-        image = images.resolve(stem, file, own=True).image
-        what = _what(folder, file, image is not None, images)
+        found = images.resolve(stem, file, own=True)
+        called = found.candidates if found.image is None else (found.image,)
+        what = _what(folder, file, bool(called), images)
         if what is not None:
-            yield Unread(file, what, image)
+            yield Unread(file, what, called)
 
 
 def closed_archives(folder: Folder) -> Iterator[str]:
@@ -107,7 +108,7 @@ def any_files(folder: Folder) -> Iterator[Unread]:
         else:
             first = text.partition(b"\n")[0].decode("utf-8", errors="replace").strip()
             what = what or f"it begins with {first[:60]!r}"
-        yield Unread(file, what, None)
+        yield Unread(file, what)
 
 
 def foreign_tool(folder: Folder, file: str) -> str | None:

@@ -285,3 +285,60 @@ def test_an_archive_beside_loose_images_is_named(tmp_path: Path) -> None:
             archive.writestr(member, (tmp_path / "a.jpg").read_bytes())
     labels, _ = read(tmp_path)
     assert [(d.id, d.reason) for d in labels.dropped] == [("more.zip", "label file is not read")]
+
+
+def test_texts_that_two_images_are_called_as_are_named(tmp_path: Path) -> None:
+    """A text beside an image and its mask is about one of them: it is no class list, and it is not passed over."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[5:20, 5:30] = 3
+    PillowImage.fromarray(mask).save(
+        write_files(tmp_path, {"RGB/1.png": "", "GT/x.md": "", "GTTXT/1.txt": "8 11 11 3 3"}) / "GT/1.png"
+    )
+    labels, _ = read(tmp_path)
+    assert [(item.id, item.reason) for item in labels.dropped if item.id.endswith(".txt")] == [
+        ("GTTXT/1.txt", "label file is not read")
+    ]
+
+
+@pytest.mark.parametrize("label_file", ["yolo", "coco", "voc", "none"])
+def test_images_that_cannot_be_decoded_are_not_called_missing(label_file: str, tmp_path: Path) -> None:
+    """A HEIC is there: it is said so, once, with how to convert it; the other images go on."""
+    write_files(tmp_path, {"b.jpg": "", "a.HEIC": b"\0\0\0\x18ftypheic"})
+    entry = {"bbox": [4, 5, 6, 7], "area": 42, "iscrowd": 0, "category_id": 1}
+    coco = {
+        "images": [
+            {"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(("a.HEIC", "b.jpg"))
+        ],
+        "annotations": [{"id": n, "image_id": n, **entry} for n in range(2)],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    row = "0 .5 .5 .2 .2\n"
+    files: dict[str, dict[str, str | bytes]] = {
+        "yolo": {"a.txt": row, "b.txt": row},
+        "coco": {"all.json": json.dumps(coco)},
+        "voc": {"a.xml": XML.format("a.HEIC", "cat"), "b.xml": XML.format("b.jpg", "cat")},
+        "none": {"b.xml": XML.format("b.jpg", "cat")},
+    }
+    labels, _ = read(write_files(tmp_path, files[label_file]))
+    assert list(labels_of(labels)) == ["b.jpg"]
+    assert {item.reason for item in labels.dropped} == {"image format is not decoded"}
+    assert len(labels.dropped) == 1
+    assert "convert it to JPEG or PNG" in labels.dropped[0].detail
+
+
+def test_a_set_of_nothing_but_such_images_says_so(tmp_path: Path) -> None:
+    """Not that there is no image."""
+    with pytest.raises(SourceError, match=r"a\.heic cannot \(convert it to JPEG or PNG"):
+        read(write_files(tmp_path, {"a.heic": b"x", "a.txt": "0 .5 .5 .2 .2\n"}))
+
+
+def test_a_mask_beside_a_labelled_image_is_no_background(tmp_path: Path) -> None:
+    """`a_mask.png` beside `a.jpg` in a YOLO set has no label file, and is no image: it is counted as a mask."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[5:20, 5:30] = 1
+    PillowImage.fromarray(mask).save(
+        write_files(tmp_path, {"a.jpg": "", "c.jpg": "", "a.txt": "0 .5 .5 .2 .2\n"}) / "a_mask.png"
+    )
+    labels, _ = read(tmp_path)
+    assert [(s.source_id, len(s.annotations)) for s in labels.samples] == [("a.jpg", 1), ("c.jpg", 0)]
+    assert MASKS_BESIDE in {repair.rule for repair in labels.repairs}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 
 from amp_datasets.formats.kit.meaning.folder_words import is_aside
+from amp_datasets.formats.kit.meaning.mask_folders import masks_beside
 from amp_datasets.formats.kit.meaning.references import comparable, without_suffix
 from amp_datasets.formats.kit.meaning.resolver import MISSING, Resolution, Resolver
 from amp_datasets.images.codec import IMAGE_SUFFIXES
+from amp_datasets.images.kinds import UNDECODED_SUFFIXES
 from amp_datasets.storage.folder import Folder
 
 __all__ = ["ImageLookup", "Resolution", "comparable", "roboflow_group"]
 
+UNDECODED = "image format is not decoded"
+CONVERT = "convert it to JPEG or PNG at the same size and name (`heif-convert a.heic a.jpg`, `magick a.heic a.jpg`)"
 _ROBOFLOW = re.compile(r"^(.+)\.rf\.[0-9a-f]{32}$", re.IGNORECASE)
 
 
@@ -23,6 +27,7 @@ class ImageLookup:
         self.unusable = [name for name in found if not _is_text(name)]
         self.names = [name for name in found if _is_text(name)] if self.unusable else found
         self._known = frozenset(self.names)
+        self.undecoded = folder.with_suffix(*UNDECODED_SUFFIXES)
         self.resolver = Resolver(self.names, folder.root.name, folder.files)
 
     def __contains__(self, name: str) -> bool:
@@ -30,20 +35,32 @@ class ImageLookup:
 
     def resolve(self, reference: str, label_file: str, *, split: str | None = None, own: bool = False) -> Resolution:
         """The image that a label file means, and how sure that is: see `resolver`."""
-        return self.resolver.resolve(reference, label_file, split=split, own=own)
+        found = self.resolver.resolve(reference, label_file, split=split, own=own)
+        return self._or_undecoded(found, reference) if found.image is None and self.undecoded else found
 
     def of_label_file(self, label_file: str) -> Resolution:
         """The image that is called as a label file is, which is for this image alone."""
-        return self.resolver.of_label_file(label_file)
+        found = self.resolver.of_label_file(label_file)
+        stem = label_file.rpartition("/")[2].rpartition(".")[0]
+        return self._or_undecoded(found, stem) if found.image is None and self.undecoded else found
+
+    def _or_undecoded(self, missing: Resolution, reference: str) -> Resolution:
+        """What is said of an image that is there, in a format that nobody here decodes, rather than that it is not."""
+        called = comparable(reference.replace("\\", "/").rpartition("/")[2])
+        there = next((name for name in self.undecoded if called in _spellings(name)), None)
+        if there is None or missing.candidates:
+            return missing
+        return Resolution(None, UNDECODED, f"{there} is there: {CONVERT}")
 
     def companions(self) -> list[str]:
-        """The images in folders for masks, previews and the like that are called as another image of the set is."""
+        """The images in folders for masks, previews and the like that are called as another; also `a_mask.png`."""
         aside = [name for name in self.names if is_aside(name.rpartition("/")[0])]
+        beside = masks_beside(self.names)
         if not aside:
-            return []
+            return beside
         shown = set(self.names).difference(aside)
         stems = {comparable(without_suffix(name.rpartition("/")[2])) for name in shown}
-        return [name for name in aside if comparable(without_suffix(name.rpartition("/")[2])) in stems]
+        return [*(name for name in aside if comparable(without_suffix(name.rpartition("/")[2])) in stems), *beside]
 
     def find(self, reference: str, near: str = "") -> str | None:
         """The image that a label file in the folder `near` means; None if there is no such image, or no telling."""
@@ -60,6 +77,12 @@ def roboflow_group(image: str) -> str | None:
         return None
     found = _ROBOFLOW.match(without_suffix(image.rpartition("/")[2]))
     return found.group(1) if found else None
+
+
+def _spellings(name: str) -> tuple[str, str]:
+    """An image's bare name as it is compared, with and without its ending."""
+    bare = comparable(name.rpartition("/")[2])
+    return bare, bare.rpartition(".")[0]
 
 
 def _in_folder(near: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -47,6 +47,8 @@ _VIEWS = frozenset(
 )
 """Words for another view of the same images, or for their use, in the names of folders that are then no classes."""
 _BESIDE_VIEWS = frozenset({"left", "right", "train", "test", "val", "box", "fine", "coarse", "x2", "x3", "x4", "x8"})
+_MOST_LOOSE = 0.25
+"""So large a share of the images of a tree may lie in no folder of a class."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:8bit|\d)?|\d+")
 _OF_A_MASK = re.compile(r"(.+)[_-](mask|seg|segmentation|label|gt|annotation)(_?\d+)?", re.IGNORECASE)
 
@@ -62,27 +64,31 @@ class Place:
 def places(images: Sequence[str]) -> dict[str, Place]:
     """The place of every image in a tree `[above/][split/]class/[below/]image`."""
     parts = {name: PurePosixPath(name).parts[:-1] for name in images}
-    split_at = _split_level(list(parts.values()))
-    start = _common(list(parts.values())) if split_at is None else split_at + 1
+    paths = _below_all(parts.values())
+    split_at = _split_level(paths)
+    start = _common(paths) if split_at is None else split_at + 1
     found = {}
     for name, folders in parts.items():
-        split = None if split_at is None else split_name(folders[split_at])
+        split = None if split_at is None or len(folders) <= split_at else split_name(folders[split_at])
         found[name] = Place(split, folders[start] if len(folders) > start else None)
     return found
 
 
 def are_classes(folder: Folder, images: Sequence[str]) -> bool:
-    """Whether the folders of a tree can only be classes: two or more, no label file anywhere, no images of masks."""
+    """Whether the folders of a tree can only be classes: two or more, no label file anywhere, no images of masks.
+
+    A few images beside the folders are in no class; where there are many, folders are hardly what tells images apart.
+    """
     if any(_may_label(name) for name in folder.files):
         return False
     found = places(images)
     classes = {place.category for place in found.values()}
-    loose = any(place.category is None and place.split is None for place in found.values())
+    loose = sum(place.category is None and place.split is None for place in found.values())
     named = [name for name in classes if name is not None]
     numbered = all(map(_NUMBERED.fullmatch, named)) and not _are_views(found)
-    if loose or len(named) < 2 or (any(map(_is_no_class, named)) and not numbered) or _are_split(found):
+    if len(named) < 2 or (any(map(_is_no_class, named)) and not numbered) or _are_split(found):
         return False
-    return not _has_masks(images)
+    return loose <= _MOST_LOOSE * len(found) and not _has_masks(images)
 
 
 def _is_no_class(name: str) -> bool:
@@ -105,6 +111,14 @@ def _are_split(found: Mapping[str, Place]) -> bool:
     classed = ((name.split("/")[:-1], place.category) for name, place in found.items() if place.category is not None)
     below = (folders[folders.index(category) + 1 :] for folders, category in classed)
     return any(split_name(part) is not None for folders in below for part in folders)
+
+
+def _below_all(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The paths of folders, less one that all others lie below, whose images are beside the folders of classes."""
+    found = list(dict.fromkeys(paths))
+    shortest = min(found, key=len, default=())
+    below = [path for path in found if path != shortest]
+    return below if len(below) > 1 and all(path[: len(shortest)] == shortest for path in below) else found
 
 
 def _split_level(paths: Sequence[Sequence[str]]) -> int | None:

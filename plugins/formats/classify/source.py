@@ -5,7 +5,8 @@
     a.jpg  train/_classes.csv: `filename,cat,dog`   Roboflow: a column of 0 and 1 for each class, several may be 1
 
 https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html: classes are numbered in the
-order of their names; here a `classes.txt` that lists them goes before that. A tree with label files of any other kind
+order of their names; here a `classes.txt` that lists them goes before that. An image to which a table gives one class
+and a folder of that table's classes another is set aside, and both are named. A tree with label files of any other kind
 is never taken for one of classes. Folders with a `metadata` file are read by the Hugging Face source.
 """
 
@@ -16,6 +17,7 @@ from typing import ClassVar
 
 from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.image_lookup import ImageLookup
+from amp_datasets.formats.kit.meaning.agreement import CONTRADICTION
 from amp_datasets.formats.kit.reading import category_name, parse_text, split_name, split_of
 from amp_datasets.model import Category, LabelSet
 from amp_datasets.storage.folder import Folder
@@ -96,8 +98,14 @@ class ImageFolderSource(Source[Options]):
             split = row[table.split] if table.split is not None and table.split < len(row) else ""
             labels, _ = by_image.setdefault(image, ([], split))
             labels += self._classes(f"{file}:{line}", table, row, listed)
+        named = {name.lower(): name for labels, _ in by_image.values() for name in labels}
         for image, (labels, split) in by_image.items():
             self._names.update(dict.fromkeys(labels))
+            folders = [named[part] for part in image.lower().split("/")[:-1] if part in named]
+            if labels and folders and not {*folders} & {*labels}:
+                detail = f"{file} says {' and '.join(labels)}, its folder says {folders[-1]}"
+                self.reading.drop(image, CONTRADICTION, detail)
+                continue
             split_of_image = split_name(split.strip()) or split_of(image) or split_of(file)
             self.reading.add(image, (), labelled=bool(labels), split=split_of_image, labels=labels)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from amp_datasets.errors import AmpError, SourceError
@@ -11,10 +11,11 @@ from amp_datasets.formats.base import Detection, Options, Source
 from amp_datasets.formats.kit.box_form import BoxEvidence, BoxForm, GivenForm
 from amp_datasets.formats.kit.meaning.split_lists import split_of_file
 from amp_datasets.formats.kit.reading import category_name, is_readme
-from amp_datasets.model import Annotation, Category, LabelSet, Size
+from amp_datasets.model import Annotation, Box, Category, LabelSet, Size
 from amp_datasets.storage.folder import Folder
 
 from .columns import Columns, class_columns, splits_in
+from .siblings import CONTRADICTED, boxes_of, is_doubtful, settled
 from .table import Row, Table, class_names, first_lines, is_class_list, parse_table, values
 
 _SEEN_IMAGES = 200
@@ -33,6 +34,17 @@ class CsvOptions(Options):
     unlisted: Literal["unlabelled", "empty"] = "unlabelled"
     category: str | None = None
     class_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A table, its rows by what they call their image, the form of its boxes, and names of classes by number."""
+
+    file: str
+    table: Table
+    by_image: Mapping[str, list[tuple[int, Row]]]
+    form: BoxForm
+    numbered: Mapping[int, str]
 
 
 class CsvSource(Source[CsvOptions]):
@@ -58,20 +70,24 @@ class CsvSource(Source[CsvOptions]):
         """The set; rows of wrong shape are dropped one by one."""
         self._names: dict[str, None] = {}
         self._numbered, self._coded = class_names(self.folder)
+        found = []
         for file in self.folder.with_suffix(".csv", ".tsv"):
             table = None if _is_aside(file) else parse_table(self.folder.read(file), self.folder.path(file))
             if table is None:
                 continue
-            self.reading.use(file)
             listed = self.reading.classes.near(file).names or tuple(self._numbered.values())
             self._names.update(dict.fromkeys(name for name in listed if name))
             known = {number: name for number, name in enumerate(listed) if name} if listed else {}
-            self._read_table(file, table, {**known, **self._numbered})
+            found.append(self._judged(file, table, {**known, **self._numbered}))
+        for each in self._settled(found):
+            self.reading.use(each.file)
+            self._read_table(each)
         unlisted_is_empty = self.options.unlisted == "empty"
         return self.reading.finish([Category(name) for name in self._names], unlisted_is_empty=unlisted_is_empty)
 
-    def _read_table(self, file: str, table: Table, numbered: Mapping[int, str]) -> None:
-        table = self._judged(file, table)
+    def _judged(self, file: str, table: Table, numbered: Mapping[int, str]) -> _Judged:
+        """A table with what its columns and its boxes are, judged by what stands in it alone."""
+        table = self._with_columns(file, table)
         by_image: dict[str, list[tuple[int, Row]]] = {}
         for line, row in table.rows:
             reference = table.image(row)
@@ -79,16 +95,54 @@ class CsvSource(Source[CsvOptions]):
                 by_image.setdefault(reference, []).append((line, row))
             else:
                 self.reading.drop(f"{file}:{line}", "row names no image")
-        form = self._form(file, table, by_image)
-        self._say_numbers(file, table, numbered)
-        for reference, rows in by_image.items():
-            stated = table.split(rows[0][1])
-            image = self.reading.image_of(reference, file, split=stated or split_of_file(file))
-            if image is not None:
-                split = stated or self.reading.splits.of(image, file)
-                self._read_image(file, image, rows, table, form, split, numbered)
+        return _Judged(file, table, by_image, self._form(file, table, by_image), numbered)
 
-    def _judged(self, file: str, table: Table) -> Table:
+    def _settled(self, tables: list[_Judged]) -> Iterator[_Judged]:
+        """The tables, each with the form of its boxes; one that no form brings in line with its siblings is dropped."""
+        unsure = [each for each in tables if is_doubtful(each.form) or not each.table.columns.named]
+        known: dict[tuple[str, str], list[Box]] = {}
+        for each in (each for each in tables if unsure and each not in unsure):
+            for key, boxes in boxes_of(self._written(each), each.form).items():
+                known.setdefault(key, []).extend(boxes)
+        others = ", ".join(each.file for each in tables if each not in unsure)
+        for each in tables:
+            form: BoxForm | None = each.form
+            if known and each in unsure:
+                form = settled(each.form, self._written(each), known) or (None if is_doubtful(each.form) else each.form)
+            if form is None:
+                hint = "`--option boxes=xyxy` (or xywh, cxcywh) settles what they are"
+                self.reading.drop(each.file, CONTRADICTED, f"that of {others}; {hint}")
+                continue
+            if form.rule and not (form.shares and self.options.values == "pixels"):
+                self.reading.repair(each.file, form.rule, form.detail)
+            if self.options.values != "auto":
+                form = replace(form, shares=self.options.values == "shares")
+            yield replace(each, form=form)
+
+    def _written(self, each: _Judged) -> dict[tuple[str, str], list[tuple[list[float], Size | None]]]:
+        """The numbers of a table's boxes by image and class; rows that cannot be read are left out."""
+        found: dict[tuple[str, str], list[tuple[list[float], Size | None]]] = {}
+        for reference, rows in each.by_image.items():
+            image = self.reading.images.resolve(reference, each.file).image
+            for _, row in rows if image is not None else ():
+                try:
+                    key = str(image), self._category(each.table, row, each.numbered)
+                    size = each.table.declared_size(row) or self.reading.size_of(key[0])
+                    found.setdefault(key, []).append((each.table.numbers(row), size))
+                except ValueError:
+                    continue
+        return found
+
+    def _read_table(self, each: _Judged) -> None:
+        self._say_numbers(each.file, each.table, each.numbered)
+        for reference, rows in each.by_image.items():
+            stated = each.table.split(rows[0][1])
+            image = self.reading.image_of(reference, each.file, split=stated or split_of_file(each.file))
+            if image is not None:
+                split = stated or self.reading.splits.of(image, each.file)
+                self._read_image(each.file, image, rows, each.table, each.form, split, each.numbered)
+
+    def _with_columns(self, file: str, table: Table) -> Table:
         """The table with the columns of its image, class and split chosen by what stands in them."""
         columns = table.columns
         best = max(columns.images, key=lambda at: self._images_in(file, table, at))
@@ -147,10 +201,7 @@ class CsvSource(Source[CsvOptions]):
                     continue
                 size = table.declared_size(row) or (self._size(file, table, row) if number < _SEEN_IMAGES else None)
                 evidence.see(numbers, size, table.area(row))
-        form = evidence.judge(self.options.boxes, table.columns.form, named=table.columns.named)
-        if form.rule and not (form.shares and self.options.values == "pixels"):
-            self.reading.repair(file, form.rule, form.detail)
-        return form if self.options.values == "auto" else replace(form, shares=self.options.values == "shares")
+        return evidence.judge(self.options.boxes, table.columns.form, named=table.columns.named)
 
     def _size(self, file: str, table: Table, row: Row) -> Size | None:
         image = self.reading.images.resolve(table.image(row), file).image

@@ -3,7 +3,10 @@
 https://labelstud.io/guide/task_format and https://labelstud.io/tags/rectanglelabels
 
 Numbers are percents of the image's width and height. A rectangle turns clockwise on screen about its top left corner,
-an ellipse about its centre; both by degrees, in pixels rather than in percents.
+an ellipse about its centre; both by degrees, in pixels rather than in percents. `image_rotation` says how the image
+was shown while people drew: numbers are of the image as it is stored, whose sides `original_width` and
+`original_height` are, and Label Studio's own exports do not look at it. Where these are the sides of the turned image,
+another program wrote the file, and a size that contradicts the image's is an error as for all formats.
 """
 
 from __future__ import annotations
@@ -50,8 +53,6 @@ def is_point(region: Region) -> bool:
 def place(region: Region, category: str, size: Size) -> Annotation:
     """A region as a label; ValueError, KeyError or TypeError for one that has no outline."""
     value = region.value
-    if region.turned:
-        raise ValueError("the image was turned in the tool")
     if "rle" in value:
         mask = geometry.encode_mask(decode_brush(value["rle"], *size))
         if not geometry.mask_area(mask):
@@ -80,8 +81,6 @@ def place(region: Region, category: str, size: Size) -> Annotation:
 
 def point(region: Region, size: Size) -> tuple[float, float, float]:
     """A keypoint with its visibility; ValueError or KeyError if it has no place."""
-    if region.turned:
-        raise ValueError("the image was turned in the tool")
     x, y = (_pair(region.value, "x", "y") * np.array(size) / 100).tolist()
     return x, y, 1.0 if HIDDEN in _list(region.text) else 2.0
 

@@ -27,7 +27,6 @@ class Region:
     size: Any = None
     id: str = ""
     parent: str = ""
-    turned: bool = False
     text: Any = None
     kinds: set[str] = field(default_factory=set)
 
@@ -146,7 +145,6 @@ def _regions(results: list[Any]) -> tuple[list[Region], list[str], list[str]]:
 def _describe(region: Region, result: Mapping[str, Any]) -> None:
     region.size = (result.get("original_width"), result.get("original_height"))
     region.parent = str(result.get("parentID") or region.parent)
-    region.turned = region.turned or bool(result.get("image_rotation"))
     meta = result.get("meta")
     region.text = meta.get("text") if isinstance(meta, Mapping) else region.text
 

@@ -25,7 +25,7 @@ VOC = (
 VOC_VOID_COLOUR = 0xE0E0C0
 """The colour of pixels in Pascal VOC's masks of which nobody says what they are."""
 _PLAIN = ("classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "codes.txt", "obj.names")
-_COLOUR_ROW = re.compile(r"\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(.+?)\s*")
+_COLOUR_ROW = re.compile(r"\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(.*[^\W\d_].*?)\s*")
 _MAX_BYTES = 2**24
 
 

@@ -21,7 +21,15 @@ TWO_TASKS = ["task_1/images/f.png", "task_2/images/f.png", "task_2/images/g.png"
 WITH_MASKS = ["JPEGImages/a.jpg", "SegmentationClass/a.png", "SegmentationObject/a.png"]
 SPLITS = ["images/train/cam1/a.jpg", "images/val/cam1/a.jpg", "images/val/only.jpg"]
 
+VISTAS = [
+    f"train/{folder}" for folder in ("images/2.jpg", "v1/instances/2.png", "v1/labels/2.png", "v1/panoptic/2.png")
+]
+
 TABLE = [
+    # folders of masks that are called as images make no set of their own
+    (VISTAS, "2.jpg", "train/v1/panoptic/panoptic.json", "train/images/2.jpg", BY_NAME),
+    (["a/instances/1.png", "b/images/1.jpg"], "1.png", "a/labels.json", "a/instances/1.png", BY_NAME),
+    (["a/labels/1.png", "a/labels/2.png", "b/images/1.jpg"], "1.jpg", "a/all.json", "a/labels/1.png", BY_STEM),
     # the stated path
     (["a.jpg", "x/a.jpg"], "a.jpg", "labels.json", "a.jpg", ""),
     (["a.jpg", "x/a.jpg"], "a.jpg", "x/labels.json", "x/a.jpg", ""),

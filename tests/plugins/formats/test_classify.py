@@ -32,6 +32,14 @@ def labels_of(labels: LabelSet) -> dict[str, tuple[str, ...]]:
         (["pets/train/cat/a.jpg", "pets/test/dog/b.jpg"], [("train", "cat"), ("test", "dog")]),
         (["pets/cat/old/a.jpg", "pets/dog/b.jpg"], [(None, "cat"), (None, "dog")]),
         (["train/cat/a.jpg", "train/dog/b.jpg", "test/c.jpg"], [("train", "cat"), ("train", "dog"), ("test", None)]),
+        (
+            ["cat/a.jpg", "dog/b.jpg", "dog/c.jpg", "d.jpg"],
+            [(None, "cat"), (None, "dog"), (None, "dog"), (None, None)],
+        ),
+        (
+            ["pets/train/cat/a.jpg", "pets/val/dog/b.jpg", "pets/val/cat/c.jpg", "pets/d.jpg"],
+            [("train", "cat"), ("validation", "dog"), ("validation", "cat"), (None, None)],
+        ),
     ],
 )
 def test_folders_are_classes_below_the_splits(
@@ -60,6 +68,7 @@ def test_folders_are_classes_below_the_splits(
         ["benign/a.png", "benign/a_mask.png", "malignant/b.png"],
         ["train/a.jpg", "val/b.jpg"],
         ["cat/a.jpg", "dog/b.jpg", "c.jpg"],
+        ["cat/a.jpg", "dog/b.jpg", "c.jpg", "d.jpg", "e.jpg"],
         ["cat/a.jpg"],
     ],
 )
@@ -96,6 +105,16 @@ def test_tables_say_splits_and_numbers_mean_the_listed_classes(tmp_path: Path) -
     assert [(s.split, s.labels) for s in labels.samples] == [("validation", ("dog",)), ("train", ("cat",))]
     assert [c.name for c in labels.categories] == ["cat", "dog"]
     assert reasons(labels) == {"image is missing", "row names no image"}
+
+
+def test_a_table_against_the_folders_of_its_own_classes_is_said(tmp_path: Path) -> None:
+    """Which of the two is right nobody knows: the image is set aside, and both are named."""
+    files = {"cat/a.jpg": "", "dog/b.jpg": "", "dog/c.jpg": "", "new/d.jpg": ""}
+    table = "filename,label\na.jpg,cat\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"
+    labels = read_set(FOLDERS, write_files(tmp_path, {**files, "labels.csv": table}))
+    assert labels_of(labels) == {"cat/a.jpg": ("cat",), "dog/c.jpg": ("dog",), "new/d.jpg": ("dog",)}
+    assert [(lost.id, lost.reason) for lost in labels.dropped] == [("dog/b.jpg", "label files contradict each other")]
+    assert labels.dropped[0].detail == "labels.csv says cat, its folder says dog"
 
 
 def test_forms_for_predictions_are_no_labels(tmp_path: Path) -> None:

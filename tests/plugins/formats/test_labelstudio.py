@@ -163,7 +163,6 @@ def test_regions_that_are_told_in_several_results(tmp_path: Path) -> None:
         (result("brushlabels", {"rle": [1, 300]}), "label cannot be read"),
         (result("brushlabels", {"rle": "text"}), "label cannot be read"),
         ({**result("rectanglelabels", PLACE), "value": PLACE}, "label cannot be read"),
-        (result("rectanglelabels", PLACE, image_rotation=90), "label cannot be read"),
         (result("textarea", {"text": ["hi"]}), "kind of label is not read"),
         (5, "kind of label is not read"),
     ],
@@ -288,6 +287,36 @@ def test_labels_of_a_turned_photo_refer_to_what_is_shown(tmp_path: Path) -> None
     write_image(tmp_path / "1a2b3c4d-a.jpg", (48, 64), orientation=6)
     labels = read_set(STUDIO, write_files(tmp_path, {"p.json": json.dumps([task(result("rectanglelabels", PLACE))])}))
     assert found(labels)[0].xyxy == BOX
+
+
+@pytest.mark.parametrize("turn_deg", [90, 180, 270])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("rectanglelabels", PLACE),
+        ("rectanglelabels", {**PLACE, "rotation": 30}),
+        ("polygonlabels", {"points": [[10, 10], [60, 20], [30, 70]]}),
+        ("ellipselabels", {"x": 50, "y": 50, "radiusX": 10, "radiusY": 20, "rotation": 15}),
+    ],
+)
+def test_a_view_that_was_turned_in_the_tool_moves_no_label(
+    kind: str, value: dict[str, Any], turn_deg: int, tmp_path: Path
+) -> None:
+    """`image_rotation` says how the image was shown; numbers are of the image as it is stored, whose size is stated."""
+    plain, turned = (
+        read_set(STUDIO, one(tmp_path / str(turn), result(kind, value, image_rotation=turn))) for turn in (0, turn_deg)
+    )
+    assert [a.xyxy for a in found(turned)] == [a.xyxy for a in found(plain)]
+    assert len(found(turned)) == 1
+    assert not turned.dropped
+
+
+def test_the_sides_of_the_turned_view_contradict_the_image(tmp_path: Path) -> None:
+    """A file that states the size of the view was written by another program, whose frame nobody knows."""
+    swapped = {"original_width": 48, "original_height": 64}
+    labels = read_set(STUDIO, one(tmp_path, result("rectanglelabels", PLACE, image_rotation=90, **swapped)))
+    assert not labels.samples
+    assert reasons(labels) == {"label file contradicts the image's size"}
 
 
 def test_detection_is_by_the_keys_of_tasks(tmp_path: Path) -> None:

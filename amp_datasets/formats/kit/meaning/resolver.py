@@ -15,7 +15,8 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from amp_datasets.formats.kit.meaning.folder_words import is_aside, is_for_labels, split_of, telling_parts
+from amp_datasets.formats.kit.meaning.folder_words import is_for_labels, split_of, telling_parts
+from amp_datasets.formats.kit.meaning.mask_folders import folders_of_masks
 from amp_datasets.formats.kit.meaning.references import Stated, comparable, readings, suffix_of, without_suffix
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 
@@ -56,8 +57,8 @@ class Resolver:
         self._known = frozenset(names)
         self._root = root.lower()
         self._by_stem: dict[str, list[str]] | None = None
-        self._folders: set[str] = set()
-        self._telling: set[str] = set()
+        self._folders, self._telling = set[str](), set[str]()
+        self._aside = frozenset[str]()
         self._splits: dict[str, set[str]] = {}
         self._labelled: set[str] = set()
         self._alone: dict[str, str] = {}
@@ -158,7 +159,7 @@ class Resolver:
             key = comparable(name)
             found = [each for each in found if comparable(each.rpartition("/")[2]) == key] or found
         if len(found) > 1:
-            found = [each for each in found if not is_aside(each.rpartition("/")[0])] or found
+            found = [each for each in found if each.rpartition("/")[0] not in self._aside] or found
         return found
 
     def _contradicts(
@@ -208,11 +209,11 @@ class Resolver:
     def _index(self) -> None:
         if self._by_stem is not None:
             return
-        self._by_stem = {}
+        self._by_stem, self._aside = {}, folders_of_masks(self._names)
         for name in self._names:
             folder, _, bare = name.rpartition("/")
             self._by_stem.setdefault(comparable(without_suffix(bare)), []).append(name)
-            if folder not in self._folders and not is_aside(folder):
+            if folder not in self._folders and folder not in self._aside:
                 self._add_folder(folder)
         for names in self._by_stem.values():
             bare = names[0].rpartition("/")[2]
