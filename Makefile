@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-all test-scale lint bench images docs dist clean
+.PHONY: help demo test test-all test-scale lint bench torture images docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test-scale  run the tests of Ray and of remote storage, which start servers and wait for minutes"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
+	@echo "make torture   kill, interrupt and fill the disk under all commands that write, for some minutes"
 	@echo "make images    draw the documentation's images again"
 	@echo "make docs      write the reference again and build the documentation: site/index.html"
 	@echo "make dist      build the wheel and the source archive of the changelog's newest version: dist/"
@@ -42,6 +43,9 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed-test
 	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
 		echo "== $$file"; $(VENV)/bin/python $$file; done
+
+torture: $(VENV)/.installed-test
+	$(VENV)/bin/python benchmarks/torture.py
 
 images: $(VENV)/.installed
 	$(VENV)/bin/python docs/figures.py

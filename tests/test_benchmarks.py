@@ -21,7 +21,7 @@ from amp_datasets.filtering.settings import complete_settings, create
 from amp_datasets.plugin.discovery import load_registry
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-TABLES = {"build": 1, "convert": 2, "filters": 1, "kills": 1, "load": 1, "memory": 1, "scale": 1}
+TABLES = {"build": 1, "convert": 2, "filters": 1, "kills": 1, "load": 1, "memory": 1, "scale": 1, "torture": 1}
 SAME_FORMULA = (
     "blur", "canny", "brightness", "contrast", "selective_blur", "exposure", "flip", "grayscale", "color_matrix",
     "sobel", "rotate",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from posixpath import splitext
@@ -35,9 +35,12 @@ from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.storage.files import place_file, write_failed
 from amp_datasets.storage.names import FreeStems, safe_stem
-from amp_datasets.storage.target import GrowingFolder, check_empty
+from amp_datasets.storage.swap import flush_folder, flush_tree
+from amp_datasets.storage.target import GrowingFolder, check_empty, work_folder
 
 _SHOWN_REASONS = 4
+_RIGHTS = 0o100644
+"""Of a file in an archive, as Unix writes them."""
 
 
 @dataclass(slots=True)
@@ -69,11 +72,31 @@ class ExportReport:
 
 
 @collector_paused()
-def export(
-    what: str | Path,
+def export(what: str | Path, to: str, out: str | Path, registry: Registry, **settings: Any) -> ExportReport:
+    """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
+
+    Images are hard links where the file system can (`copy` forces copies). `options` are those of the format `to`,
+    `source_format` and `source_options` say how to read. Raises AmpError on bad input.
+    """
+    return _export(str(what), to, Path(out), registry, _as_folder, **settings)
+
+
+def export_zip(what: str | Path, to: str, out: str | Path, registry: Registry, **settings: Any) -> ExportReport:
+    """The same as one zip file, `out` with `.zip` at its end, which must not be there yet; same input, same bytes."""
+    target = Path(out) if str(out).endswith(".zip") else Path(f"{out}.zip")
+    return _export(str(what), to, target, registry, _as_zip, **settings)
+
+
+_Lay = Callable[[GrowingFolder, Callable[[Path], None]], None]
+"""Has a folder filled, and puts it in its place as what it is to be."""
+
+
+def _export(
+    what: str,
     to: str,
-    out: str | Path,
+    target: Path,
     registry: Registry,
+    lay: _Lay,
     *,
     source_format: str | None = None,
     source_options: Mapping[str, Any] | None = None,
@@ -81,29 +104,44 @@ def export(
     copy: bool = False,
     progress: Progress = silent,
 ) -> ExportReport:
-    """Write the set or build at `what` in the format `to` into the new folder `out`, which appears when all is done.
-
-    Images are hard links where the file system can (`copy` forces copies). `options` are those of the format `to`,
-    `source_options` those of the format that is read. Raises AmpError on bad input.
-    """
     plugin = registry.exporter(to)
     settings = checked_options(plugin, options or {})
-    target = Path(out)
-    _check_target(str(what), target)
-    source = SourceSettings(path=str(what), format=source_format, options=dict(source_options or {}))
+    _check_target(what, target)
+    source = SourceSettings(path=what, format=source_format, options=dict(source_options or {}))
     labels, _ = read_source(source, registry, Limits())
     refuse_unreadable(labels)
     if not any(sample.labelled for sample in labels.samples):
         raise SourceError(f"there is not one labelled image to export{_counted(labels)}", where=what)
     _check_task(plugin, labels, what, registry)
-    report = ExportReport(str(out), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
+    report = ExportReport(str(target), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
+    placing = _Placing(copy, report)
     with GrowingFolder(target) as growing:
         try:
-            _write(plugin, settings, labels, growing.begin(), _Placing(copy, report), progress)
+            lay(growing, lambda folder: _write(plugin, settings, labels, folder, placing, progress))
         except OSError as error:
             raise write_failed(error, target) from error
-        growing.publish()
     return report
+
+
+def _as_folder(growing: GrowingFolder, fill: Callable[[Path], None]) -> None:
+    fill(growing.begin())
+    growing.publish()
+
+
+def _as_zip(growing: GrowingFolder, fill: Callable[[Path], None]) -> None:
+    """One folder in it, called as the file; times and rights are always the same."""
+    folder, packed = growing.begin() / growing.target.stem, growing.root / "packed"
+    folder.mkdir()
+    fill(folder)
+    with packed.open("wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path for path in growing.tree.rglob("*") if path.is_file()):
+            about = zipfile.ZipInfo(file.relative_to(growing.tree).as_posix())
+            about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, _RIGHTS << 16
+            with file.open("rb") as content, archive.open(about, "w", force_zip64=True) as member:
+                shutil.copyfileobj(content, member)
+    flush_tree(growing.root)
+    packed.rename(growing.target)
+    flush_folder(growing.target.parent)
 
 
 def _counted(labels: LabelSet) -> str:
@@ -114,24 +152,6 @@ def _counted(labels: LabelSet) -> str:
     ]
     listed = [*found[:_SHOWN_REASONS], *([f"{bare} x image was never labelled"] if bare else [])]
     return f": {'; '.join(listed)}" if listed else ""
-
-
-def export_zip(what: str | Path, to: str, out: str | Path, registry: Registry, **settings: Any) -> ExportReport:
-    """The same as one zip file, `out` with `.zip` at its end, which must not be there yet."""
-    target = Path(out) if str(out).endswith(".zip") else Path(f"{out}.zip")
-    if target.exists():
-        raise BuildError("the target is there already", where=target, fix="choose another -o, or remove it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as work:
-        folder = Path(work) / target.stem
-        report = export(what, to, folder, registry, **settings)
-        try:
-            packed = shutil.make_archive(str(Path(work) / "packed"), "zip", work, target.stem)
-            place_file(Path(packed), target)  # an error if another export has come first
-        except OSError as error:
-            raise write_failed(error, target) from error
-    report.out = str(target)
-    return report
 
 
 def _write(
@@ -250,4 +270,5 @@ def _check_target(what: str, target: Path) -> None:
     inside = resolved == source or source in resolved.parents or resolved in source.parents
     if inside and not is_address(what):
         raise BuildError("an export does not write into its own source", where=target, fix="choose another -o")
-    check_empty(target)
+    if not os.path.lexists(work_folder(target)):  # else it is tidied first, and looked at then
+        check_empty(target)

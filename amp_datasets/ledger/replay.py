@@ -24,7 +24,7 @@ from amp_datasets.plugin.registry import Registry
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import load_annotations
 from amp_datasets.sources.locate import SourceFinder
-from amp_datasets.storage.files import read_file, refuse_taken, write_file
+from amp_datasets.storage.files import read_file, refuse_taken, write_new_files
 from amp_datasets.storage.names import inside, is_relative_name
 from amp_datasets.variants.remaker import Remaker
 
@@ -95,11 +95,10 @@ def replay(
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         what = f"the ledger's line of {row['file_name']} is damaged: {error}"
         raise BuildError(what, where=build, fix=_AGAIN) from error
-    results = {path: made.data, **{name: text.encode() for name, text in zip(beside, texts, strict=True)}}
+    results = {**{name: text.encode() for name, text in zip(beside, texts, strict=True)}, path: made.data}
     for name, data in results.items():
         refuse_taken(name, data)
-    for name, data in results.items():
-        write_file(name, data)
+    write_new_files(results)  # the image comes last: without its labels it would be an image of nothing
     found = () if made.same_image and made.same_labels else tuple(replayer.differences())
     names = (str(beside[0]), str(beside[1]))
     return Replayed(str(path), names, row["source_id"], row["variant"], made.same_image, made.same_labels, found)

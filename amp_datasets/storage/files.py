@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
@@ -91,6 +92,19 @@ def write_file(target: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def write_new_files(files: Mapping[Path, bytes]) -> None:
+    """Several results that belong together: all of them, or on an error or interruption none that was not there."""
+    fresh = [path for path in files if not os.path.lexists(path)]
+    try:
+        for path, data in files.items():
+            write_file(path, data)
+    except BaseException:
+        for path in fresh:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
 
 
 def refuse_taken(target: Path, data: bytes) -> None:

@@ -45,6 +45,14 @@ def check_empty(target: Path) -> None:
         raise BuildError("the target is there already and not empty", where=target, fix="choose another -o")
 
 
+def work_folder(target: Path) -> Path:
+    """Where the work on a target is done, if there is any: beside it, or inside where nothing can be beside it."""
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link that is the target
+    if not target.name or has_no_neighbour(target):
+        return target / WORK_INSIDE
+    return target.with_name(claim_name(target.name))
+
+
 class GrowingFolder:
     """The work on one target. Use it as a context: it is locked inside, and gone after `publish` or `discard`.
 
@@ -61,8 +69,7 @@ class GrowingFolder:
         seal: str = "",
     ) -> None:
         self.target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link that is the target
-        beside = self.target.with_name(claim_name(self.target.name)) if self.target.name else None
-        self.root = self.target / WORK_INSIDE if beside is None or has_no_neighbour(self.target) else beside
+        self.root = work_folder(self.target)
         self.tree, self._old, self._marker = (self.root / name for name in ("tree", "replaced", "publishing"))
         self._check, self._made, self._seal = check, made, seal
         self._claim = Claim(self.root)

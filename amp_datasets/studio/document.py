@@ -133,7 +133,6 @@ class Document:
         self._after = []
 
     def _write(self, text: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_file(self.path, text.encode())
         self._text = self._on_disk = text
 

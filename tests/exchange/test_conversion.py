@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from collections import Counter
@@ -16,12 +17,13 @@ from PIL import ImageOps
 from small_builds import small_build, tree, write_set
 
 from amp_datasets.errors import AmpError, BuildError, PluginError, SourceError
-from amp_datasets.exchange.conversion import ExportReport, export, named
+from amp_datasets.exchange.conversion import ExportReport, export, export_zip, named
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import LabelSet
 from amp_datasets.plugin.discovery import load_registry
 from amp_datasets.sources.open import read_source
+from amp_datasets.storage.target import GrowingFolder
 
 REGISTRY = load_registry()
 OF_OBJECTS = sorted(name for name, plugin in REGISTRY.exporters.items() if not plugin.classifies)
@@ -209,6 +211,36 @@ def test_a_zip_is_exported_like_its_folder(tmp_path: Path) -> None:
     run(tmp_path / "set", "yolo", tmp_path / "from-folder")
     run(tmp_path / "set.zip", "yolo", tmp_path / "from-zip")
     assert tree(tmp_path / "from-zip") == tree(tmp_path / "from-folder")
+
+
+def test_a_zip_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
+    """Its bytes do not tell when it was made, nothing lies beside it, and one that is there is left alone."""
+    write_set(tmp_path / "set", 2)
+    for name in ("one", "two"):
+        export_zip(tmp_path / "set", "yolo", tmp_path / name / "set", REGISTRY)
+        for file in (tmp_path / "set").rglob("*.jpg"):
+            os.utime(file, (10**9, 10**9))
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["set.zip"]
+    run(tmp_path / "set", "yolo", tmp_path / "folder")
+    with zipfile.ZipFile(tmp_path / "one" / "set.zip") as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    files = [path for path in (tmp_path / "folder").rglob("*") if path.is_file()]
+    assert found == {f"set/{path.relative_to(tmp_path / 'folder').as_posix()}": path.read_bytes() for path in files}
+    with pytest.raises(BuildError, match="there already"):
+        export_zip(tmp_path / "set", "coco", tmp_path / "one" / "set.zip", REGISTRY)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_an_export_killed_at_its_last_step_is_tidied_by_the_next(tmp_path: Path) -> None:
+    """The tree stands, the empty work folder too: the next run refuses the target and removes that."""
+    write_set(tmp_path / "set", 2)
+    run(tmp_path / "set", "yolo", tmp_path / "out")
+    with GrowingFolder(tmp_path / "other"):
+        (tmp_path / ".other.amp-work").rename(tmp_path / ".out.amp-work")
+    with pytest.raises(BuildError, match="there already"):
+        run(tmp_path / "set", "yolo", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "set"]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

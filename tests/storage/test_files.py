@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amp_datasets.errors import BuildError
-from amp_datasets.storage.files import file_sha256, read_file, refuse_taken, write_file
+from amp_datasets.storage.files import file_sha256, read_file, refuse_taken, write_file, write_new_files
 
 
 def test_a_result_is_a_new_file(tmp_path: Path) -> None:
@@ -83,3 +84,25 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert read_file(tmp_path / "link", 10, follow=True) == b"text"
     with pytest.raises(OSError, match="more than 3 bytes"):
         read_file(tmp_path / "file", 3)
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "ctrl-c"])
+def test_results_that_belong_together_come_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    """A disk that is full at the last of three, or Ctrl-C: what was there stays, nothing new does."""
+    (tmp_path / "a.txt").write_bytes(b"same")
+    files = {tmp_path / name: b"same" for name in ("a.txt", "b.txt", "c.jpg")}
+    fsync, count = os.fsync, itertools.count()
+
+    def flush(handle: int) -> None:
+        if next(count) == 4:
+            raise fault
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with pytest.raises((BuildError, KeyboardInterrupt)):
+        write_new_files(files)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    write_new_files(files)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
