@@ -8,6 +8,7 @@
 
 Recipes: `Recipe`, `Mix`, `Labels`, `Encode`, `Source`, and every filter by its class name (`Flip`, `Rotate` ...).
 Sets: `read` (a `LabelSet`), `check`, `convert`, `merge`; `filters`, `describe` and `explain` say what there is.
+`init` writes a first manifest for a set, also from Roboflow's settings.
 Looks: `preview`, `report` (one HTML page), `show` (in notebooks).
 Builds: `build`, `load`, `verify`, `replay`, `diff`, `publish`.
 Training code: `augment` (datasets in, datasets out), `EpochDataset`, `DetrTransform`, `collate`,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from amp_datasets.interface.recipe import Mix as Mix
     from amp_datasets.interface.recipe import Recipe as Recipe
     from amp_datasets.interface.recipe import Source as Source
+    from amp_datasets.interface.starter import init as init
     from amp_datasets.ledger.diff import diff as diff
     from amp_datasets.ledger.replay import replay as replay
     from amp_datasets.ledger.verify import verify as verify
@@ -114,6 +116,7 @@ _HOMES = {
     "diff": "ledger.diff",
     "explain": "interface.commands",
     "filters": "interface.commands",
+    "init": "interface.starter",
     "load": "loading.load",
     "merge": "building.merge",
     "preview": "view.preview",
@@ -183,6 +186,7 @@ __all__ = [
     "diff",
     "explain",
     "filters",
+    "init",
     "load",
     "merge",
     "preview",

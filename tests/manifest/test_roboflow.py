@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from small_builds import ledger, write_set
 from typer.testing import CliRunner
 
+import amp_datasets as amp
 from amp_datasets.building.api import build
 from amp_datasets.cli import app
-from amp_datasets.cli.starter import write_starter
 from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.interface.starter import init
 from amp_datasets.ledger.verify import verify
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.manifest.model import Manifest
@@ -219,7 +220,7 @@ def test_every_control_becomes_a_step(tmp_path: Path) -> None:
 def test_all_options_build(wrapped: Any, tmp_path: Path) -> None:
     """The manifest of a file with every option makes images of a small set, all of which are made again bit for bit."""
     write_set(tmp_path / "set", 6)
-    started = write_starter(
+    started = init(
         [str(tmp_path / "set")], tmp_path / "amp.yaml", from_roboflow=write_json(tmp_path / "rf.json", wrapped)
     )
     assert load_manifest(started.manifest, load_registry()).mixes["version"].versions == 3
@@ -230,14 +231,31 @@ def test_all_options_build(wrapped: Any, tmp_path: Path) -> None:
     assert verify(tmp_path / "build", replay="all").findings == []
 
 
+def test_the_command_and_the_function_write_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One manifest, one schema, and the same words on what has no equal, from Python and from the command line."""
+    write_set(tmp_path / "set", 6)
+    settings = write_json(tmp_path / "rf.json", ALL)
+    for folder in ("command", "python"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "command")
+    shown = CliRunner().invoke(app, ["init", "../set", "--name", "x", "--from-roboflow", str(settings), "--json"])
+    monkeypatch.chdir(tmp_path / "python")
+    started = amp.init(Path("../set"), name="x", from_roboflow=settings)
+    assert json.loads(shown.stdout) == started.to_json()
+    for name in ("amp.yaml", "amp.schema.json"):
+        assert (tmp_path / "command" / name).read_bytes() == (tmp_path / "python" / name).read_bytes()
+    assert "version:" in started.manifest.read_text(encoding="utf-8")
+    assert f"wrote {started.manifest}" in started.as_text()
+
+
 def test_classes_are_renamed_merged_and_left_out(tmp_path: Path) -> None:
     """As `remap` says, in the order of the set; what is left out is dropped and counted."""
     write_set(tmp_path / "set", 8)
-    first = write_starter([str(tmp_path / "set")], tmp_path / "plain.yaml")
+    first = init([str(tmp_path / "set")], tmp_path / "plain.yaml")
     names = [*(load_manifest(first.manifest, load_registry()).classes or {})]
     remap = {names[0]: "first", names[1]: None}
     settings = write_json(tmp_path / "rf.json", {"preprocessing": {"remap": remap}, "augmentation": {}})
-    started = write_starter([str(tmp_path / "set")], tmp_path / "amp.yaml", from_roboflow=settings)
+    started = init([str(tmp_path / "set")], tmp_path / "amp.yaml", from_roboflow=settings)
     manifest = load_manifest(started.manifest, load_registry())
     assert manifest.classes == {"first": (names[0],), **dict.fromkeys(names[2:], ())}
     report = build(started.manifest, out=tmp_path / "build", jobs=1)
@@ -247,7 +265,7 @@ def test_classes_are_renamed_merged_and_left_out(tmp_path: Path) -> None:
 def test_one_version_is_told(tmp_path: Path) -> None:
     """There one version takes the image's place; here the image stays, and the manifest says how to have it so."""
     settings = write_json(tmp_path / "rf.json", {"augmentation": {"hue": {"degrees": 9}, "image": {"versions": 1}}})
-    started = write_starter([], tmp_path / "amp.yaml", from_roboflow=settings)
+    started = init([], tmp_path / "amp.yaml", from_roboflow=settings)
     assert any("`originals: false`" in line for line in started.found)
     assert load_manifest(started.manifest, load_registry()).copies_of_mix("version") == 1
 
@@ -270,7 +288,7 @@ def test_what_is_none_of_it_is_told(text: str, told: str, tmp_path: Path) -> Non
     path = tmp_path / "settings"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ManifestError) as caught:
-        write_starter([], tmp_path / "new" / "amp.yaml", from_roboflow=path)
+        init([], tmp_path / "new" / "amp.yaml", from_roboflow=path)
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
     assert not (tmp_path / "new").exists()

@@ -38,11 +38,11 @@ def init(
 ) -> None:
     """Look at a set and write a first manifest beside it, never into it."""
     with progress_bar(quiet=json_):
-        from amp_datasets.cli.starter import write_starter
+        from amp_datasets.interface.starter import init as run
 
-        started = write_starter(sets or (), out, name, from_roboflow)
+        started = run(sets or (), out, name=name, from_roboflow=from_roboflow)
     if json_:
-        emit_json({"manifest": str(started.manifest), "schema": str(started.schema), "found": list(started.found)})
+        emit_json(started.to_json())
         return
     emit(started.found)
     say(f"wrote {started.manifest} and {started.schema}")

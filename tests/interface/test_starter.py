@@ -12,8 +12,8 @@ from builders import write_files
 from small_builds import tree, write_set
 
 from amp_datasets.building.api import build
-from amp_datasets.cli.starter import write_starter
 from amp_datasets.errors import AmpError, ManifestError, SourceError
+from amp_datasets.interface.starter import init
 from amp_datasets.manifest.load import load_manifest
 from amp_datasets.plugin.discovery import load_registry
 
@@ -23,7 +23,7 @@ HEAD = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
 def test_it_builds_at_once(tmp_path: Path) -> None:
     """One untouched image and twenty variants for each in the training split."""
     write_set(tmp_path / "set", 2)
-    path = write_starter([str(tmp_path / "set")], tmp_path / "amp.yaml", "drums").manifest
+    path = init([str(tmp_path / "set")], tmp_path / "amp.yaml", name="drums").manifest
     report = build(path, out=tmp_path / "build", jobs=1)
     assert (report.originals, report.variants, report.splits) == (2, 40, {"train": 42})
 
@@ -31,20 +31,20 @@ def test_it_builds_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["drums", "null", "12", "yes", "1e5", "日本", "a b", None])
 def test_names_stay_text(tmp_path: Path, name: str | None) -> None:
     """YAML has its own idea of some words."""
-    manifest = load_manifest(write_starter([], tmp_path / "12" / "amp.yaml", name).manifest, load_registry())
+    manifest = load_manifest(init([], tmp_path / "12" / "amp.yaml", name=name).manifest, load_registry())
     assert manifest.name == (name or "12")
 
 
 @pytest.mark.parametrize("folder", ["my set!", "__x__y", ".hidden", "a" * 200, "#1: drums"])
 def test_a_folders_name_becomes_one_that_is_allowed(tmp_path: Path, folder: str) -> None:
     """Whatever stands in it."""
-    assert load_manifest(write_starter([], tmp_path / folder / "amp.yaml").manifest, load_registry()).name
+    assert load_manifest(init([], tmp_path / folder / "amp.yaml").manifest, load_registry()).name
 
 
 def test_a_name_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """With its place in the file that would have been."""
     with pytest.raises(ManifestError, match="a name has letters"):
-        write_starter([], tmp_path / "new" / "amp.yaml", "a/b")
+        init([], tmp_path / "new" / "amp.yaml", name="a/b")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,7 +55,7 @@ def test_classes_of_all_sources_are_listed_once_in_order(tmp_path: Path) -> None
         rows = "".join(f'{n}.jpg,64,48,"{c.replace(chr(34), chr(34) * 2)}",5,6,25,36\n' for n, c in enumerate(listed))
         write_files(tmp_path / folder, {"0.jpg": "", "1.jpg": "", "labels.csv": HEAD + rows})
     sources = [str(tmp_path / folder) for folder in names]
-    manifest = load_manifest(write_starter(sources, tmp_path / "amp.yaml").manifest, load_registry())
+    manifest = load_manifest(init(sources, tmp_path / "amp.yaml").manifest, load_registry())
     assert list(manifest.classes or ()) == ["Zürich: #1", 'quo"te', "null"]
     assert [source.path for source in manifest.sources] == sources
 
@@ -64,7 +64,7 @@ def test_source_paths_are_relative_to_the_manifest(tmp_path: Path, monkeypatch: 
     """So that the folder can be moved as a whole."""
     write_set(tmp_path / "data" / "set", 1)
     monkeypatch.chdir(tmp_path / "data")
-    write_starter(["set"], tmp_path / "work" / "amp.yaml")
+    init(["set"], tmp_path / "work" / "amp.yaml")
     assert yaml.safe_load((tmp_path / "work" / "amp.yaml").read_text())["sources"] == ["../data/set"]
 
 
@@ -73,20 +73,20 @@ def test_an_existing_manifest_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "amp.yaml").write_text("mine")
     before = tree(tmp_path)
     with pytest.raises(ManifestError, match="there is a manifest already"):
-        write_starter([], tmp_path / "amp.yaml")
+        init([], tmp_path / "amp.yaml")
     assert tree(tmp_path) == before
 
 
 def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     """The new folder neither."""
     with pytest.raises(SourceError, match="the source is missing"):
-        write_starter([str(tmp_path / "set")], tmp_path / "new" / "amp.yaml")
+        init([str(tmp_path / "set")], tmp_path / "new" / "amp.yaml")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_schema_beside_it_accepts_it_and_refuses_mistakes(tmp_path: Path) -> None:
     """What an editor shows is what the build says."""
-    path = write_starter([], tmp_path / "amp.yaml", "drums").manifest
+    path = init([], tmp_path / "amp.yaml", name="drums").manifest
     schema = json.loads((tmp_path / "amp.schema.json").read_text())
     document = yaml.safe_load(path.read_text())
     jsonschema.validate(document, schema)
@@ -104,9 +104,9 @@ def test_it_never_lies_among_the_images(tmp_path: Path, monkeypatch: pytest.Monk
     write_set(tmp_path / "set", 1)
     before = tree(tmp_path / "set")
     monkeypatch.chdir(tmp_path / "set")
-    assert write_starter(["."]).manifest == tmp_path / "amp.yaml"
+    assert init(["."]).manifest == tmp_path / "amp.yaml"
     with pytest.raises(ManifestError, match="among the images"):
-        write_starter(["."], tmp_path / "set" / "amp.yaml")
+        init(["."], tmp_path / "set" / "amp.yaml")
     assert tree(tmp_path / "set") == before
 
 
@@ -117,7 +117,7 @@ def test_splits_of_the_set_are_kept(tmp_path: Path) -> None:
         rows = "a.jpg,64,48,drum,5,6,25,36\n"
         write_files(tmp_path / "split" / split, {"a.jpg": "", "labels.csv": HEAD + rows})
     written = {
-        name: yaml.safe_load(write_starter([str(tmp_path / name)], tmp_path / f"{name}.yaml").manifest.read_text())
+        name: yaml.safe_load(init([str(tmp_path / name)], tmp_path / f"{name}.yaml").manifest.read_text())
         for name in ("flat", "split")
     }
     assert written["split"]["splits"] == "keep"

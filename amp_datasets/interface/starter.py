@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amp_datasets.errors import ManifestError
 from amp_datasets.images.codec import Limits
@@ -37,23 +38,43 @@ originals: true   # the untouched images too
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What `amp init` wrote, and what it found in the sets."""
+    """What `init` wrote, and what it found in the sets."""
 
     manifest: Path
     schema: Path
     found: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {"manifest": str(self.manifest), "schema": str(self.schema), "found": list(self.found)}
 
-def write_starter(
-    sources: Sequence[str], out: Path | None = None, name: str | None = None, from_roboflow: Path | None = None
+    def as_text(self) -> str:
+        """What the command line shows."""
+        return "\n".join([*self.found, f"wrote {self.manifest} and {self.schema}"])
+
+
+def init(
+    sources: str | Path | Iterable[str | Path] = (),
+    out: str | Path | None = None,
+    *,
+    name: str | None = None,
+    from_roboflow: str | Path | None = None,
 ) -> Started:
     """Write a manifest for some sets, and its schema for editors; an existing manifest is an error.
 
+        started = amp.init("photos", from_roboflow="export/README.roboflow.txt")
+        amp.build(started.manifest, out="build")
+
     It goes to `out`, by default to `amp.yaml` in the current folder, or beside the set if that is its own folder:
     nothing is ever written among the images. Its recipe is the default one, or what Roboflow's settings in a file say
-    (`docs/roboflow.md`); what has no equal here stands in comments and in `found`.
+    (`docs/roboflow.md`); what has no equal here stands in comments and in `found`. Raises AmpError.
     """
-    path = out or _beside(sources)
+    named = [str(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
+    settings = None if from_roboflow is None else Path(from_roboflow)
+    return _write(named, _beside(named) if out is None else Path(out), name, settings)
+
+
+def _write(sources: Sequence[str], path: Path, name: str | None, from_roboflow: Path | None) -> Started:
     _check_place(path, sources)
     registry = load_registry()
     read = [read_source(SourceSettings(path=source), registry, Limits()) for source in sources]
