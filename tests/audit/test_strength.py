@@ -17,6 +17,7 @@ from amp_datasets.interface.commands import check
 from amp_datasets.plugin.discovery import shipped_manifests
 from amp_datasets.rows.schema import load_annotations
 
+REAL = Path(__file__).parents[3] / "shared" / "data"
 STRONG = {
     "zoom: {percent: 80}": LITTLE_LEFT,
     "crop: {margin: 0, around: one}": LITTLE_LEFT,
@@ -74,13 +75,23 @@ def test_objects_that_are_small_before_are_no_variants_fault(tmp_path: Path) -> 
     assert build(tmp_path / "amp.yaml", out=tmp_path / "build", jobs=1).too_strong == []
 
 
-@pytest.mark.parametrize("name", ["roboflow", "default"])
+@pytest.mark.parametrize("name", shipped_manifests())
 def test_shipped_recipes_break_nothing(name: str, tmp_path: Path) -> None:
     """No variant of a drawn set leaves too little of an image."""
     write_demo(tmp_path / "set", images=6, size=(320, 240), seed=4)
     report = build(shipped_manifests()[name], sources=[str(tmp_path / "set")], out=tmp_path / "build", jobs=1)
     assert report.variants > 8
     assert report.too_strong == []
+
+
+@pytest.mark.parametrize("name", shipped_manifests())
+@pytest.mark.parametrize("of", ["accordion", "bccd", "raccoon"])
+def test_shipped_recipes_break_no_real_set(of: str, name: str) -> None:
+    """Blood cells are small and many, raccoons and accordions large: no variant that is tried is warned of."""
+    if not (REAL / of).is_dir():
+        pytest.skip(f"{of} is not here")
+    report = check(shipped_manifests()[name], sources=[str(REAL / of)])
+    assert [each for each in report.findings if each.rule in RULES_OF_STRENGTH.values()] == []
 
 
 def test_rules_of_strength_are_rules() -> None:
