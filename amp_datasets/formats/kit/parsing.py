@@ -28,6 +28,7 @@ __all__ = [
     "looks_like",
     "parse_json",
     "parse_text",
+    "plain_number",
     "points",
     "split_name",
     "split_of",
@@ -64,6 +65,16 @@ _PROSE = re.compile(
 def brief(value: object) -> str:
     """A value as a message shows it: short, however long or deep it is."""
     return _SHORT.repr(value)[:60]
+
+
+def plain_number(text: str) -> str:
+    """A number with a decimal point: `24,5`, `1.024,5` and `1,024.5` are written so too."""
+    if "," not in text:
+        return text
+    if "." in text and text.rindex(".") > text.rindex(","):
+        return text.replace(",", "")
+    whole, _, fraction = text.rpartition(",")
+    return f"{whole.replace('.', '').replace(',', '')}.{fraction}"
 
 
 def finite(value: object) -> float:

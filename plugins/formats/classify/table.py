@@ -17,7 +17,7 @@ _IMAGE = ("filename", "file", "image", "imagename", "path", "filepath", "imagepa
 _CLASS = ("label", "class", "labels", "category", "labelname", "classname", "target", "species", "breed", "type")
 _SPLIT = ("split", "set", "subset", "dataset", "partition")
 _BOX = frozenset({"xmin", "ymin", "xmax", "ymax", "bbox", "x1", "y1", "x2", "y2", "x", "y", "width", "height"})
-_LOOKED_AT = 20
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ Indices = tuple[int, int, int, int]
 _IMAGE = (
     *("filename", "imagefilename", "imagename", "imagefile", "file", "filepath", "imagepath", "path", "imgpath"),
     *("fname", "image", "img", "imgname", "imgfile", "picture", "photo", "frame", "imageid", "imgid"),
-    *("imageurl", "imguri", "uri", "url"),
+    *("imgfname", "imgfilename", "imagefname", "imageurl", "imguri", "uri", "url"),
 )
 _CLASS = (
     *("class", "label", "labelname", "classname", "categoryname", "category", "labels", "classes", "objectclass"),

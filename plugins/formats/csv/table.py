@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from amp_datasets.errors import SourceError
-from amp_datasets.formats.kit.parsing import finite, parse_text, refuse_long_table, split_name
+from amp_datasets.formats.kit.parsing import finite, parse_text, plain_number, refuse_long_table, split_name
 from amp_datasets.model import Size
 from amp_datasets.shown import from_cell
 from amp_datasets.storage.folder import Folder
@@ -94,16 +94,6 @@ def parse_table(data: bytes, where: str) -> Table | None:
         return Table(columns, rows[1:], rows[0][1])
     columns = headerless(rows[0][1])
     return None if columns is None else Table(columns, rows, [])
-
-
-def plain_number(text: str) -> str:
-    """A number with a decimal point: `24,5`, `1.024,5` and `1,024.5` are written so too."""
-    if "," not in text:
-        return text
-    if "." in text and text.rindex(".") > text.rindex(","):
-        return text.replace(",", "")
-    whole, _, fraction = text.rpartition(",")
-    return f"{whole.replace('.', '').replace(',', '')}.{fraction}"
 
 
 def class_names(folder: Folder) -> tuple[dict[int, str], dict[str, str]]:

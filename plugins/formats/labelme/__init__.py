@@ -6,7 +6,8 @@ https://github.com/wkentaro/labelme/blob/main/labelme/_label_file.py
      "shapes": [{"label": "cat", "shape_type": "rectangle", "points": [[10, 20], [40, 60]], "group_id": null}]}
 
 Shapes of one label and `group_id` are parts of one object, points of its `group_id` are its keypoints. An image without
-a JSON is unlabelled.
+a JSON is unlabelled. The `flags` that are true are the classes of the whole image in a set without a single shape, as
+LabelMe's own example of classification has it; beside shapes they are notes, and become tags.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import functools
 import io
 import json
 import posixpath
@@ -27,7 +29,7 @@ from PIL import Image as PillowImage
 from amp_datasets.errors import AmpError, SourceError
 from amp_datasets.formats.base import Detection, Exporter, Feature, Options, Source
 from amp_datasets.formats.kit.documents import json_of, take_json
-from amp_datasets.formats.kit.reading import class_list, finite, looks_like, split_of
+from amp_datasets.formats.kit.reading import category_name, class_list, finite, looks_like, split_of
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.images.codec import IMAGE_SUFFIXES
 from amp_datasets.model import Annotation, ImageFile, LabelSet, Mask, Sample, Size
@@ -94,13 +96,29 @@ class LabelMeSource(Source[Options]):
             self.reading.repair(image_name, "unusable image size ignored", str(document["imageWidth"])[:40])
         annotations = self._objects.read(image_name, document["shapes"], declared or header.size)
         names.update(dict.fromkeys(a.category for a in annotations))
+        flags = _flags(document)
+        classes = flags if flags and self._classifies else []
+        names.update(dict.fromkeys(classes))
         if not annotations and not all(map(is_no_class, document["shapes"])):
             self.reading.drop(image_name, "no usable label", f"all {len(document['shapes'])} shapes were dropped")
             return
         split = self.reading.splits.of(image_name) or split_of(file)
         self.reading.add(
-            image_name, annotations, header=header, file=image, declared=declared, split=split, label_file=file
+            image_name,
+            annotations,
+            header=header,
+            file=image,
+            declared=declared,
+            split=split,
+            label_file=file,
+            labels=classes,
+            tags=[] if classes else flags,
         )
+
+    @functools.cached_property
+    def _classifies(self) -> bool:
+        """Whether no file of the set has a shape, so that flags are all that it says."""
+        return not any(document["shapes"] for document in self._all_documents())
 
     def _image(self, file: str, document: Mapping[str, Any]) -> tuple[str, ImageFile] | None:
         """The image beside the JSON, or the one inside it; None, and counted, if there is neither."""
@@ -148,6 +166,17 @@ class LabelMeExporter(Exporter[Options]):
                 file.write_text(text + "\n", encoding="utf-8", newline="\n")
         names = "".join(f"{category.name}\n" for category in labels.categories)
         (self.target / "labels.txt").write_text(names, encoding="utf-8", newline="\n")
+
+
+def _flags(document: Mapping[str, Any]) -> list[str]:
+    """The flags of an image that are set and can be names."""
+    found = []
+    stated = document.get("flags")
+    for name, value in stated.items() if isinstance(stated, dict) else ():
+        if value is True and name not in NOT_CLASSES:
+            with contextlib.suppress(ValueError):
+                found.append(category_name(name))
+    return found
 
 
 def _declared(document: Mapping[str, Any]) -> Size | None:

@@ -144,6 +144,8 @@ def _regions(results: list[Any]) -> tuple[list[Region], list[str], list[str]]:
 
 def _describe(region: Region, result: Mapping[str, Any]) -> None:
     region.size = (result.get("original_width"), result.get("original_height"))
+    if result.get("rotation"):  # other tools' exports have it beside the value
+        region.value.setdefault("rotation", result["rotation"])
     region.parent = str(result.get("parentID") or region.parent)
     meta = result.get("meta")
     region.text = meta.get("text") if isinstance(meta, Mapping) else region.text

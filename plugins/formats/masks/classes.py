@@ -119,6 +119,10 @@ def _plain(file: str, lines: list[str], first_value: int) -> MaskClasses:
     names = lines[1:] if lines[:1] == ["__ignore__"] else lines
     if names and BACKGROUND.fullmatch(names[0]):
         return _numbered(file, names)
+    if any(
+        map(BACKGROUND.fullmatch, names)
+    ):  # no class has its own place, so that all numbers are places: CamVid's Void
+        first_value = 0
     return MaskClasses(file, {n: _named(name) for n, name in enumerate(names, start=first_value)}, counted=True)
 
 

@@ -29,7 +29,7 @@ _SPLIT = re.compile(
     r"(train|training|val|valid|validation|test|dev)[_-]?(annot|annotations|masks?|labels?|gt)", re.IGNORECASE
 )
 _ENDING = re.compile(
-    r"(?P<image>.+?)[ _.-](?:(?:mask|seg|segmentation|label|labels|gt|annotation)(?P<one>[_-]?\d+)?|(?-i:L))",
+    r"(?P<image>.+?)[ _.-](?:(?:mask|seg|segmentation|label|labels|gt|annotation)(?P<one>[_-]?\d+)?|(?-i:[LP]))",
     re.IGNORECASE,
 )
 _BEGINNING = re.compile(r"(mask|gt|label|seg|segmentation|annotation)s?[ _.-]+(?P<image>.+)", re.IGNORECASE)
@@ -121,7 +121,14 @@ def _place_of(folder: str, lossless: bool) -> _Place | None:
 def _checked(marked: dict[str, _Place], images: Sequence[str]) -> dict[str, _Place]:
     """Without folders that are only perhaps of masks where no image elsewhere has a name of theirs."""
     stems = {_stem(name) for name in images}
-    return {name: place for name, place in marked.items() if place.sure or _stem(name) in stems}
+    return {name: place for name, place in marked.items() if place.sure or not stems.isdisjoint(_meant(name))}
+
+
+def _meant(name: str) -> list[str]:
+    """What an image is called whose mask is called `name`: the same, or so without the ending of a mask."""
+    stem = _stem(name)
+    ending = _ENDING.fullmatch(without_suffix(name.rpartition("/")[2]))
+    return [stem, comparable(ending["image"])] if ending else [stem]
 
 
 class _Paired:

@@ -81,12 +81,15 @@ def without_soft_edges(image: LabelImage, *, lossy: bool) -> LabelImage:
     return LabelImage(np.where(image.values >= _HALF, 255, 0).astype(np.uint32))
 
 
-def regions_in(image: LabelImage, *, parts: bool, whole: bool) -> list[Region]:
-    """The regions of every number but 0 (and of every colour but black); `whole`: all of them as one."""
+def regions_in(image: LabelImage, *, parts: bool, whole: bool, zero: bool = False) -> list[Region]:
+    """The regions of every number but 0 (and of every colour but black); `whole`: all of them as one.
+
+    `zero`: 0 is the number of a class too.
+    """
     values = (image.values > 0).astype(np.uint32) if whole else image.values
     found = []
     for value in _different(values).tolist():
-        if value == 0:
+        if value == 0 and (not zero or whole or image.is_colour):
             continue
         here = values == value
         colour = None if whole else image.palette.get(value)

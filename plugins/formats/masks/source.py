@@ -26,7 +26,7 @@ from amp_datasets.images.label_image import LabelImage, read_label_image
 from amp_datasets.model import Annotation, Category, LabelSet
 from amp_datasets.storage.folder import Folder
 
-from .classes import mask_classes
+from .classes import mask_classes, nearest
 from .naming import Found, MaskNames
 from .pairs import MaskFile, find_pairs
 from .regions import Region, looks_like_labels, objects_in, regions_in, without_soft_edges
@@ -116,7 +116,9 @@ class MaskSource(Source[MaskOptions]):
 
     def _parted(self, mask: MaskFile, found: LabelImage) -> list[Region]:
         parts = self.options.parts and self._kind(mask) == "classes"
-        return regions_in(found, parts=parts, whole=mask.kind == "each")
+        known = nearest(self._lists, mask.name) if self._kind(mask) == "classes" else None
+        zero = known is not None and bool(known.by_value.get(0))
+        return regions_in(found, parts=parts, whole=mask.kind == "each", zero=zero)
 
     def _kind(self, mask: MaskFile) -> str:
         return mask.kind if mask.kind == "each" or self.options.pixels == "auto" else self.options.pixels

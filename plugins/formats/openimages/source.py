@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from amp_datasets.errors import SourceError
 from amp_datasets.formats.base import Detection, Options, Source
-from amp_datasets.formats.kit.parsing import refuse_long_table
+from amp_datasets.formats.kit.parsing import plain_number, refuse_long_table
 from amp_datasets.formats.kit.reading import (
     category_name,
     finite,
@@ -180,7 +180,7 @@ def _descriptions(folder: Folder) -> dict[str, str]:
 
 
 def _label(row: Row, size: Size, described: Mapping[str, str], prefix: str) -> Annotation:
-    x0, y0, x1, y1 = (finite(row[f"{prefix}{side}"]) for side in ("XMin", "YMin", "XMax", "YMax"))
+    x0, y0, x1, y1 = (finite(plain_number(row[f"{prefix}{side}"].strip())) for side in ("XMin", "YMin", "XMax", "YMax"))
     if max(x0, y0, x1, y1) > 1.5:
         raise ValueError(f"{max(x0, y0, x1, y1)} is no share of the image")
     code = row["LabelName"].strip()

@@ -117,6 +117,15 @@ def test_a_table_against_the_folders_of_its_own_classes_is_said(tmp_path: Path) 
     assert labels.dropped[0].detail == "labels.csv says cat, its folder says dog"
 
 
+def test_a_part_of_a_set_is_known_by_any_of_its_rows(tmp_path: Path) -> None:
+    """Whoever keeps a few images of thousands keeps the whole table: its first rows name none of them."""
+    rows = "".join(f"gone{number}.jpg,0,1\n" for number in range(300))
+    table = f"filename,cat,dog\n{rows}a.jpg,1,0\n"
+    labels = read_set(FOLDERS, write_files(tmp_path, {"a.jpg": "", "_classes.csv": table}))
+    assert labels_of(labels) == {"a.jpg": ("cat",)}
+    assert len(labels.dropped) == 300
+
+
 def test_forms_for_predictions_are_no_labels(tmp_path: Path) -> None:
     """A competition's example of what to hand in has the same columns, and classes that say nothing."""
     tables = {"train.csv": "id,label\na,cat\n", "sample_submission.csv": "id,label\nb,cat\n"}

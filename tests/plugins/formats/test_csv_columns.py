@@ -170,3 +170,10 @@ def test_lists_in_a_cell_may_be_corners(tmp_path: Path) -> None:
     assert boxes == [(40, 30, 48, 36), (50, 36, 58, 42), (20, 25, 28, 31), (4, 3, 12, 9)]
     assert warned(labels) == {"AMP520"}
     assert not warned(read_set(CSV, tmp_path, boxes="xyxy"))
+
+
+def test_the_file_of_an_image_has_short_names_too(tmp_path: Path) -> None:
+    """`img_fName` and `bbx_xtl`, of a published set."""
+    text = "img_fName,img_w,img_h,class_label,bbx_xtl,bbx_ytl,bbx_xbr,bbx_ybr\na.jpg,64,48,culex,4,5,20,30\n"
+    labels = read_set(CSV, write_files(tmp_path, {"a.jpg": "", "mosquitos.csv": text}))
+    assert [(a.category, a.xyxy) for s in labels.samples for a in s.annotations] == [("culex", (4.0, 5.0, 20.0, 30.0))]

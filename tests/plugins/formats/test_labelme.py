@@ -325,3 +325,13 @@ def test_a_rectangle_of_four_corners_is_a_box(points: list[list[float]], boxed: 
     (annotation,) = read_set(LABELME, tmp_path).samples[0].annotations
     assert (annotation.polygons == ()) is boxed
     assert annotation.xyxy == BOX
+
+
+def test_flags_are_classes_only_where_nothing_has_a_shape(tmp_path: Path) -> None:
+    """LabelMe's own example of classification is flags alone; beside shapes they are notes about the image."""
+    flags = {"cat": True, "dog": False, "__ignore__": True}
+    alone = read_set(LABELME, one(tmp_path / "1", document(flags=flags)))
+    assert [(s.labels, s.tags, s.labelled) for s in alone.samples] == [(("cat",), frozenset(), True)]
+    assert [category.name for category in alone.categories] == ["cat"]
+    beside = read_set(LABELME, one(tmp_path / "2", document(RECTANGLE, flags={"blurred": True})))
+    assert [(s.labels, s.tags, len(s.annotations)) for s in beside.samples] == [((), frozenset({"blurred"}), 1)]

@@ -311,6 +311,15 @@ def test_a_view_that_was_turned_in_the_tool_moves_no_label(
     assert not turned.dropped
 
 
+def test_a_turn_beside_the_value_is_one(tmp_path: Path) -> None:
+    """Some programs write `rotation` of a region outside its value."""
+    place = {key: value for key, value in PLACE.items() if key != "rotation"}
+    beside = read_set(STUDIO, one(tmp_path / "1", result("rectanglelabels", place, rotation=30)))
+    inside = read_set(STUDIO, one(tmp_path / "2", result("rectanglelabels", {**PLACE, "rotation": 30})))
+    assert [a.xyxy for a in found(beside)] == [a.xyxy for a in found(inside)]
+    assert found(beside)[0].corners is not None
+
+
 def test_the_sides_of_the_turned_view_contradict_the_image(tmp_path: Path) -> None:
     """A file that states the size of the view was written by another program, whose frame nobody knows."""
     swapped = {"original_width": 48, "original_height": 64}

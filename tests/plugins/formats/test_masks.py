@@ -392,3 +392,18 @@ def test_ade20k_is_not_taken_for_masks_of_colours(tmp_path: Path) -> None:
     """Its colours are codes of class and object, which its own tables explain."""
     files = {"1.jpg": "", "1_seg.png": mask((CAT, (10, 0, 1))), "1_parts_1.png": mask((CAT, (10, 0, 1)))}
     assert MASKS.detect(open_folder(write_files(tmp_path, files))) is None
+
+
+def test_places_in_a_list_with_void_are_numbers_from_zero(tmp_path: Path) -> None:
+    """CamVid's `codes.txt`: Void stands at a place of its own, so that 0 is the first class, and nothing is background.
+
+    Its masks are called as the images with `_P`, in a folder `labels`.
+    """
+    pixels = mask(((0, 0, 64, 48), 1), (CAT, 0), (DOG, 2))
+    names = {
+        "images/a.png": image_bytes(kind="PNG"),
+        "labels/a_P.png": pixels,
+        "codes.txt": "Animal\nRoad\nVoid\nWall\n",
+    }
+    folder = write_files(tmp_path, names)
+    assert labels_of(folder) == {"images/a.png": [("Animal", CAT), ("Road", (0.0, 0.0, 64.0, 48.0))]}

@@ -125,3 +125,11 @@ def test_labels_of_whole_images_are_read_where_there_is_no_other(tmp_path: Path)
     labels = read_set(OPENIMAGES, tmp_path)
     assert [(s.source_id, s.labelled) for s in labels.samples] == [("0a1b.jpg", True), ("a.jpg", False)]
     assert reasons(labels) == {"label file of another task not read"}
+
+
+def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    """A spreadsheet of many countries writes `"0,25"`: shares of 64x48."""
+    row = '0a1b.jpg,,cat,,"0,25","0,5","0,125","0,75",,,,,\n'
+    labels = read_set(OPENIMAGES, write_files(tmp_path, {"0a1b.jpg": "", "annotations.csv": HEADER + row}))
+    assert [(a.category, a.xyxy) for s in labels.samples for a in s.annotations] == [("cat", (16.0, 6.0, 32.0, 36.0))]
+    assert not labels.dropped
