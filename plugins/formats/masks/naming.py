@@ -7,6 +7,7 @@ from collections import Counter
 from amp_datasets.formats.kit.reading import Reading, category_name
 
 from .classes import VOC, VOC_VOID_COLOUR, MaskClasses, nearest, voc_colours
+from .coded import IGNORED, class_of_kitti, factor_of
 from .pairs import MaskFile
 from .regions import Region
 
@@ -27,6 +28,9 @@ class MaskNames:
         self._used: dict[str, None] = {}
         self._numbers: Counter[int] = Counter()
         self.noted: Counter[str] = Counter()
+        several = (each for masks in found.values() for each in masks if each[0].kind == "objects")
+        every = [region for _, regions in several for region in regions]
+        self._factor = 0 if any(r.is_colour or r.colour for r in every) else factor_of(region.value for region in every)
         voc = False
         colours: set[int] = set()
         for mask, regions in (each for masks in found.values() for each in masks if each[0].kind == "classes"):
@@ -51,12 +55,30 @@ class MaskNames:
             self._used[name] = None
         return name or ""
 
-    def of_object(self) -> str:
-        """The class of objects that no mask of classes names; counted where nobody has said what it is."""
+    def of_object(self, mask: MaskFile, region: Region) -> str:
+        """The class of an object that no mask of classes names; counted where nobody has said what it is.
+
+        Empty for what MOTS ignores.
+        """
+        name = self._coded(mask, region.value) if self._factor and not self._is_chosen else None
+        if name is not None:
+            return name
         self._used[self._category] = None
         if not self._is_chosen:
             self.noted["labels without a category read as one class"] += 1
         return self._category
+
+    def _coded(self, mask: MaskFile, value: int) -> str | None:
+        """The class that is a part of an object's number; None where neither a list nor KITTI's layout names it."""
+        if value == IGNORED:
+            self.noted["pixels marked as void left out"] += 1
+            return ""
+        number, known = value // self._factor, nearest(self._lists, mask.name)
+        name = known.by_value.get(number) if known is not None else None
+        name = class_of_kitti(number, mask.image or "", self._factor) if known is None else name
+        if name is not None:
+            self._used[name] = None
+        return name
 
     def ordered(self) -> list[str]:
         """All classes: those of lists in their order, then the others."""

@@ -8,7 +8,8 @@ http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html#SECTION00
 is void: nobody says what is there. Names come from the lists that tools write beside masks: labelmap.txt (CVAT),
 label_colors.txt and dataset_meta.json (Datumaro), class_dict.csv, _classes.csv (Roboflow), class_names.txt (labelme),
 classes.txt. A mask of classes does not tell objects apart: each class is one label, or each connected part of it if
-`parts` is given. With a mask of objects beside it, or one for each object, labels are objects.
+`parts` is given. With a mask of objects beside it, or one for each object, labels are objects. In the numbers of MOTS
+and KITTI the class is a part of that of the object.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class MaskSource(Source[MaskOptions]):
         for mask, regions in objects:
             named = [(region, names.of(own, region, self.reading)) for own, found in classes for region in found]
             for region in objects_in(regions):
-                name = region.class_among(named) if classes else names.of_object()
+                name = region.class_among(named) if classes else names.of_object(mask, region)
                 if name:
                     labels.append(region.annotation(name))
                 elif name is None:

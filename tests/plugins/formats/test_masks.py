@@ -258,7 +258,7 @@ def test_numbers_of_objects_are_told(tmp_path: Path) -> None:
 
 
 def test_objects_whose_class_nobody_says_are_counted(tmp_path: Path) -> None:
-    """KITTI and MOTS put the class into the number, each by a factor of its own: none is guessed, the loss is said.
+    """KITTI and MOTS put the class into the number: without a name for it none is guessed, the loss is said.
 
     Whoever names the class by the option has settled it.
     """
@@ -407,3 +407,31 @@ def test_places_in_a_list_with_void_are_numbers_from_zero(tmp_path: Path) -> Non
     }
     folder = write_files(tmp_path, names)
     assert labels_of(folder) == {"images/a.png": [("Animal", CAT), ("Road", (0.0, 0.0, 64.0, 48.0))]}
+
+
+@pytest.mark.parametrize(
+    ("files", "numbers", "names"),
+    [
+        (("train/images/a.png", "train/instances/a.png"), (1001, 2003), ("car", "pedestrian")),
+        (("training/image_2/a.png", "training/instance/a.png"), (26 * 256 + 1, 24 * 256 + 2), ("car", "person")),
+    ],
+)
+def test_numbers_of_objects_hold_their_class(
+    files: tuple[str, str], numbers: tuple[int, int], names: tuple[str, str], tmp_path: Path
+) -> None:
+    """1000 or 256 times the class, and the object: MOTS names classes by its list, KITTI by Cityscapes'."""
+    image, masks = files
+    listed = (
+        {f"{masks.rpartition('/')[0]}/labels.txt": "car\npedestrian\n"} if "car" in names and numbers[0] < 2000 else {}
+    )
+    pixels = mask((CAT, numbers[0]), (DOG, numbers[1]), ((0, 0, 3, 3), 10_000 if listed else 0))
+    folder = write_files(tmp_path, {image: image_bytes(kind="PNG"), masks: pixels, **listed})
+    assert sorted(labels_of(folder)[image]) == sorted([(names[0], CAT), (names[1], DOG)])
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (1, 300), (256, 1000), (1001, 5700), (769, 1281)])
+def test_numbers_that_hold_no_class_for_certain_are_objects(numbers: tuple[int, int], tmp_path: Path) -> None:
+    """Counted objects, and numbers that neither way explains."""
+    pixels = mask((CAT, numbers[0]), (DOG, numbers[1]))
+    folder = write_files(tmp_path, {"images/a.png": image_bytes(kind="PNG"), "instances/a.png": pixels})
+    assert labels_of(folder) == {"images/a.png": [("object", CAT), ("object", DOG)]}
