@@ -57,6 +57,11 @@ def shortened(text: str, most: int = 24) -> str:
     return f"{text[:head]}…{text[-(most - 1 - head) :]}"
 
 
+def amount(number: int, what: str) -> str:
+    """A number with what it counts: `1 label`, `2 labels`, `2 source images`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def as_json(document: Any) -> str:
     """A JSON document for a terminal: the same values, odd characters by their numbers."""
     text = json.dumps(document, ensure_ascii=False, indent=2)

@@ -14,7 +14,7 @@ from amp_datasets.audit.strength import RULES_OF_STRENGTH
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.ledger.schema import MADE, shard_batches
 from amp_datasets.model import SPLITS, Dropped
-from amp_datasets.shown import as_html, html_table
+from amp_datasets.shown import amount, as_html, html_table
 from amp_datasets.variants.recipe import ORIGINAL
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ class BuildReport:
         split_text = ", ".join(f"{n} {split}" for split, n in self.splits.items())
         rate = f", {self.variants / self.seconds:.0f} variants a second" if self.seconds > 0 else ""
         lines = [
-            f"{self.originals + self.variants} images ({split_text}), {self.labels} labels"
-            f" from {self.sources} source images in {self.seconds:.1f} s{rate}",
+            f"{amount(self.originals + self.variants, 'image')} ({split_text}), {amount(self.labels, 'label')}"
+            f" from {amount(self.sources, 'source image')} in {self.seconds:.1f} s{rate}",
         ]
         for split, counts in self.classes.items():
-            listed = ", ".join(f"{name} {n['labels']} ({n['images']} images)" for name, n in counts.items())
+            listed = ", ".join(f"{name} {n['labels']} ({amount(n['images'], 'image')})" for name, n in counts.items())
             lines.append(f"labels in {split}: {listed}")
         if self.reused:
-            lines.append(f"{self.reused} of them were there already and are reused")
+            lines.append(f"reused, as there already: {amount(self.reused, 'image')}")
         lines += _section("images set aside", self.dropped)
         lines += _section("labels set aside", self.unusable_labels)
         lines += _section("variants not made", self.refused_variants)
@@ -87,10 +87,7 @@ class BuildReport:
             lines.append(f"labels that filters took away: {counted}")
         lines.append(self.certainty())
         if self.partial_labels:
-            lines.append(
-                f"{self.partial_labels} labels are of objects that are cut, in a crowd or by a fixed setting;"
-                " they show what is left"
-            )
+            lines.append(self.cut())
         for name, lost in self.lost_in_exports.items():
             lines.append(f"{name} cannot hold: {', '.join(f'{n} x {feature}' for feature, n in lost.items())}")
         return lines + [f"note: {note}" for note in self.notes]
@@ -106,10 +103,17 @@ class BuildReport:
         """How many labels are exact, as far as those that went in are."""
         exact = self.labels - self.estimated_labels
         if not self.estimated_labels:
-            return f"all {exact} labels are exact: moved with their outlines, or not turned"
+            return f"exact: {'all ' if exact != 1 else ''}{amount(exact, 'label')}, moved with outlines, or not turned"
         return (
-            f"{exact} labels are exact, {self.estimated_labels} are estimates: turned boxes of objects whose outline"
-            " is not known"
+            f"exact: {amount(exact, 'label')}; estimated: {self.estimated_labels},"
+            " turned boxes of objects whose outline is not known"
+        )
+
+    def cut(self) -> str:
+        """How many of the labels are of objects of which the frame leaves less than `min_visibility`."""
+        return (
+            f"of them on cut objects, in a crowd or by a fixed setting: {amount(self.partial_labels, 'label')}, each"
+            " around what is left"
         )
 
     def count(self, todo: Iterable[Task], shards: Iterable[Path]) -> None:

@@ -95,7 +95,8 @@ class Maker:
                 yield planned, b""
                 continue
             try:
-                data = encode(variant_pixels(source.original, planned, source.encoding), source.encoding)
+                pixels = variant_pixels(source.original, planned, source.encoding, self.recipe.limits)
+                data = encode(pixels, source.encoding)
             except Exception as error:
                 why = why_not(error, task.source_id)
                 yield Refused(spec, planned.copy, planned.attempt + 1, *why), b""
@@ -115,7 +116,7 @@ class Maker:
         if why:
             suffix = source.encoding.suffix
             try:
-                data = encode(unchanged_pixels(original, source.encoding), source.encoding)
+                data = encode(unchanged_pixels(original, source.encoding, self.recipe.limits), source.encoding)
             except Exception as error:
                 reason, detail = why_not(error, task.source_id)
                 return {**row, "status": DROPPED, "reason": reason, "detail": detail, "labels_out": 0}

@@ -31,6 +31,7 @@ from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.model import ImageFile, LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry, find
 from amp_datasets.progress import Progress, silent
+from amp_datasets.shown import amount
 from amp_datasets.sources.gc_pause import collector_paused
 from amp_datasets.sources.open import read_source, refuse_unreadable
 from amp_datasets.storage.files import place_file, write_failed
@@ -62,12 +63,13 @@ class ExportReport:
 
     def as_text(self) -> list[str]:
         """The lines that a person reads after an export."""
-        lines = [f"{self.images} images and {self.labels} labels written as {self.format} to {self.out}"]
+        what = f"{amount(self.images, 'image')} and {amount(self.labels, 'label')}"
+        lines = [f"{what} written as {self.format} to {self.out}"]
         lines += [f"lost: {count} x {feature} ({self.format} cannot hold it)" for feature, count in self.lost.items()]
         for title, found in (("set aside", self.dropped), ("repaired on reading", self.repairs)):
             lines += [f"{title}: {loss.count} x {loss.reason} (first: {loss.examples[0]})" for loss in found]
         if self.turned:
-            lines.append(f"{self.turned} images were turned upright (their EXIF tag is gone)")
+            lines.append(f"turned upright, their EXIF tag is gone: {amount(self.turned, 'image')}")
         return lines
 
 

@@ -50,8 +50,10 @@ def _options(encoding: Encoding) -> dict[str, Any]:
 def _opencv(suffix: str, image: NDArray[Any], options: list[int]) -> bytes:
     """OpenCV's encoder takes blue first."""
     order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    turned = image if image.ndim == 2 else cv2.cvtColor(image, order[image.shape[2]])
-    done, buffer = cv2.imencode(suffix, turned, options)
+    # The turned image has no name: it is gone before the bytes are copied.
+    done, buffer = cv2.imencode(
+        suffix, image if image.ndim == 2 else cv2.cvtColor(image, order[image.shape[2]]), options
+    )
     if not done:
         raise ImageError(f"the image cannot be encoded as {suffix[1:].upper()}")
     return bytes(buffer)

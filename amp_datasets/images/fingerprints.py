@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import imagehash
@@ -24,6 +27,8 @@ NEAR_BITS = 3
 
 _TOLD_EVERY = 50
 _THREADS = 4
+_LARGE_PX = 10_000_000
+"""Larger images are decoded one after the other, for each takes hundreds of megabytes."""
 
 
 class Fingerprint(NamedTuple):
@@ -41,6 +46,7 @@ class Fingerprint(NamedTuple):
 
 def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> Iterator[Fingerprint | SourceError]:
     """For each file its fingerprint, with a perceptual hash if `near`; or why it cannot be read."""
+    one_large = threading.Lock()
 
     def one(file: ImageFile) -> Fingerprint | SourceError:
         try:
@@ -48,8 +54,9 @@ def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> I
         except SourceError as error:
             return error
         found = _header(data, limits)
-        hashed = perceptual_hash(data) if near and found is not None else 0
-        return Fingerprint(hashlib.sha256(data).hexdigest(), hashed, found, _extremes(data, found))
+        with one_large if found is not None and math.prod(found.stored) > _LARGE_PX else nullcontext():
+            hashed = perceptual_hash(data) if near and found is not None else 0
+            return Fingerprint(hashlib.sha256(data).hexdigest(), hashed, found, _extremes(data, found))
 
     with ThreadPoolExecutor(_THREADS) as pool:  # reading, hashing and decoding all release the interpreter's lock
         for number, found in enumerate(pool.map(one, files)):

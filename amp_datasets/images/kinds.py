@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 
+from amp_datasets.errors import ImageError
 from amp_datasets.model import FloatArray, Size
 from amp_datasets.storage.folder import MAX_LABEL_BYTES
 
@@ -45,17 +47,36 @@ _DEEP_FORMATS = ("png", "tiff")
 _ALPHA_FORMATS = ("png", "webp")
 
 
+MAX_PIXELS = 50_000_000
+"""With it no image takes more than 1.5 GB, the program included: `tests/test_limits.py` measures it."""
+
+MAX_PIXELS_VARIABLE = "AMP_MAX_PIXELS"
+
+
+def most_pixels() -> int:
+    """How many pixels an image may have where no manifest says it: the environment's word, else `MAX_PIXELS`."""
+    said = os.environ.get(MAX_PIXELS_VARIABLE, "")
+    if said and not (said.isascii() and said.isdigit() and int(said) > 0):
+        raise ImageError(f"{MAX_PIXELS_VARIABLE} is no number of pixels: {said[:40]!r}", fix="write it in digits")
+    return int(said or MAX_PIXELS)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a single file may cost: bytes of an image, pixels once decoded, passes over them; bytes of a label file.
 
-    Decoding takes at most 16 bytes of memory a pixel (18 for transparent or deep ones): 3.6 GB at the default limit.
+    Decoding takes at most 12 bytes of memory a pixel (18 for deep ones), writing up to 9 more. libwebp takes 62 to
+    write one without loss, so that a pixel of a WebP counts as four.
     """
 
     max_bytes: int = 256 * 2**20
-    max_pixels: int = 200_000_000
+    max_pixels: int = field(default_factory=most_pixels)
     max_scans: int = 100
     max_label_bytes: int = MAX_LABEL_BYTES
+
+    def pixels_of(self, file_format: str) -> int:
+        """How many pixels an image of a format may have."""
+        return self.max_pixels // 4 if file_format == "webp" else self.max_pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from amp_datasets.errors import AmpError, BuildError, ImageError
-from amp_datasets.images.kinds import RANGE_KEYWORD, Colour, Header, Limits, Subsampling, values_of
+from amp_datasets.images.kinds import MAX_PIXELS_VARIABLE, RANGE_KEYWORD, Colour, Header, Limits, Subsampling, values_of
 from amp_datasets.model import Size
 
 _ORIENTATION_TAG = 0x0112
@@ -99,14 +99,17 @@ def memory_error(where: object) -> BuildError:
     return BuildError("memory ran out while an image was made", where=where, fix=fix)
 
 
-def check_size(size: Size, limits: Limits, where: object = None) -> None:
-    """An ImageError if an image has no or too many pixels."""
+def check_size(size: Size, limits: Limits, where: object = None, kind: str = "") -> None:
+    """An ImageError if an image has no or too many pixels; `kind` is the format that it is read from or written in."""
     width, height = size
-    if width < 1 or height < 1 or width * height > limits.max_pixels:
+    most = limits.pixels_of(kind)
+    if width < 1 or height < 1 or width * height > most:
+        of_kind = " of a WebP" if kind == "webp" else ""
         raise ImageError(
-            f"the image is {width}x{height}, outside the limit of {limits.max_pixels} pixels",
+            f"the image is {width}x{height}, outside the limit{of_kind} of {most} pixels",
             where=where,
-            fix="raise `limits.max_pixels` in the manifest if this is meant",
+            fix="if this is meant, raise `limits.max_pixels` in the manifest "
+            f"(elsewhere: {MAX_PIXELS_VARIABLE}={-(-width * height * limits.max_pixels // most)})",
         )
 
 
@@ -127,7 +130,7 @@ def read_header(data: bytes, limits: Limits, where: object = None) -> Header:
         kind = kind_of(data)
         if kind == "webp":
             header = _webp(data)
-            check_size(header.stored, limits, where)
+            check_size(header.stored, limits, where, kind)
             return header
         image = open_image(data)
         check_size(image.size, limits, where)  # before anything else: the EXIF of a PNG may stand behind its pixels

@@ -11,6 +11,7 @@ from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import read_lock
 from amp_datasets.ledger.schema import LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.progress import Progress, silent
+from amp_datasets.shown import amount
 from amp_datasets.storage.yaml import read_yaml
 
 _COLUMNS = ("source_id", "variant", "split", "status", "file_name", "sha256", "labels_sha256")
@@ -50,7 +51,7 @@ class DiffReport:
 
     def as_text(self) -> list[str]:
         """The lines that a person reads after a comparison."""
-        lines = [f"{self.same} images are the same in {self.first} and {self.second}"]
+        lines = [f"the same: {amount(self.same, 'image')} in {self.first} and {self.second}"]
         for name, title in _IMAGES.items():
             found = getattr(self, name)
             lines += [f"{title}: {len(found)}"] if found else []

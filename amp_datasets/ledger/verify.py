@@ -20,6 +20,7 @@ from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FI
 from amp_datasets.model import SPLITS
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
+from amp_datasets.shown import amount
 from amp_datasets.storage.carry import foreign_files
 from amp_datasets.storage.remote import here
 from amp_datasets.storage.yaml import read_yaml
@@ -57,16 +58,17 @@ class VerifyReport:
 
     def as_text(self) -> list[str]:
         """The lines that a person reads after a verification."""
-        lines = [f"{self.images} images, {self.labels} labels and {self.files} files read again in {self.build}"]
+        what = f"{amount(self.images, 'image')}, {amount(self.labels, 'label')} and {amount(self.files, 'file')}"
+        lines = [f"{what} read again in {self.build}"]
         if self.replayed:
             lines.append(f"{self.identical} of {self.replayed} images made again are bit for bit the same")
         if self.ignored:
             lines.append(
-                f"{len(self.ignored)} files are trainers' caches and were ignored: {', '.join(self.ignored[:5])}"
+                f"ignored, caches of trainers: {amount(len(self.ignored), 'file')}: {', '.join(self.ignored[:5])}"
             )
         if self.not_ours:
             named = ", ".join(self.not_ours[:5])
-            lines.append(f"{len(self.not_ours)} files are not ours, and a rebuild keeps them: {named}")
+            lines.append(f"not ours, kept by a rebuild: {amount(len(self.not_ours), 'file')}: {named}")
         shown: collections.Counter[str] = collections.Counter()
         for finding in self.findings:
             shown[finding.rule] += 1

@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from amp_datasets.images.codec import Limits
-from amp_datasets.images.kinds import as_word
+from amp_datasets.images.kinds import MAX_PIXELS, as_word
 
 Subsampling = Annotated[
     Literal["keep", "444", "422", "420"],
     BeforeValidator(as_word),
     WithJsonSchema({"enum": ["keep", "444", "422", "420", 444, 422, 420]}),
 ]
+
+_DEFAULTS = Limits(max_pixels=MAX_PIXELS)  # whatever the environment says
 
 
 class Encode(BaseModel):
@@ -41,11 +43,11 @@ class LimitSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_pixels: Annotated[int, Field(gt=0)] = Limits().max_pixels
-    max_bytes: Annotated[int, Field(gt=0)] = Limits().max_bytes
+    max_pixels: Annotated[int, Field(gt=0)] = _DEFAULTS.max_pixels
+    max_bytes: Annotated[int, Field(gt=0)] = _DEFAULTS.max_bytes
     max_label_bytes: Annotated[
         int, Field(gt=0, description="of a label file; parsed, it takes up to forty times as much")
-    ] = Limits().max_label_bytes
+    ] = _DEFAULTS.max_label_bytes
 
     def as_limits(self) -> Limits:
         """The same as those who read images take it."""

@@ -18,6 +18,7 @@ from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_gro
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import one_sided_among
 from amp_datasets.model import Annotation, Dropped, LabelSet, Repair, Sample, classifies
+from amp_datasets.shown import amount
 from amp_datasets.sources.classes import ClassNames, MergedCategories
 from amp_datasets.sources.copies import handle_copies
 from amp_datasets.sources.joining import Consolidated, Item, Joining, examples
@@ -196,7 +197,7 @@ def _with_kept_splits(joining: Joining) -> list[Item]:
         if split != own:
             moved.append(f"{item.sample.source_id} from {own} to {split}")
     if moved:
-        joining.notes.append(f"{len(moved)} images are moved to the split of their copies: {examples(moved)}")
+        joining.notes.append(f"moved to the split of their copies: {amount(len(moved), 'image')}: {examples(moved)}")
     if joining.items and "validation" not in first.values():
         joining.notes.append("no image is for validation: `splits: {train: 0.8, validation: 0.2}` makes a split anew")
     return [_in_split(item, first[str(item.sample.group)]) for item in joining.items]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from amp_datasets.formats.kit.meaning.agreement import CONTRADICTION, joined
 from amp_datasets.images.fingerprints import repeated
 from amp_datasets.model import Annotation, Dropped, Repair, Sample
+from amp_datasets.shown import amount
 from amp_datasets.sources.joining import Joining, examples
 
 
@@ -22,7 +23,7 @@ def handle_copies(joining: Joining) -> None:
     names = {i: (items[i].sample.source_id, items[first].sample.source_id) for i, first in sorted(copies.items())}
     what = "dropped" if joining.manifest.duplicates == "drop" else "kept in one split"
     shown = examples(" is ".join(pair) for pair in names.values())
-    joining.notes.append(f"{len(copies)} images are byte-for-byte copies of others ({what}): {shown}")
+    joining.notes.append(f"byte-for-byte copies of others: {amount(len(copies), 'image')} ({what}): {shown}")
     if joining.manifest.duplicates == "drop":
         joining.dropped += [Dropped(name, "exact copy of another image", first) for name, first in names.values()]
         joining.items = [item for i, item in enumerate(items) if i not in copies]

@@ -129,7 +129,7 @@ class Renderer:
             raise AmpError("there is no such copy", fix="ask for one of those that the mix makes")
         if isinstance(planned, Refused):
             return planned
-        pixels = variant_pixels(source.original, planned, source.encoding)
+        pixels = variant_pixels(source.original, planned, source.encoding, recipe.limits)
         return Rendered(pixels, source.encoding, planned, source.original.annotations)
 
     @contextmanager

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from amp_datasets.errors import CannotApply
 from amp_datasets.filtering.base import HidingFilter, PixelFilter
 from amp_datasets.geometry.warp import Warp, resample_image
-from amp_datasets.images.codec import Encoding, Header, ValueRange, decode_layers
+from amp_datasets.images.codec import Encoding, Header, Limits, ValueRange, decode_layers
+from amp_datasets.images.opening import check_size
 from amp_datasets.rows.schema import load_annotations, load_image_labels
 from amp_datasets.variants.maker import Planned, render
 from amp_datasets.variants.steps import Original, change_values
@@ -38,8 +39,9 @@ def load_original(
     return Original(layers.image, sha256, *known, frozenset(one_sided), deep=layers.deep, alpha=layers.alpha)
 
 
-def unchanged_pixels(original: Original, encoding: Encoding) -> NDArray[Any]:
-    """The source itself, as `encode` takes it."""
+def unchanged_pixels(original: Original, encoding: Encoding, limits: Limits) -> NDArray[Any]:
+    """The source itself, as `encode` takes it. Raises ImageError if writing it would cost too much."""
+    check_size(original.size, limits, kind=encoding.format)
     if encoding.depth == 16 and original.deep is not None:
         return original.deep
     if encoding.alpha and original.alpha is not None:
@@ -47,8 +49,12 @@ def unchanged_pixels(original: Original, encoding: Encoding) -> NDArray[Any]:
     return original.image
 
 
-def variant_pixels(original: Original, planned: Planned, encoding: Encoding) -> NDArray[Any]:
-    """The variant, as `encode` takes it. Raises CannotApply for a step that does not keep what is to be kept."""
+def variant_pixels(original: Original, planned: Planned, encoding: Encoding, limits: Limits) -> NDArray[Any]:
+    """The variant, as `encode` takes it.
+
+    Raises CannotApply for a step that does not keep what is to be kept, ImageError if it would have too many pixels.
+    """
+    check_size(planned.warp.size, limits, kind=encoding.format)
     keeps = (encoding.depth == 16 and original.deep is not None) or (encoding.alpha and original.alpha is not None)
     if keeps and planned.base is not None and planned.base.image is not original.image:
         what = "16 bits" if encoding.depth == 16 else "transparency"

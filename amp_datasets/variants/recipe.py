@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from amp_datasets.images.codec import EncodeSettings, Limits
+from amp_datasets.images.kinds import MAX_PIXELS
 
 ORIGINAL = "original"
 """Name of the variant that is the untouched source."""
@@ -91,7 +92,7 @@ class Recipe:
     labels: LabelSettings = field(default_factory=LabelSettings)
     encode: EncodeSettings = field(default_factory=EncodeSettings)
     categories: CategoryRules = field(default_factory=CategoryRules)
-    max_pixels: int = 200_000_000
+    max_pixels: int = MAX_PIXELS
     max_bytes: int = 256 * 2**20
     plugin_dirs: tuple[str, ...] = ()
     preprocess: tuple[Step, ...] = ()

@@ -61,7 +61,7 @@ class Remaker:
             labels = row["source_labels"]
             if self.recipe.preprocess:
                 labels = dump_annotations(original.annotations, original.labels)
-            return Remade(encode(unchanged_pixels(original, encoding), encoding), labels)
+            return Remade(encode(unchanged_pixels(original, encoding, self.limits), encoding), labels)
         planned, pixels = self._made(row, original)
         image = encode(pixels, _encoding(row))
         return Remade(image, dump_annotations(planned.judged.annotations, planned.judged.labels))
@@ -70,7 +70,7 @@ class Remaker:
         """The pixels of a row's image as its filters give them, as `encode` takes them; as `remake` otherwise."""
         original = self._opened(row, read)
         if row["spec"] == ORIGINAL:
-            return unchanged_pixels(original, _encoding(row))
+            return unchanged_pixels(original, _encoding(row), self.limits)
         return self._made(row, original)[1]
 
     def _opened(self, row: Mapping[str, Any], read: Callable[[Mapping[str, Any]], bytes]) -> Original:
@@ -89,7 +89,7 @@ class Remaker:
             raise BuildError(f"the recipe has no variant `{row['spec']}`", where=row["file_name"], fix="build it again")
         try:
             planned = self.maker.plan_attempt(original, spec, row["copy"], row["attempt"])
-            return planned, variant_pixels(original, planned, _encoding(row))
+            return planned, variant_pixels(original, planned, _encoding(row), self.limits)
         except CannotApply as error:
             raise BuildError(f"{row['variant']} cannot be made again: {error.what}", where=row["source_id"]) from error
 

@@ -92,8 +92,8 @@ def test_a_set_with_outlines_turns_its_boxes_as_those(tmp_path: Path) -> None:
     x0, y0, x1, y1 = box_of_the_plain_one(tmp_path)
     cos, sin = np.cos(np.radians(30)), np.sin(np.radians(30))
     assert (x1 - x0, y1 - y0) == pytest.approx((80 * cos + 40 * sin, 80 * sin + 40 * cos))
-    assert any("7 labels are exact, 1 are estimates" in line for line in report.as_text())
-    assert "7 labels are exact, 1 are estimates" in (tmp_path / "build" / "README.md").read_text()
+    assert any("exact: 7 labels; estimated: 1" in line for line in report.as_text())
+    assert "xact: 7 labels; estimated: 1" in (tmp_path / "build" / "README.md").read_text()
 
 
 def test_an_unknown_shape_is_not_turned_far(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_quarter_turns_and_flips_estimate_nothing(tmp_path: Path) -> None:
     report = turned(tmp_path, [write_cards(tmp_path / "set", 0)], steps)
     assert report.refused_variants == []
     assert report.estimated_labels == 0
-    assert any(line.startswith("all 3 labels are exact") for line in report.as_text())
+    assert any(line.startswith("exact: all 3 labels") for line in report.as_text())
 
 
 def test_a_set_learns_from_itself_alone(tmp_path: Path) -> None:

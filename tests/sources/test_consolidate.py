@@ -161,7 +161,7 @@ def test_copies_are_joined_and_said() -> None:
     again = label_set("b", [sample("y.png", 1, "cat")], ["cat"])
     kept = join(A, again, splits=THIRDS)
     assert len(set(split_of(kept).values())) == 1
-    assert "1 images are byte-for-byte copies of others (kept in one split): b/y.png is a/x.png" in kept.notes
+    assert "byte-for-byte copies of others: 1 image (kept in one split): b/y.png is a/x.png" in kept.notes
     dropped = join(A, again, duplicates="drop")
     assert [item.sample.source_id for item in dropped.items] == ["a/x.png"]
     assert dropped.dropped == (Dropped("b/y.png", "exact copy of another image", "a/x.png"),)
@@ -202,7 +202,7 @@ def test_roboflow_copies_never_span_splits(seed: int) -> None:
         joined = join(labels, splits=splits, seed=seed)
         found = split_of(joined)
         assert all(found[f"a/train/a{g}.0.png"] == found[f"a/validation/a{g}.1.png"] for g in range(6))
-    assert any(note.startswith("6 images are moved to the split of their copies") for note in joined.notes)
+    assert any(note.startswith("moved to the split of their copies: 6 images") for note in joined.notes)
 
 
 def test_pattern_groups_images_over_sets() -> None:
