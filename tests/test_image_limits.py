@@ -122,8 +122,11 @@ def test_a_pixel_of_a_webp_counts_more(tmp_path: Path) -> None:
 def test_a_variant_has_no_more_pixels_than_an_image_may_have(tmp_path: Path) -> None:
     """Whatever sizes a manifest names: nothing is drawn, the variant is counted with its reason."""
     write_set(tmp_path / "set", 1)
-    (tmp_path / "amp.yaml").write_text("sources: [set]\nfilters: {flip: , resize: {size: [20000, 20000], enlarge: true}}\n")
-    report = amp.build(tmp_path / "amp.yaml", out=tmp_path / "build", settings=["labels.min_difference=0"], jobs=1)
+    (tmp_path / "amp.yaml").write_text(
+        "sources: [set]\nfilters: {flip: , resize: {size: [20000, 20000], enlarge: true}}\n"
+    )
+    settings = ["labels.min_difference=0"]
+    report = amp.build(tmp_path / "amp.yaml", out=tmp_path / "build", settings=settings, jobs=1)
     assert [loss.reason for loss in report.refused_variants] == ["the image is too large for a filter or format"]
     assert "20000x20000, outside the limit of 50000000 pixels" in report.refused_variants[0].examples[0]
 

@@ -99,7 +99,7 @@ def _inside(place: KeyPath, name: str | None, document: YamlFile) -> KeyPath:
     direct = (*place, name)
     if direct in document.marks:
         return direct
-    return next((p for p in document.marks if p[: len(place)] == place and p[-1] == name), direct)
+    return next((p for p in document.marks if p[: len(place)] == place and p[-1:] == (name,)), direct)
 
 
 def _known(place: KeyPath, root: type[BaseModel]) -> list[str]:

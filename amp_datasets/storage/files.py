@@ -19,6 +19,7 @@ from amp_datasets.storage.swap import flush_folder
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_MARKED_BYTES = 1000
 
 
 def write_failed(error: OSError, target: Path) -> BuildError:
@@ -105,6 +106,24 @@ def write_new_files(files: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):
                 path.unlink()
         raise
+
+
+def replace_own(target: Path, data: bytes, mark: bytes, what: str) -> None:
+    """As `write_file`, over nothing or over an older file that carries a mark of ours in its first or last bytes.
+
+    Any other file is the user's: a BuildError says that it is no `what`, and it stays.
+    """
+    if os.path.lexists(target) and not _is_marked(target, mark):
+        raise BuildError(f"there is a file that is no {what} of amp's", where=target, fix="choose another -o")
+    write_file(target, data)
+
+
+def _is_marked(path: Path, mark: bytes) -> bool:
+    with contextlib.suppress(OSError), open(open_regular(path, follow=True), "rb") as stream:
+        head = stream.read(_MARKED_BYTES)
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _MARKED_BYTES))
+        return mark in head or mark in stream.read(_MARKED_BYTES)
+    return False
 
 
 def refuse_taken(target: Path, data: bytes) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from amp_datasets.model import LabelSet, Sample
 from amp_datasets.plugin.discovery import load_formats
 from amp_datasets.progress import Progress, silent
 from amp_datasets.sources.open import read_source
-from amp_datasets.storage.files import open_regular, write_file
+from amp_datasets.storage.files import replace_own
 from amp_datasets.variants.recipe import ORIGINAL
 from amp_datasets.view import statistics
 from amp_datasets.view.preview import sample_tile
@@ -59,9 +58,7 @@ class Report:
     def save(self, path: str | Path) -> Path:
         """Write the page; an older report is replaced when the new one is whole, any other file is a BuildError."""
         target = Path(path)
-        if os.path.lexists(target) and not _is_report(target):
-            raise BuildError("there is a file that is no report of amp's", where=target, fix="choose another -o")
-        write_file(target, self.html.encode())
+        replace_own(target, self.html.encode(), _GENERATOR, "report")
         return target
 
     def to_json(self) -> dict[str, Any]:
@@ -73,14 +70,6 @@ class Report:
         return (
             f"<iframe title='amp report' style='width:100%;height:600px' src='data:text/html;base64,{page}'></iframe>"
         )
-
-
-def _is_report(path: Path) -> bool:
-    try:
-        with open(open_regular(path, follow=True), "rb") as stream:  # noqa: PTH123 - of a descriptor
-            return _GENERATOR in stream.read(1000)
-    except OSError:
-        return False
 
 
 def report(

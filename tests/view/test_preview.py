@@ -112,6 +112,20 @@ def test_every_ending_gives_its_format(tmp_path: Path, demo_folder: Path, ending
             assert image.format == {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[ending]
 
 
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".html"])
+def test_a_file_that_is_no_preview_stays(tmp_path: Path, demo_folder: Path, ending: str) -> None:
+    """An older preview is replaced; a photo of that name, or anything else, is the user's."""
+    gallery = preview(demo_folder)
+    path = gallery.save(tmp_path / f"sheet{ending}")
+    assert gallery.save(path) == path
+    photo = next(demo_folder.rglob("*.jpg")).read_bytes()
+    for content in (photo, b""):
+        path.write_bytes(content)
+        with pytest.raises(BuildError, match="no preview of amp's"):
+            gallery.save(path)
+        assert path.read_bytes() == content
+
+
 def test_notebooks_show_it(demo_folder: Path) -> None:
     """As an image and as HTML."""
     shown = amp.preview(demo_folder)

@@ -15,7 +15,7 @@ from amp_datasets.errors import BuildError
 from amp_datasets.images.drawing.labels import colour_of, draw_labels
 from amp_datasets.model import Annotation, Category, Image, Size
 from amp_datasets.shown import as_html, shortened
-from amp_datasets.storage.files import write_file
+from amp_datasets.storage.files import replace_own
 
 TILE: Size = (300, 225)
 COLUMNS = 5
@@ -23,6 +23,10 @@ BACKGROUND, EMPTY, TEXT = "#ffffff", "#e8eaed", "#24292f"
 _GAP, _LINE = 8, 20
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".html": "HTML"}
 _WEBP_SIDE = 16_383
+_MARK = "amp preview by amp_datasets"
+"""By this, the program's name in EXIF or in the page's head, a preview of ours is known again."""
+
+_SOFTWARE_TAG = 0x0131
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,14 +75,17 @@ class Gallery:
         return empty
 
     def save(self, path: str | Path) -> Path:
-        """Write the sheet; the ending says as what: .jpg, .png, .webp or .html. Raises BuildError."""
+        """Write the sheet; the ending says as what: .jpg, .png, .webp or .html.
+
+        An older preview is replaced; any other file of that name, which may be the user's image, is a BuildError.
+        """
         target = Path(path)
         kind = _SUFFIXES.get(target.suffix.lower())
         if kind is None:
             known = ", ".join(_SUFFIXES)
             raise BuildError(f"no preview has the ending `{target.suffix}`", where=target, fix=f"end it in {known}")
         data = self.to_html().encode() if kind == "HTML" else self._encoded(kind)
-        write_file(target, data)
+        replace_own(target, data, _MARK.encode(), "preview")
         return target
 
     def to_html(self) -> str:
@@ -105,7 +112,9 @@ class Gallery:
         if kind == "WEBP" and max(sheet.size) > _WEBP_SIDE:
             raise BuildError("this sheet is too large for WebP", fix="end it in .png, or show fewer images")
         buffer = io.BytesIO()
-        sheet.save(buffer, kind, quality=90)
+        exif = PillowImage.Exif()
+        exif[_SOFTWARE_TAG] = _MARK
+        sheet.save(buffer, kind, quality=90, exif=exif)
         return buffer.getvalue()
 
     def _shown(self) -> list[tuple[int, Category]]:
@@ -133,6 +142,7 @@ class Gallery:
 
 
 _PAGE = """<!doctype html><html lang=en><meta charset=utf-8>
+<meta name=generator content="amp preview by amp_datasets">
 <meta name=viewport content="width=device-width,initial-scale=1"><title>amp preview</title>
 <style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;margin:16px}}
 main{{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:10px}}figure{{margin:0}}
