@@ -238,7 +238,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commands", default=",".join(COMMANDS))
     parser.add_argument("--ways", default=",".join(WAYS))
-    parser.add_argument("--points", type=int, default=25, help="at most so many places of each, spread evenly")
+    parser.add_argument("--points", type=int, default=12, help="at most so many places of each, spread evenly")
     parser.add_argument("--quick", action="store_true", help="three places of each kill and each full disk")
     chosen = parser.parse_args()
     describe_machine()

@@ -31,6 +31,19 @@ def write_failed(error: OSError, target: Path) -> BuildError:
     )
 
 
+def hidden_fault(error: ValueError) -> OSError:
+    """The system's error that a library's own clean-up hid: pyarrow closes its file, and datasets writes into it.
+
+    Raises the error itself if there is none.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__context__
+    if behind is None:
+        raise error
+    return behind
+
+
 def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
     """The same file at another place: a hard link where the file system can, else a copy."""
     held = present(held)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amp_datasets.errors import BuildError
-from amp_datasets.storage.files import file_sha256, read_file, refuse_taken, write_file, write_new_files
+from amp_datasets.storage.files import file_sha256, hidden_fault, read_file, refuse_taken, write_file, write_new_files
 
 
 def test_a_result_is_a_new_file(tmp_path: Path) -> None:
@@ -106,3 +106,20 @@ def test_results_that_belong_together_come_together(
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     write_new_files(files)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_a_fault_of_the_disk_is_found_behind_a_librarys() -> None:
+    """A full disk is told as one, although the clean-up failed, too; another error stays what it is."""
+    full = OSError(28, "No space left on device")
+
+    def fail() -> None:
+        try:
+            raise full
+        finally:
+            raise ValueError("I/O operation on closed file")
+
+    with pytest.raises(ValueError, match="closed file") as found:
+        fail()
+    assert hidden_fault(found.value) is full
+    with pytest.raises(ValueError, match="other"):
+        hidden_fault(ValueError("other"))

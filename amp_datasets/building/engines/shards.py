@@ -20,7 +20,7 @@ from amp_datasets.building.choosing.task import Task, load_task
 from amp_datasets.building.worker import Maker
 from amp_datasets.images.opening import memory_error
 from amp_datasets.ledger.schema import LEDGER_FEATURES
-from amp_datasets.storage.files import write_failed
+from amp_datasets.storage.files import hidden_fault, write_failed
 from amp_datasets.variants.recipe import load_recipe
 
 _TASK_FEATURES = Features({"image": ImageFeature(decode=False), "task": Value("string")})
@@ -89,6 +89,8 @@ def make_shard(setup: Setup, tasks: Sequence[Task], path: Path) -> int:
         )
     except OSError as error:
         raise write_failed(error, path) from error
+    except ValueError as error:
+        raise write_failed(hidden_fault(error), path) from error
     except MemoryError as error:
         raise memory_error(", ".join(task.source_id for task in tasks[:1])) from error
     return len(tasks)
