@@ -14,7 +14,7 @@ help:
 	@echo "make demo      draw a small labelled set and build 20 variants of each training image: $(DEMO)/build"
 	@echo "make test      run the tests, but for those that take minutes"
 	@echo "make test-all  run all tests"
-	@echo "make test-scale  run the tests of Ray and of remote storage, which start servers and wait for minutes"
+	@echo "make test-scale  run the tests of Ray, remote storage and the hub, which start servers of their own"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     run every benchmark (those that need other libraries say so)"
 	@echo "make torture   kill, interrupt and fill the disk under all commands that write, for some minutes"

@@ -33,7 +33,9 @@ class Usage:
     """What a process and all its children took: seconds after the start-up, seconds of it, and memory at the peak.
 
     Memory is the sum of the proportional set sizes (PSS): a page that processes share counts once. `anonymous_mb` is
-    the part of it that no file backs.
+    the part of it that no file backs. `first_mb` is the peak of the process itself and `other_mb` that of the largest
+    of its children, mapped files included, as the kernel notes it for the process alone (VmHWM): what `getrusage` tells
+    begins at the peak of the program that started it.
     """
 
     cpu_s: float
@@ -42,6 +44,8 @@ class Usage:
     start_wall_s: float
     peak_mb: float
     anonymous_mb: float
+    first_mb: float
+    other_mb: float
 
 
 def mark() -> None:
@@ -51,8 +55,8 @@ def mark() -> None:
         Path(place).write_text(json.dumps([time.process_time(), time.monotonic()]), encoding="ascii")
 
 
-def measure(command: Sequence[str]) -> Usage:
-    """Run a command to its end. Raises CalledProcessError, after its messages, if it fails."""
+def measure(command: Sequence[str], *, say: bool = False) -> Usage:
+    """Run a command to its end. Raises CalledProcessError, after its messages, if it fails; `say` prints them always."""
     with tempfile.TemporaryDirectory() as folder:
         place, messages = Path(folder) / "mark", Path(folder) / "messages"
         started = time.monotonic()
@@ -64,12 +68,15 @@ def measure(command: Sequence[str]) -> Usage:
                 _, status, used = os.wait4(child.pid, 0)
         ended = time.monotonic()
         child.returncode = os.waitstatus_to_exitcode(status)
+        if say:
+            print(messages.read_text(encoding="utf-8", errors="replace").rstrip(), flush=True)
         if child.returncode:
             sys.stderr.write(messages.read_text(encoding="utf-8", errors="replace"))
             raise subprocess.CalledProcessError(child.returncode, command)
         start_cpu, marked = json.loads(place.read_text(encoding="ascii")) if place.exists() else (0.0, started)
     cpu = used.ru_utime + used.ru_stime
-    return Usage(cpu - start_cpu, ended - marked, start_cpu, marked - started, watch.peak_mb, watch.anonymous_mb)
+    memory = (watch.peak_mb, watch.anonymous_mb, *watch.largest())
+    return Usage(cpu - start_cpu, ended - marked, start_cpu, marked - started, *memory)
 
 
 class _Watch(threading.Thread):
@@ -83,6 +90,7 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.pid = pid
         self.peak_mb = self.anonymous_mb = 0.0
+        self._peaks: dict[int, float] = {}
         self._over = threading.Event()
 
     def __enter__(self) -> _Watch:
@@ -93,14 +101,32 @@ class _Watch(threading.Thread):
         self._over.set()
         self.join()
 
+    def largest(self) -> tuple[float, float]:
+        """The peak of the process itself, and that of the largest of all others."""
+        return self._peaks.get(self.pid, 0.0), max(
+            (mb for pid, mb in self._peaks.items() if pid != self.pid), default=0.0
+        )
+
     def run(self) -> None:
         pause = _SAMPLE_SECONDS
         while not self._over.wait(pause):
             started = time.thread_time()
-            sizes = [_memory(pid) for pid in _tree(self.pid)]
+            tree = list(_tree(self.pid))
+            sizes = [_memory(pid) for pid in tree]
+            for pid in tree:
+                self._peaks[pid] = max(self._peaks.get(pid, 0.0), own_peak(pid))
             pause = max(_SAMPLE_SECONDS, _SAMPLE_RARITY * (time.thread_time() - started))
             self.peak_mb = max(self.peak_mb, sum(size for size, _ in sizes))
             self.anonymous_mb = max(self.anonymous_mb, sum(size for _, size in sizes))
+
+
+def own_peak(pid: int | str = "self") -> float:
+    """The most memory that a process has had since it runs its program, in megabytes; 0 where that is not told."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
 
 
 def _tree(pid: int) -> Iterable[int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import sys
 import tempfile
@@ -87,9 +86,10 @@ def full(count: int) -> None:
     with tempfile.TemporaryDirectory(dir=sets.CACHE) as work:
         out = Path(work) / "out"
         for options in (["--child", str(out), *map(str, folders)], ["--verify", str(out)], ["--load", str(out)]):
-            usage = measuring.measure([sys.executable, __file__, *options])
+            usage = measuring.measure([sys.executable, __file__, *options], say=True)
             told = f"{usage.cpu_s:.1f} s of CPU, {usage.wall_s:.1f} s, {1000 * usage.cpu_s / variants:.2f} ms a variant"
-            print(f"{options[0][2:]}: {told}, {usage.peak_mb:.0f} MB (PSS of all processes)")
+            peaks = f"{usage.first_mb:.0f} MB in the first process, {usage.other_mb:.0f} MB in the largest other"
+            print(f"{options[0][2:]}: {told}; {peaks}; {usage.peak_mb:.0f} MB in all (PSS)", flush=True)
         print(f"files: {sum(path.is_file() for path in out.rglob('*'))}")
 
 
@@ -104,7 +104,7 @@ def child(out: Path, folders: list[Path]) -> None:
     report = build(ways.MANIFEST, out=out, sources=folders, jobs=1 if len(folders) == 1 else 2)
     if len(folders) > 1:
         lost = sum(loss.count for loss in report.refused_variants)
-        print(f"{report.variants} variants, {lost} refused with reasons, {report.labels} labels; {peaks()}")
+        print(f"{report.variants} variants, {lost} refused with reasons, {report.labels} labels")
 
 
 def verified(out: Path) -> None:
@@ -125,13 +125,7 @@ def _timed(out: Path, action: Callable[..., object]) -> None:
     measuring.mark()
     started = time.process_time()
     told = action(verify, load)
-    print(json.dumps(told), f"{time.process_time() - started:.1f} s of CPU; {peaks()}; {out.name}")
-
-
-def peaks() -> str:
-    """The most memory that this process and the largest of its children had, pages of mapped files included."""
-    own, other = (resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return f"at most {own} MB here, {other} MB in a worker"
+    print(json.dumps(told), f"{time.process_time() - started:.1f} s of CPU; {measuring.own_peak():.0f} MB here")
 
 
 def _row(count: int, usage: measuring.Usage, least: measuring.Usage) -> list[str]:

@@ -114,9 +114,12 @@ def _file_system(scheme: str, process: int) -> Any:  # noqa: ARG001 - a forked p
 
     options: dict[str, Any] = {}
     if scheme == "s3":
-        options = {"config_kwargs": {"connect_timeout": 10, "read_timeout": TIMEOUT_S, "retries": {"max_attempts": 2}}}
+        options = {"config_kwargs": {"connect_timeout": 10, "read_timeout": TIMEOUT_S, "retries": {"max_attempts": 0}}}
     try:
-        return fsspec.filesystem(scheme, skip_instance_cache=True, **options)
+        files = fsspec.filesystem(scheme, skip_instance_cache=True, **options)
+        if scheme == "s3":
+            files.retries = 1  # or five tries of its own for each of ours: a silent storage would be waited for an hour
+        return files
     except (ImportError, ValueError) as error:
         fix = f"pip install 'amp-datasets[{scheme}]'" if scheme in {"s3", "gs"} else "install its fsspec library"
         raise SourceError(f"{scheme}:// cannot be read: {error}", fix=fix) from error

@@ -130,7 +130,7 @@ def test_a_node_may_be_killed(home: Path) -> None:
     head = start("--head", f"--port={PORT}", "--include-dashboard=false")
     address, second = f"127.0.0.1:{PORT}", None
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not answers(PORT):
             assert head.poll() is None, "the cluster does not start"
             assert time.monotonic() < deadline, "the cluster does not start"

@@ -20,6 +20,8 @@ class Proxy:
     requests: list[str] = field(default_factory=list)
     faults: list[tuple[str, str, int]] = field(default_factory=list)
     """A part of a request line; "503", "cut" or "slow"; and how many such requests fail (-1: all)."""
+    slow_s: float = 1.5
+    """So long a slow answer is silent."""
 
     def fault(self, line: str) -> str | None:
         """What is to go wrong with a request."""
@@ -52,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         if kind == "slow":
-            time.sleep(5)
+            time.sleep(self.proxy.slow_s)
         behind = http.client.HTTPConnection(*self.behind, timeout=60)
         behind.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k != "Connection"})
         answer = behind.getresponse()

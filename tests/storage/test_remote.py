@@ -170,7 +170,7 @@ def test_cut_off_while_taking_its_place_it_is_no_build(home: Path, proxy: Proxy)
 def test_a_slow_reader_ends_in_an_error(home: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is waited for, but not for ever."""
     put(home / "set", "set")
-    monkeypatch.setattr(remote, "TIMEOUT_S", 1)
+    monkeypatch.setattr(remote, "TIMEOUT_S", 0.5)
     monkeypatch.setattr(remote, "TRIES", 2)
     remote._file_system.cache_clear()
     proxy.faults.append(("GET /amp/set", "slow", -1))
