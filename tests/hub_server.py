@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +47,11 @@ class Hub:
     tokens: set[str] = field(default_factory=set)
     faults: list[tuple[str, int]] = field(default_factory=list)
     """A part of a request line, and the status that the next such request gets."""
+    uploads_left: int | None = None
+    """So many more objects are taken, then uploads are forbidden; None: all."""
+    on_upload: Callable[[int], None] | None = None
+    """Called for every upload before it is stored, with how many have come by then."""
+    uploads: int = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,6 +149,14 @@ class _Handler(BaseHTTPRequestHandler):
     def put(self, oid: str) -> None:
         assert hashlib.sha256(self.body).hexdigest() == oid
         assert not self.headers.get("Authorization")
+        self.hub.uploads += 1
+        if self.hub.on_upload is not None:
+            self.hub.on_upload(self.hub.uploads)
+        if self.hub.uploads_left is not None:
+            self.hub.uploads_left -= 1
+            if self.hub.uploads_left < 0:
+                self._json({"error": "made by the test"}, 403)
+                return
         self.hub.objects[oid] = self.body
         self._json({})
 

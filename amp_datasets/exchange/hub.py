@@ -1,21 +1,21 @@
-"""Publishes a build on the Hugging Face hub. With `hub_source` the only module that uses the network."""
+"""Publishes a build on the Hugging Face hub: what is pushed under which name, and who may see it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from datasets import DatasetDict
-from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from amp_datasets.building.cards.card import SHEET
 from amp_datasets.building.workspace import is_build
 from amp_datasets.errors import BuildError
+from amp_datasets.exchange.hub_push import HttpError, patiently, push_files, push_rows
+from amp_datasets.exchange.shards import MAX_SHARD_MB, RowShards
 from amp_datasets.ledger.lock import image_files, read_lock
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE
 from amp_datasets.ledger.verify import verify
@@ -26,12 +26,7 @@ from amp_datasets.storage.names import inside
 from amp_datasets.storage.remote import here
 from amp_datasets.storage.yaml import read_yaml
 
-_T = TypeVar("_T")
-_TRIES = 5
-_RETRIED = {408, 409, 412, 429, 500, 502, 503, 504}
-_HttpError: Any = HfHubHTTPError.__bases__[0]
-"""What the HTTP library raises; which library that is changes between versions of the hub's client."""
-
+_MOST_SHARD_MB = 5000
 _PROVENANCE = (MANIFEST_FILE, LEDGER_FILE, LOCK_FILE)
 
 
@@ -47,6 +42,8 @@ class PublishReport:
     url: str
     lazy: bool = False
     files: tuple[str, ...] = ()
+    shards: int = 0
+    """Parquet files that hold the rows with their images; none for a lazy set."""
 
     def to_json(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -59,6 +56,7 @@ class PublishReport:
         verb = "pushed" if self.pushed else "would push"
         what = f"sources for {counts}" if self.lazy else counts
         lines = [f"{verb} {what} ({self.megabytes:.1f} MB) to the {who} dataset {self.repo}", self.url]
+        lines += [f"parquet files with the images inside: {self.shards}"] if self.shards else []
         return lines if self.pushed else [*lines, *(f"    {file}" for file in self.files)]
 
 
@@ -68,13 +66,21 @@ def publish(
     repo: str | None = None,
     private: bool | None = None,
     dry_run: bool = False,
+    max_shard_mb: int = MAX_SHARD_MB,
     progress: Progress = silent,
 ) -> PublishReport:
-    """Push a build: its images and rows as parquet, its card, manifest, ledger and lock; a lazy set as its folder.
+    """Push a build: its rows with their images as parquet, card, manifest, ledger and lock; a lazy set as its folder.
+
+    The parquet files hold at most `max_shard_mb` of images each. They are written and uploaded one by one, and all of
+    them become visible by one commit at the end. A push that was cut off is begun again by the same call: what the hub
+    has got already is not uploaded again. `load_dataset(repo)` then gives what `amp.load(build)` gives.
 
     The token is the hub's own (login or HF_TOKEN). `repo` and `private` default to the manifest's `hub`. Raises
     BuildError without token, if the hub refuses, or if a set that is to be private would go where everybody looks.
     """
+    if not 1 <= max_shard_mb <= _MOST_SHARD_MB:
+        what = f"a parquet file holds 1 to {_MOST_SHARD_MB} MB of images (got {max_shard_mb})"
+        raise BuildError(what, fix="the hub advises about 500")
     folder = here(build, whole=True)
     if not is_build(folder):
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
@@ -86,14 +92,16 @@ def publish(
     hidden = bool(hub.get("private", True)) if private is None else private
     dataset = load(folder)
     lazy = is_lazy(folder)
+    rows = None if lazy else RowShards(dataset, max_shard_mb * 10**6, read_lock(folder)["categories"])
     size = sum(inside(folder, file).stat().st_size for file in files) / 1e6
     counts = {split: len(rows) for split, rows in dataset.items()}
     progress("pushing", 1, 2)
     if not dry_run:
-        hidden = _push(None if lazy else dataset, folder, name, hidden, files)
+        hidden = _push(rows, folder, name, hidden, files, progress)
     progress("pushing", 2, 2)
     url = f"{HfApi().endpoint}/datasets/{name}"
-    return PublishReport(name, hidden, counts, size, not dry_run, url, lazy, tuple(files))
+    count = 0 if rows is None else len(rows.shards)
+    return PublishReport(name, hidden, counts, size, not dry_run, url, lazy, tuple(files), count)
 
 
 def _whole_files(folder: Path) -> list[str]:
@@ -127,7 +135,9 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, files: Sequence[str]) -> bool:
+def _push(
+    rows: RowShards | None, folder: Path, name: str, private: bool, files: Sequence[str], progress: Progress
+) -> bool:
     """Push the rows of a build, or without rows these files of the folder. Whether the dataset is private in fact.
 
     One that is there already stays as private as it is: nothing is shown to everybody by a push.
@@ -136,50 +146,20 @@ def _push(dataset: DatasetDict | None, folder: Path, name: str, private: bool, f
         raise BuildError("there is no token for the hub", fix="run `hf auth login`, or set HF_TOKEN")
     api = HfApi()
     try:
-        _patiently(lambda: api.create_repo(name, repo_type="dataset", private=private, exist_ok=True))
-        is_private = bool(_patiently(lambda: api.dataset_info(name)).private)
+        patiently(lambda: api.create_repo(name, repo_type="dataset", private=private, exist_ok=True))
+        is_private = bool(patiently(lambda: api.dataset_info(name)).private)
         if private and not is_private:
             raise BuildError(
                 "this dataset is there already, and public", where=name, fix="choose another --repo, or give --public"
             )
-        if dataset is None:
-            operations = [CommitOperationAdd(file, inside(folder, file)) for file in files]
-            message = "Upload the lazy set"
-            _patiently(lambda: api.create_commit(name, operations, commit_message=message, repo_type="dataset"))
+        if rows is None:
+            push_files(api, name, folder, files)
         else:
-            _patiently(lambda: dataset.push_to_hub(name, private=is_private))
-            _patiently(lambda: _push_card(api, folder, name))
-    except (_HttpError, OSError, ValueError) as error:
+            push_rows(api, name, rows, folder, _provenance(read_lock(folder)), progress)
+    except (HttpError, OSError, ValueError) as error:
         raise BuildError(
             f"the hub refused: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=name,
             fix="check the name, the network and the token's rights; what was uploaded is not uploaded again",
         ) from error
     return is_private
-
-
-def _push_card(api: HfApi, folder: Path, name: str) -> None:
-    """Our text with the YAML that push_to_hub wrote about the parquet files, and what the text speaks of."""
-    card = DatasetCard((folder / "README.md").read_text(encoding="utf-8"))
-    pushed = DatasetCard.load(name)
-    for key in ("configs", "dataset_info"):  # the folder's own are about files that are not pushed
-        card.data.pop(key, None)
-        if pushed.data.get(key) is not None:
-            card.data[key] = pushed.data[key]
-    files = [CommitOperationAdd(path, folder / path) for path in _provenance(read_lock(folder))]
-    files.append(CommitOperationAdd("README.md", str(card).encode()))
-    api.create_commit(name, files, commit_message="Describe the dataset", repo_type="dataset")
-
-
-def _patiently(action: Callable[[], _T]) -> _T:
-    """Try again on what passes by itself: conflicts, rate limits, server errors, lost connections."""
-    for attempt in range(_TRIES - 1):
-        try:
-            return action()
-        except HfHubHTTPError as error:
-            if error.response.status_code not in _RETRIED:
-                raise
-        except (_HttpError, ConnectionError, TimeoutError):
-            pass
-        time.sleep(2.0**attempt)
-    return action()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,16 +16,17 @@ from typing import Any
 import pytest
 import yaml
 from hub_server import Hub, hub_server
-from small_builds import ledger, small_build, tree, write_manifest
+from small_builds import FILTERS, ledger, small_build, tree, write_manifest
 
 import amp_datasets as amp
 from amp_datasets.building.api import build
+from amp_datasets.demo.write import write_demo
 from amp_datasets.errors import BuildError
 from amp_datasets.exchange.hub import publish
 
 TOKEN = "hf_dummyTokenThatNobodyMayEverSee"
 NO_WAIT = (
-    "import amp_datasets.exchange.hub as hub\n"
+    "import amp_datasets.exchange.hub_push as hub\n"
     "hub.time.sleep = lambda seconds: print('waited', seconds, file=sys.stderr)\n"
 )
 PUBLISH = "import sys\n" + NO_WAIT + "from amp_datasets.cli import run; sys.exit(run(sys.argv[1:]))"
@@ -37,6 +39,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small_build(folder, images=3, splits="{train: 0.7, validation: 0.3}",
                 hub="{repo: me/drums, license: cc-by-4.0}")  # fmt: skip
     build(folder / "amp.yaml", out=folder / "lazy", jobs=1, lazy=True)
+    write_demo(folder / "big", images=4, size=(1600, 1200), seed=1)
+    write_manifest(folder / "large.yaml", [folder / "big"], FILTERS, splits="{train: 0.7, validation: 0.3}")
+    build(folder / "large.yaml", out=folder / "large", jobs=2)
     return folder
 
 
@@ -47,7 +52,9 @@ def hub() -> Iterator[Hub]:
         yield server
 
 
-def python(hub: Hub, home: Path, code: str, *arguments: object, token: str | None = TOKEN) -> Any:
+def python(
+    hub: Hub, home: Path, code: str, *arguments: object, token: str | None = TOKEN, started: list[int] | None = None
+) -> Any:
     """Run code in a process whose hub is the one on this machine."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     settings = {
@@ -57,12 +64,19 @@ def python(hub: Hub, home: Path, code: str, *arguments: object, token: str | Non
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "NO_PROXY": "127.0.0.1",
+        "TMPDIR": str(home),
         **({"HF_TOKEN": token} if token else {}),
     }
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=kept | settings, timeout=120, cwd=home
-    )
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=kept | settings, cwd=home, **pipes) as process:
+        if started is not None:
+            started.append(process.pid)
+        try:
+            said = process.communicate(timeout=180)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 LOAD = """
@@ -130,6 +144,89 @@ def assert_nothing_leaks(hub: Hub, place: Path, said: str) -> None:
             assert TOKEN.encode() not in data, name
             assert str(place).encode() not in data, name
             assert str(Path.home()).encode() + b"/" not in data, name
+
+
+TYPES = """
+import sys, json
+import amp_datasets as amp
+from datasets import load_dataset
+there, here = load_dataset(sys.argv[1]), amp.load(sys.argv[2])
+for split, rows in here.items():
+    assert there[split].features == rows.features, (there[split].features, rows.features)
+    assert str(there[split].split) == str(rows.split)
+    for one, other in zip(there[split], rows, strict=True):
+        assert one.pop("image").tobytes() == other.pop("image").tobytes()
+        assert one == other
+"""
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_push_that_was_cut_goes_on(place: Path, hub: Hub, tmp_path: Path, killed: bool) -> None:
+    """Killed or refused in the middle: nothing shows, nothing is sent twice, one commit; one shard is on the disk."""
+    command = ["publish", place / "large", "--repo", "me/large", "--max-shard-mb", "1"]
+    held: list[int] = []
+    victims: list[int] = []
+
+    def arrives(count: int) -> None:
+        held.append(len(list(tmp_path.glob("amp-publish-*/*.parquet"))))
+        if killed and count == 3:
+            os.kill(victims[0], signal.SIGKILL)
+
+    hub.on_upload = arrives
+    hub.uploads_left = None if killed else 2
+    cut = python(hub, tmp_path, PUBLISH, *command, started=victims)
+    assert cut.returncode == (-signal.SIGKILL if killed else 2), cut.stderr
+    assert len(hub.repos["me/large"].commits) == 1
+    hub.on_upload, hub.uploads_left = None, None
+    assert len(hub.objects) >= 2
+    for left in tmp_path.glob("amp-publish-*"):
+        shutil.rmtree(left)
+
+    done = python(hub, tmp_path, PUBLISH, *command, "--json")
+    assert done.returncode == 0, done.stderr
+    shards = json.loads(done.stdout)["shards"]
+    assert shards >= 5
+    assert max(held) == 1
+    assert len(hub.repos["me/large"].commits) == 2
+    names = [name for name in hub.repos["me/large"].commits[-1] if name.startswith("data/")]
+    assert len(names) == shards
+    sent = [line for line in hub.requests if line.startswith("PUT")]
+    assert len(sent) - len(set(sent)) <= 1  # the one that the cut caught
+    (tmp_path / "home2").mkdir()
+    loaded = python(hub, tmp_path / "home2", TYPES, "me/large", place / "large")
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def test_shards_of_another_size_replace_the_old_ones(place: Path, hub: Hub, tmp_path: Path) -> None:
+    """No row is there twice."""
+    for size in ("1", "3"):
+        command = ["publish", place / "large", "--repo", "me/large", "--max-shard-mb", size]
+        assert python(hub, tmp_path, PUBLISH, *command).returncode == 0
+    files = [name for name in hub.repos["me/large"].commits[-1] if name.startswith("data/train")]
+    assert len({name.rpartition("-of-")[2] for name in files}) == 1
+
+
+def test_a_shard_has_a_size_that_makes_sense(place: Path) -> None:
+    """Said before anything is read."""
+    with pytest.raises(BuildError, match="1 to 5000 MB"):
+        publish(place / "build", max_shard_mb=0, dry_run=True)
+
+
+BUILD_FROM_HUB = (
+    "import sys\nfrom amp_datasets.cli import run\nsys.exit(run(['build', sys.argv[1], '-o', sys.argv[2], '-j', '1']))"
+)
+
+
+def test_a_pushed_set_is_the_source_of_a_build(place: Path, hub: Hub, tmp_path: Path) -> None:
+    """As `hf://datasets/me/drums`: every image that was pushed is an original of the new build, bit for bit."""
+    assert python(hub, tmp_path, PUBLISH, "publish", place / "build").returncode == 0
+    write_manifest(tmp_path / "amp.yaml", ["hf://datasets/me/drums"])
+    done = python(hub, tmp_path, BUILD_FROM_HUB, tmp_path / "amp.yaml", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    rows = ledger(tmp_path / "out")
+    pushed = {row["sha256"] for row in ledger(place / "build") if row["status"] == "made"}
+    assert {row["source_sha256"] for row in rows} == pushed
+    assert not amp.verify(tmp_path / "out").findings
 
 
 def test_a_second_push_uploads_no_image_again(place: Path, hub: Hub, tmp_path: Path) -> None:

@@ -68,13 +68,20 @@ def publish(
     repo: Annotated[str | None, typer.Option(help="owner/name on the hub; else the manifest's `hub.repo`.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Let everybody see it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be pushed, without the network.")] = False,
+    max_shard_mb: Annotated[int, typer.Option(help="Megabytes of images in one parquet file.")] = 500,
     json_: Json = False,
 ) -> None:
-    """Push a build to the Hugging Face hub with its card. The token comes from `hf auth login` or HF_TOKEN."""
+    """Push a build to the Hugging Face hub with its card. The token comes from `hf auth login` or HF_TOKEN.
+
+    Parquet files with the images inside are made and uploaded one by one; after a cut the same command goes on. A lazy
+    set (`amp build --lazy`) is pushed as it is: its sources and its ledger.
+    """
     from amp_datasets.exchange.hub import publish as run
 
     with progress_bar(quiet=json_) as progress:
-        report = run(build, repo=repo, private=False if public else None, dry_run=dry_run, progress=progress)
+        private = False if public else None
+        options: dict[str, Any] = {"dry_run": dry_run, "max_shard_mb": max_shard_mb, "progress": progress}
+        report = run(build, repo=repo, private=private, **options)
     emit_report(report, in_json=json_)
 
 
