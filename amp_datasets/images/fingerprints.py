@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import imagehash
 import numpy as np
+from numpy.typing import NDArray
 
 from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.images.decoding import extremes
@@ -94,11 +95,17 @@ def perceptual_hash(data: bytes) -> int:
     return 0 if value.bit_count() <= 1 else value
 
 
+_SMALL_BUCKET = 1024
+"""So many hashes are compared each with each; more are told apart by more of their bits first."""
+
+
 def near_links(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[int, int]]:
     """Pairs of indices that join all images whose perceptual hashes differ in at most `bits`; hash 0 equals nothing.
 
     Enough of them to tell every group, and never more than there are images: all pairs of a fixed camera's frames
     would be millions. Only hashes with a part in common are compared: of `bits` + 1 parts one must be (pigeonhole).
+    Where many have one in common the same is true of what is left of them, so even a million images of one background
+    are not compared each with each.
     """
     parent = list(range(len(hashes)))
     first: dict[int, int] = {}
@@ -109,17 +116,27 @@ def near_links(hashes: Sequence[int], bits: int = NEAR_BITS) -> Iterator[tuple[i
             yield other, index
     values = np.array([value for value in first if value], dtype=np.uint64)
     indices = [first[int(value)] for value in values]
-    width = -(-64 // (bits + 1))
-    for part in range(bits + 1):
-        keys = (values >> np.uint64(part * width)) & np.uint64(2**width - 1)
+    for bucket in _buckets(values, np.arange(len(values)), np.arange(64, dtype=np.uint64), bits):
+        for at, one in enumerate(bucket[:-1]):
+            rest = bucket[at + 1 :]
+            for other in rest[np.bitwise_count(values[rest] ^ values[one]) <= bits]:
+                i, j = indices[one], indices[other]
+                if _joined(parent, i, j):
+                    yield min(i, j), max(i, j)
+
+
+def _buckets(
+    values: NDArray[np.uint64], members: NDArray[np.intp], free: NDArray[np.uint64], bits: int
+) -> Iterator[NDArray[np.intp]]:
+    """Members in small lots; two that differ in at most `bits` are together in one. They may differ in `free` alone."""
+    for part in np.array_split(free, bits + 1):
+        keys = values[members] & np.bitwise_or.reduce(np.uint64(1) << part, initial=np.uint64(0))
         order = np.argsort(keys, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
-            for at, one in enumerate(bucket[:-1]):
-                rest = bucket[at + 1 :]
-                for other in rest[np.bitwise_count(values[rest] ^ values[one]) <= bits]:
-                    i, j = indices[one], indices[other]
-                    if _joined(parent, i, j):
-                        yield min(i, j), max(i, j)
+        for bucket in np.split(members[order], np.flatnonzero(np.diff(keys[order])) + 1):
+            if len(bucket) > _SMALL_BUCKET:
+                yield from _buckets(values, bucket, np.setdiff1d(free, part), bits)
+            elif len(bucket) > 1:
+                yield bucket
 
 
 def _joined(parent: list[int], i: int, j: int) -> bool:

@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 
 from amp_datasets.demo.write import draw
 from amp_datasets.errors import SourceError
+from amp_datasets.images import fingerprints as fingerprints_module
 from amp_datasets.images.codec import Limits
 from amp_datasets.images.fingerprints import NEAR_BITS, fingerprints, join_groups, near_links, perceptual_hash, repeated
 from amp_datasets.model import ImageFile
@@ -148,3 +149,24 @@ def test_groups_are_the_connected_ones(names: list[str], data: st.DataObject) ->
 def test_repeated_lists_all_places() -> None:
     """Digests that occur once are left out."""
     assert repeated(["a", "b", "a", "c", "a"]) == {"a": [0, 2, 4]}
+
+
+@pytest.mark.parametrize("shared", [16, 40])
+def test_many_hashes_with_much_in_common_are_not_compared_each_with_each(
+    monkeypatch: pytest.MonkeyPatch, shared: int
+) -> None:
+    """The groups are those of all pairs, whatever part they have in common; most pairs are never looked at."""
+    rng = np.random.default_rng(0)
+    hashes = [int(v) << shared | 5 for v in rng.integers(1, 2 ** (64 - shared), 600, dtype=np.uint64) >> np.uint64(1)]
+    hashes += [value ^ (1 << 63) ^ (1 << 50) for value in hashes[:200]]
+    every = join_groups([str(i) for i in range(len(hashes))], near_links(hashes))
+    monkeypatch.setattr(fingerprints_module, "_SMALL_BUCKET", 8)
+    seen = []
+    count = np.bitwise_count
+    monkeypatch.setattr(
+        fingerprints_module.np, "bitwise_count", lambda found: (seen.append(len(found)), count(found))[1]
+    )
+    links = list(near_links(hashes))
+    assert join_groups([str(i) for i in range(len(hashes))], links) == every
+    assert len(set(every.values())) <= 600
+    assert sum(seen) < len(hashes) ** 2 / 4
