@@ -56,7 +56,7 @@ def mark() -> None:
 
 
 def measure(command: Sequence[str], *, say: bool = False) -> Usage:
-    """Run a command to its end. Raises CalledProcessError, after its messages, if it fails; `say` prints them always."""
+    """Run a command to its end. Raises CalledProcessError, after its messages, if it fails; `say`: prints them."""
     with tempfile.TemporaryDirectory() as folder:
         place, messages = Path(folder) / "mark", Path(folder) / "messages"
         started = time.monotonic()
@@ -64,7 +64,7 @@ def measure(command: Sequence[str], *, say: bool = False) -> Usage:
             child = subprocess.Popen(
                 command, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, _MARK: str(place)}
             )
-            with _Watch(child.pid) as watch:
+            with Watch(child.pid) as watch:
                 _, status, used = os.wait4(child.pid, 0)
         ended = time.monotonic()
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -79,7 +79,7 @@ def measure(command: Sequence[str], *, say: bool = False) -> Usage:
     return Usage(cpu - start_cpu, ended - marked, start_cpu, marked - started, *memory)
 
 
-class _Watch(threading.Thread):
+class Watch(threading.Thread):
     """Reads the memory of a process tree, ten times a second at most.
 
     The kernel walks all pages for it. With two cores and two workers at work that would slow what is measured, so no
@@ -93,7 +93,7 @@ class _Watch(threading.Thread):
         self._peaks: dict[int, float] = {}
         self._over = threading.Event()
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self.start()
         return self
 
@@ -108,6 +108,7 @@ class _Watch(threading.Thread):
         )
 
     def run(self) -> None:
+        """Look until the context ends."""
         pause = _SAMPLE_SECONDS
         while not self._over.wait(pause):
             started = time.thread_time()

@@ -109,15 +109,15 @@ def child(out: Path, folders: list[Path]) -> None:
 
 def verified(out: Path) -> None:
     """`amp verify`, with images made again."""
-    _timed(out, lambda verify, _load: verify(out, replay=REPLAYED).as_text()[:2])
+    _timed(lambda verify, _load: verify(out, replay=REPLAYED).as_text()[:2])
 
 
 def loaded(out: Path) -> None:
     """`amp.load` of a build that was not loaded before."""
-    _timed(out, lambda _verify, load: {split: len(rows) for split, rows in load(out).items()})
+    _timed(lambda _verify, load: {split: len(rows) for split, rows in load(out).items()})
 
 
-def _timed(out: Path, action: Callable[..., object]) -> None:
+def _timed(action: Callable[..., object]) -> None:
     sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type] # as the `amp` command does
     from amp_datasets.ledger.verify import verify
     from amp_datasets.loading.load import load

@@ -16,7 +16,7 @@ from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines.array import PlannedArray, part_number
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
-from amp_datasets.building.forecast import expect, forecast
+from amp_datasets.building.forecast import expect, forecast, refuse_what_no_lock_holds
 from amp_datasets.building.inputs import Engine, GivenManifest, GivenSource, Order, Run, refuse_contradictions
 from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import join, read
@@ -79,6 +79,8 @@ def carry_out(order: Order, run: Run) -> BuildReport:
         return _make_part(run, run.shard, started)
     prepared = join(read(order))
     report = forecast(prepared, run.out)
+    if not run.lazy:
+        refuse_what_no_lock_holds(prepared, run.out)
     if run.dry_run:
         return expect(report, prepared)
     _refuse_overlap(prepared.manifest, run.out)

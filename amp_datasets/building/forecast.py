@@ -10,16 +10,21 @@ import numpy as np
 from amp_datasets.building.choosing.balance import class_counts
 from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.report import BuildReport, is_label
+from amp_datasets.errors import BuildError
 from amp_datasets.filtering.base import GeometricFilter
 from amp_datasets.filtering.class_hints import warnings
 from amp_datasets.formats.losses import losses
 from amp_datasets.images.codec import encoding_for
 from amp_datasets.images.kinds import DEEP, lost
+from amp_datasets.ledger import lock
 from amp_datasets.model import SPLITS, Repair, Sample
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.sources.joining import Item
 from amp_datasets.variants.recipe import Recipe, Step
 from amp_datasets.variants.visibility import is_plain
+
+_LOCK_LINE = 105
+"""What a label file's line in the lock has beside the names of source and variant: folders, ending, digest."""
 
 
 def forecast(prepared: Prepared, out: Path) -> BuildReport:
@@ -57,6 +62,23 @@ def expect(report: BuildReport, prepared: Prepared) -> BuildReport:
         if found:
             report.classes[split] = {name: {"labels": n, "images": images[name]} for name, n in sorted(labels.items())}
     return report
+
+
+def refuse_what_no_lock_holds(prepared: Prepared, out: Path) -> None:
+    """A BuildError, before the work, for more label files than a lock has room for."""
+    exports = prepared.manifest.exports
+    wordy = [name for name in exports if prepared.registry.exporter(name).file_per_image]
+    longest = max((len(spec.name) for spec in prepared.recipe.variants), default=0)
+    images = [(sum(prepared.images_of(item)), len(item.stem.encode())) for item in prepared.joined.items]
+    room = len(wordy) * sum(count * (_LOCK_LINE + stem + longest) for count, stem in images)
+    if room > lock.MAX_LOCK_BYTES:
+        total = sum(count for count, _ in images)
+        raise BuildError(
+            f"{total} images have too many label files for one build ({room >> 20} of {lock.MAX_LOCK_BYTES >> 20} MiB "
+            "of its lock)",
+            where=out,
+            fix=f"leave {' and '.join(wordy)} out of `exports` (`amp export` writes it afterwards), or build in parts",
+        )
 
 
 def rotation_notes(recipe: Recipe, registry: Registry, samples: Iterable[Sample]) -> list[str]:

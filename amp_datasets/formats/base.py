@@ -115,6 +115,8 @@ class Exporter(ABC, Generic[O_co]):
     """Whether it is for classification: it holds labels of whole images, and no objects."""
     shares_images: ClassVar[bool] = False
     """Whether its images are `images/<split>/NAME`, so that it can lie around the images of a build."""
+    file_per_image: ClassVar[bool] = False
+    """Whether it writes a label file for each image: a build can seal about half a million of these."""
 
     def __init__(self, target: Path, options: O_co, place: PlaceImage) -> None:
         self.target = target

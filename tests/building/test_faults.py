@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import pytest
 from datasets.utils import tqdm
-from small_builds import FILTERS, rebuild, tree, write_manifest, write_set
+from small_builds import FILTERS, rebuild, small_build, tree, write_manifest, write_set
 from test_resume import INPUT_ERROR, in_child
 from tqdm.std import TqdmDefaultWriteLock
 
@@ -351,3 +351,22 @@ def test_a_clock_that_goes_backwards_changes_nothing(home: Path, monkeypatch: py
         shutil.rmtree(home / "build")
         rebuild(home)
     assert tree(home / "build") == first
+
+
+def test_more_label_files_than_a_lock_holds_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made; without the format that writes them the same build goes."""
+    from amp_datasets.ledger import lock
+
+    small_build(tmp_path)
+    size = (tmp_path / "build" / "amp.lock.json").stat().st_size
+    labels = list((tmp_path / "build" / "labels").rglob("*.txt"))
+    monkeypatch.setattr(lock, "MAX_LOCK_BYTES", 100 * len(labels))
+    with pytest.raises(BuildError, match="too many label files") as error:
+        rebuild(tmp_path, out=tmp_path / "more")
+    assert "yolo" in str(error.value.fix)
+    assert not (tmp_path / "more").exists()
+    monkeypatch.setattr(lock, "MAX_LOCK_BYTES", size)
+    rebuild(tmp_path, out=tmp_path / "more", settings=["exports=[coco, hf]"])
+    assert (tmp_path / "more" / "amp.lock.json").is_file()

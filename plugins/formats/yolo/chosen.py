@@ -32,6 +32,7 @@ class YoloExporter(PartedExporter[YoloOptions]):
     title: ClassVar[str] = "YOLO: detect, segment, pose or oriented, whichever the labels are"
     holds: ClassVar[frozenset[Feature]] = YoloDetectExporter.holds
     shares_images: ClassVar[bool] = True
+    file_per_image: ClassVar[bool] = True
     options_type: ClassVar[type[Options]] = YoloOptions
     chosen: YoloDetectExporter | None = None
 

@@ -37,6 +37,7 @@ class YoloDetectExporter(PartedExporter[Options]):
     title: ClassVar[str] = "YOLO detect: data.yaml and rows of boxes"
     holds: ClassVar[frozenset[Feature]] = frozenset({"empty", "split", "classes"})
     shares_images: ClassVar[bool] = True
+    file_per_image: ClassVar[bool] = True
     task: ClassVar[str] = "detect"
 
     def write(self, labels: LabelSet) -> None:
