@@ -181,6 +181,7 @@ class Torture:
             problems = ["neither the old nor the new one stands there"] if stands == "neither" else []
             expected = {"kill": {-9}, "interrupt": {INTERRUPTED}, "terminate": {-15}}.get(blow.way, {REFUSED})
             expected |= {0} if stands == "new" else set()
+            expected |= {REFUSED} if self.command.has_workers else set()
             problems += [] if code in expected else [f"it ended with {code}"]
             problems += ["refused, and half of it is there"] if code == REFUSED and stands == "some files" else []
             said = "refused" if code == REFUSED else "done" if code == 0 else "ended"

@@ -43,6 +43,8 @@ class Command:
     """Whether it refuses to run over its own result."""
     single: bool = False
     """Whether its results are single files, each of which comes whole."""
+    has_workers: bool = False
+    """Whether it may be a worker process that is killed, which the command then tells."""
     in_cache: bool = False
     """Whether its target lies in a cache, where an empty work folder may stay."""
 
@@ -133,7 +135,7 @@ COMMANDS = {
     "build": Command(_build),
     "rebuild": Command(_build, before=_build),
     "lazy build": Command(_lazy),
-    "merge": Command(_merge, before=_build),
+    "merge": Command(_merge, before=_build, has_workers=True),
     "export": Command(_export, wants_empty=True),
     "export --zip": Command(_pack, wants_empty=True),
     "fetch": Command(_fetch, in_cache=True),
