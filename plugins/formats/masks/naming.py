@@ -64,6 +64,10 @@ class MaskNames:
         if name is not None:
             return name
         self._used[self._category] = None
+        return self._one_class()
+
+    def _one_class(self) -> str:
+        """The class of what nobody has named; counted, unless it was chosen."""
         if not self._is_chosen:
             self.noted["labels without a category read as one class"] += 1
         return self._category
@@ -88,7 +92,7 @@ class MaskNames:
 
     def _name(self, mask: MaskFile, region: Region) -> str | None:
         if mask.category is not None or mask.kind == "each":
-            return category_name(mask.category) if mask.category else self._category
+            return category_name(mask.category) if mask.category else self._one_class()
         known = nearest(self._lists, mask.name)
         if known is not None and (known.by_colour or not region.is_colour):
             return self._listed(known, region)
@@ -105,7 +109,7 @@ class MaskNames:
         if self._is_voc and region.value <= len(VOC):
             return VOC[region.value - 1]
         if len(self._values) == 1:
-            return self._category
+            return self._one_class()
         self.noted["classes without names are called by their number"] += 1
         return f"class_{region.value}"
 

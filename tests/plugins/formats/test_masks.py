@@ -435,3 +435,14 @@ def test_numbers_that_hold_no_class_for_certain_are_objects(numbers: tuple[int, 
     pixels = mask((CAT, numbers[0]), (DOG, numbers[1]))
     folder = write_files(tmp_path, {"images/a.png": image_bytes(kind="PNG"), "instances/a.png": pixels})
     assert labels_of(folder) == {"images/a.png": [("object", CAT), ("object", DOG)]}
+
+
+@pytest.mark.parametrize("number", [1, 255])
+def test_masks_without_any_name_say_that_their_class_is_made_up(number: int, tmp_path: Path) -> None:
+    """Black and white, and no list: the class is `object`, and nobody has said so, unless it is chosen."""
+    files = {"images/a.png": image_bytes(kind="PNG"), "masks/a.png": mask((CAT, number))}
+    folder = write_files(tmp_path, files)
+    assert labels_of(folder) == {"images/a.png": [("object", CAT)]}
+    said = "labels without a category read as one class"
+    assert said in rules(read_set(MASKS, folder))
+    assert said not in rules(read_set(MASKS, folder, category="car"))
