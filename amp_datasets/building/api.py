@@ -88,6 +88,8 @@ def carry_out(order: Order, run: Run) -> BuildReport:
         PlannedArray.of(run.out).write(prepared, plan(prepared, {}), run.shards)
         return expect(report, prepared)
     with borrowed(), Workspace(run.out) as workspace, _writing(workspace.tree):
+        if run.finish:
+            PlannedArray.of(run.out).put_back(workspace.tree, workspace.shards)
         ready = workspace.reusable()
         todo = plan(prepared, {} if run.finish else ready)
         workspace.start()

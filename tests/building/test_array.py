@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from small_builds import rebuild, tree, write_manifest, write_set
 
 import amp_datasets as amp
+from amp_datasets.building.assemble import Layout
 from amp_datasets.building.engines import array, versions
 from amp_datasets.errors import AmpError, BuildError
 
@@ -100,6 +102,25 @@ def test_a_finish_that_breaks_can_be_repeated(home: Path, monkeypatch: pytest.Mo
     amp.build(home / "amp.yaml", out=home / "parts", finish=True, jobs=1)
     rebuild(home)
     assert tree(home / "parts") == tree(home / "build")
+
+
+@pytest.mark.parametrize("moment", ["lay_out", "seal"])
+def test_a_finish_that_was_killed_can_be_repeated(home: Path, moment: str) -> None:
+    """Without a chance to put anything back: no part has to be run again."""
+    rebuild(home)
+    amp.build(home / "amp.yaml", out=home / "parts", shards=2)
+    for part in ("1/2", "2/2"):
+        amp.build(home / "amp.yaml", out=home / "parts", shard=part, jobs=1)
+    pid = os.fork()
+    if pid == 0:
+        setattr(Layout, moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        amp.build(home / "amp.yaml", out=home / "parts", finish=True, jobs=1)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+    assert not (home / "parts").exists()
+    amp.build(home / "amp.yaml", out=home / "parts", finish=True, jobs=1)
+    assert tree(home / "parts") == tree(home / "build")
+    assert not list(home.glob(".parts*"))
 
 
 def test_other_versions_settings_and_sources_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

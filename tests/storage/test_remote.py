@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from hub_server import hub_server
 from small_builds import tree, write_manifest, write_set
 
 import amp_datasets as amp
@@ -201,6 +206,30 @@ def test_missing_credentials_are_told(home: Path, proxy: Proxy, monkeypatch: pyt
     with pytest.raises(AmpError, match=r"refuses|nothing here") as error:
         amp.build(home / "amp.yaml", sources=["s3://amp/set"], out=home / "other", jobs=1)
     assert error.value.fix
+
+
+PUBLISH = "import sys; from amp_datasets.cli import run; sys.exit(run(sys.argv[1:]))"
+
+
+def test_a_build_there_is_published(home: Path, proxy: Proxy, tmp_path: Path) -> None:
+    """To the hub: the images of the storage, in parquet."""
+    put(home / "build", "out")
+    with hub_server() as hub:
+        settings = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_TOKEN": "hf_dummy",
+            "NO_PROXY": "127.0.0.1",
+        }
+        command = [sys.executable, "-c", PUBLISH, "publish", "s3://amp/out", "--repo", "me/out"]
+        done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        files = hub.repos["me/out"].commits[-1]
+    tables = [pq.read_table(io.BytesIO(data)) for name, data in files.items() if name.startswith("data/")]
+    found = {image["path"]: image["bytes"] for table in tables for image in table["image"].to_pylist()}
+    assert found == {path.name: path.read_bytes() for path in (home / "build" / "images").rglob("*.jpg")}
 
 
 def test_a_prefix_that_is_no_build_is_left_alone(home: Path, proxy: Proxy) -> None:

@@ -115,18 +115,25 @@ class PlannedArray:
         Raises BuildError if something is missing, or if this is not what was planned.
         """
         self._refuse_unfinished(prepared, todo)
-        moves = [(self.root / "images", tree / "images"), (self.root / "shards", shards)]
-        for made, place in moves:
+        for made, place in self._moves(tree, shards):
             shutil.rmtree(place)
             made.rename(place)
         try:
             yield shard_files(shards)
         except BaseException:
-            for made, place in moves:
-                if place.exists():
-                    place.rename(made)
+            self.put_back(tree, shards)
             raise
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def put_back(self, tree: Path, shards: Path) -> None:
+        """Put what a finish had taken into a build's work folder, and was killed, where the next one looks for it."""
+        for made, place in self._moves(tree, shards):
+            if (self.root / "plan.json").is_file() and place.exists() and not made.exists():
+                place.rename(made)
+
+    def _moves(self, tree: Path, shards: Path) -> list[tuple[Path, Path]]:
+        """Where the parts put what they make, and where a build has it."""
+        return [(self.root / "images", tree / "images"), (self.root / "shards", shards)]
 
     def _refuse_unfinished(self, prepared: Prepared, todo: Sequence[Task]) -> None:
         plan = self._plan()
