@@ -71,6 +71,20 @@ def test_a_file_that_cannot_grow_is_an_error_of_ours(home: Path, limit: int, job
     assert_recovers(home, before)
 
 
+def test_a_full_disk_behind_a_librarys_own_error_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pyarrow and datasets do it: the file cannot be closed, and cleaning up writes into it once more."""
+
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr("amp_datasets.building.engines.shards.Dataset.map", fail)
+    with pytest.raises(BuildError, match="No space left"):
+        rebuild(home)
+
+
 @pytest.mark.parametrize(
     ("to", "limit"), [("coco", 30), ("createml", 30), ("huggingface", 30), ("yolo", 30), ("yolo-segment", 400)]
 )
