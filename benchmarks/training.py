@@ -24,7 +24,7 @@ os.environ.setdefault("YOLO_VERBOSE", "false")
 
 from measuring import describe_machine, note
 from study import results
-from study.plan import NEED_NO_RECIPE, TRAINERS_OWN, WAYS, Effort, Point, Run
+from study.plan import NEED_NO_RECIPE, WAYS, YOLO_ONLY, Effort, Point, Run
 from study.samples import DATA, Wanted, available
 
 RESULTS = Path(__file__).parent / "study" / "results.jsonl"
@@ -47,13 +47,13 @@ def trainer(name: str) -> Callable[[Run, Effort, Path], list[Point]]:
 
 
 def runs(args: argparse.Namespace) -> Iterator[Run]:
-    """All runs of the study, seed by seed. Online augmentation is the matter of trainers that have it."""
+    """All runs of the study, seed by seed."""
     for seed in range(args.seeds):
         for name in args.trainers:
             for of_set in args.sets:
                 for images in args.images:
                     for way, recipe in _kinds(args):
-                        if name == "yolo11n" or way not in TRAINERS_OWN:
+                        if name == "yolo11n" or way not in YOLO_ONLY:
                             yield Run(Wanted(of_set, images, seed), way, recipe, name)
 
 

@@ -18,8 +18,8 @@ SOURCES, ONLINE, VARIANTS, BOTH, EPOCHS, LEFT = (
 )
 WAYS = (SOURCES, ONLINE, VARIANTS, BOTH, EPOCHS, LEFT)
 NEED_NO_RECIPE = (SOURCES, ONLINE)
-TRAINERS_OWN = (ONLINE, BOTH)
-"""Ways with the trainer's own online augmentation."""
+YOLO_ONLY = (ONLINE, BOTH, LEFT)
+"""Ways with the trainer's own online augmentation, and the one whose labels are changed in YOLO's files alone."""
 
 
 @dataclass(frozen=True)

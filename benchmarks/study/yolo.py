@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 
 from study.passes import Passes
-from study.plan import EPOCHS, TRAINERS_OWN, Effort, Point, Run
+from study.plan import EPOCHS, YOLO_ONLY, Effort, Point, Run
 from study.samples import SPLIT, load_recipe
 
 os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -115,7 +115,7 @@ def train(run: Run, effort: Effort, work: Path) -> list[Point]:
     described = folder / "study.yaml"
     split = {"path": str(folder.resolve()), "train": "images/train", "val": f"images/{SPLIT}", "names": names}
     described.write_text(yaml.safe_dump(split), encoding="utf-8")
-    online = run.way in TRAINERS_OWN
+    online = run.way in YOLO_ONLY
     settings: dict[str, Any] = {
         "model": effort.weights or "yolo11n.yaml", "pretrained": bool(effort.weights), "data": str(described),
         "epochs": effort.points, "imgsz": effort.size, "batch": effort.batch, "nbs": effort.batch,
