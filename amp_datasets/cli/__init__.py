@@ -6,6 +6,7 @@ May import: everything, when a command runs.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -44,6 +45,9 @@ _COMMANDS = (
 
 _EXIT_BROKEN_PIPE = 141
 """As a shell tells a program that was ended by SIGPIPE."""
+
+_LAST_STANDARD = 2
+"""The number of the standard stream for errors."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """What typer raises for a wrong command line; where the class lives changes between its versions."""
@@ -85,11 +89,19 @@ def main() -> None:
     gc.set_threshold(200_000, 20, 100)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot decode is told by us, with the file's name
+    _open_closed()
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
     for stream in (sys.stdout, sys.stderr):  # a file name that is no text must not end a command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_piped(sys.argv[1:]))
+
+
+def _open_closed() -> None:
+    """Put the null device where standard streams are closed: the next file opened would take such a place."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(handle)
 
 
 def _nowhere() -> TextIO:
@@ -102,9 +114,20 @@ def _piped(arguments: Sequence[str]) -> int:
         code = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
+        _give_up_output()
         return _EXIT_BROKEN_PIPE
+    except OSError as error:  # where the output goes to: an error told there cannot be read either
+        _give_up_output()
+        with contextlib.suppress(OSError):
+            what = f"the output cannot be written: {error.strerror}"
+            show_error(AmpError(what, fix="free some space"), in_json=False)
+        return EXIT_INPUT
     return code
+
+
+def _give_up_output() -> None:
+    """What is left in the buffer would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -57,6 +57,18 @@ def _told(error: Exception) -> AmpError:
         return AmpError(error.strerror, where=error.filename, fix="check the path and its permissions")
     if isinstance(error, MemoryError):
         return AmpError("memory ran out", fix="close other programs, or use fewer workers (-j), and run it again")
+    if "pydantic_core" in sys.modules and isinstance(error, sys.modules["pydantic_core"].ValidationError):
+        first = error.errors(include_url=False)[0]  # of an argument; those of a manifest are told with their places
+        place = ".".join(map(str, first["loc"]))
+        return AmpError(str(first["msg"]), where=place, fix="`--help` shows what is expected")
+    if isinstance(error, RecursionError):
+        return AmpError("a path or a document has too many levels", fix="use a shorter one")
+    if isinstance(error, RuntimeError) and "Symlink loop" in str(error):  # of `Path.resolve` before Python 3.13
+        return AmpError("a link leads to itself", where=str(error).partition("from ")[2].strip("'"), fix="remove it")
+    if isinstance(error, ImportError):
+        return AmpError(
+            f"a library cannot be loaded: {error}", fix="close other programs if memory is short, or install it again"
+        )
     return AmpError(
         f"this should not have happened: {type(error).__name__}: {error}",
         fix="AMP_DEBUG=1 shows where; please report it with the output of `amp env`",
@@ -69,12 +81,20 @@ def show_error(error: AmpError, *, in_json: bool) -> None:
     if in_json:
         emit_json({"errors": [{"what": e.what, "where": e.where, "fix": e.fix} for e in problems]})
         return
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for problem in problems:
-        console.print("error", style="bold red", end="")  # in colour where the terminal has colours
+        _show_word("error")
         sys.stderr.write(f": {problem}\n")  # what it quotes is plain already
+
+
+def _show_word(word: str) -> None:
+    """In colour where the terminal has colours, and memory enough for the library that knows."""
+    try:
+        from rich.console import Console
+    except (ImportError, MemoryError, OSError):
+        sys.stderr.write(word)
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(word, style="bold red", end="")
 
 
 def say(text: str) -> None:

@@ -89,6 +89,8 @@ def write_file(target: Path, data: bytes) -> None:
     What stood there before stays until then. Neither a link nor another name of the old file (a hard link of a build's
     image, say) is ever written through. Raises BuildError if it cannot be written.
     """
+    if not target.name:  # `.` or `/`
+        raise write_failed(IsADirectoryError(errno.EISDIR, "it is a folder"), target)
     draft = target.with_name(f".{secrets.token_hex(8)}.amp-part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +99,7 @@ def write_file(target: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if target.is_dir() and not target.is_symlink():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
+        _refuse_special(target)
         draft.replace(target)
         flush_folder(target.parent)
     except OSError as error:
@@ -119,6 +120,16 @@ def write_new_files(files: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):
                 path.unlink()
         raise
+
+
+def _refuse_special(target: Path) -> None:
+    """An OSError for folders, devices and pipes: a file with the name of `/dev/null` would take its place."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = target.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise OSError(errno.EINVAL, "it is no regular file", str(target))
 
 
 def replace_own(target: Path, data: bytes, mark: bytes, what: str) -> None:
