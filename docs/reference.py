@@ -61,7 +61,7 @@ def filters_page(registry: Registry) -> list[str]:
     )
     lines += _head("filter", "labels", "Roboflow calls it")
     found = [_described(registry, name) for name in sorted(registry.filters)]
-    lines += [f"| [{f.name}](#{f.name}) | {f.kind} | {f.roboflow} |" for f in found]
+    lines += [f"| [{f.name}](#{f.name}) | {f.kind} | {f.roboflow or 'none'} |" for f in found]
     for name in sorted(registry.filters):
         lines += _filter_section(registry, registry.filters[name])
     for prefix, family in registry.families.items():
@@ -88,7 +88,7 @@ def _filter_section(registry: Registry, plugin: type[Filter]) -> list[str]:
         "",
     ]
     lines += [f"**Labels.** {MOVES[about.kind]}", ""]
-    lines += [f"**Roboflow** calls it {about.roboflow}.", ""] if about.roboflow else []
+    lines += [f"**Roboflow** calls it {about.roboflow}." if about.roboflow else "**Roboflow** has nothing like it.", ""]
     lines += [f"**Not for.** {about.caution}", ""]
     if about.settings:
         lines += _head("setting", "default", "values")
