@@ -24,7 +24,7 @@ from amp_datasets.errors import PluginError
 from amp_datasets.plugin.registry import Registry
 
 ENTRY_POINTS = "amp_datasets.plugins"
-ALGORITHM_VERSION = 3
+ALGORITHM_VERSION = 4
 """Names what amp's own code makes of a source. Raise it when a golden digest of the tests changes, and say so in the
 changelog: every variant is then made anew."""
 

@@ -171,10 +171,14 @@ def visible_boxes(
 
 
 def visible_objects(
-    annotations: Sequence[Annotation], warp: Warp, policy: LabelPolicy, known: Sequence[Known] = ()
+    annotations: Sequence[Annotation],
+    warp: Warp,
+    policy: LabelPolicy,
+    known: Sequence[Known] = (),
+    opening: Opening | None = None,
 ) -> tuple[FloatArray, list[int]]:
     """The xyxy boxes (n, 4) of what a warp leaves in the frame, and of which annotations they are."""
-    view = View(warp, NO_HOLES)
+    view = View(warp, NO_HOLES, opening)
     seen = [
         see(annotation, view, policy.outline_of(annotation), known[i] if known else None)
         for i, annotation in enumerate(annotations)

@@ -34,6 +34,19 @@ PREPROCESS: dict[str, list[Step]] = {
         step("resize", size=700, how="longest"),
     ],
     "turn": [step("rotate90", degrees=90), step("tile", rows=3, columns=1)],
+    "tile, then edges": [
+        step("tile", rows=1, columns=2),
+        step("resize", size=[640, 640], how="letterbox", fill=[0, 0, 0]),
+    ],
+    "crop, then edges": [
+        step("static_crop", x=[20, 60], y=[10, 90]),
+        step("resize", size=[700, 700], how="letterbox", fill="reflect"),
+    ],
+    "crop, edges, tile": [
+        step("static_crop", x=[20, 60], y=[10, 90]),
+        step("resize", size=[700, 700], how="letterbox", fill=[0, 0, 0]),
+        step("tile", rows=2, columns=2),
+    ],
 }
 EXACT = {
     "tile": [step("tile", rows=2, columns=2)],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from amp_datasets.errors import CannotApply
@@ -21,10 +22,12 @@ from amp_datasets.variants.labels import Judged, Known, LabelPolicy, judge, visi
 from amp_datasets.variants.recipe import Step
 from amp_datasets.variants.seeding import Generators, Key
 from amp_datasets.variants.steps import Original, record_of
-from amp_datasets.variants.visibility import NO_HOLES
+from amp_datasets.variants.visibility import NO_HOLES, Opening
 
 ELSEWHERE = "in another piece of the image"
 _GREY = (114, 114, 114)
+_SPACING_PX, _SLACK_PX2 = 16.0, 1e-6
+"""How finely an earlier frame is followed under a later step, and what rounding may take of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,25 @@ class _Path:
     empty_share: float = 1.0
     object: int | None = None
     """The number of the annotation that this is the image of."""
+    seen: shapely.Geometry | None = None
+    """What of the frame shows the image, where an edge was added after a cut: a label must not reach into the edge."""
+
+    @property
+    def opening(self) -> Opening | None:
+        """The same for the judge of labels."""
+        return None if self.seen is None else Opening(self.seen, shapely.Polygon())
+
+    def then(self, warp: Warp) -> _Path:
+        """The same path after one more move."""
+        seen = shapely.box(0, 0, *self.warp.size) if self.seen is None else self.seen
+        if self.warp.maps:  # until now each point of the frame may be one that an earlier step has cut off
+            moved = shapely.transform(shapely.segmentize(seen, _SPACING_PX), warp)
+            frame = shapely.box(0, 0, *warp.size)
+            seen = shapely.make_valid(moved).intersection(frame)
+            seen = None if seen.area >= frame.area - _SLACK_PX2 else seen
+        else:
+            seen = None
+        return replace(self, warp=self.warp.then(warp), seen=seen)
 
 
 @dataclass(frozen=True)
@@ -120,24 +142,29 @@ class Preprocessing:
             yield replace(path, draws=(*path.draws, None))
             return
         size = path.warp.size
-        boxes, numbers = visible_objects(annotations, path.warp, self.policy)
+        boxes, numbers = visible_objects(annotations, path.warp, self.policy, opening=path.opening)
         if isinstance(transform, SplittingFilter):
             for number, (name, choice) in enumerate(transform.pieces(size, boxes)):
-                warp = path.warp.then(transform.warp(size, **choice))
+                longer = path.then(transform.warp(size, **choice))
                 share = min(path.empty_share, transform.empty_share)
                 of = numbers[number] if transform.classifies else path.object
-                yield _Path(warp, (*path.names, name), (*path.draws, choice), share, of)
+                names, draws = (*path.names, name), (*path.draws, choice)
+                yield replace(longer, names=names, draws=draws, empty_share=share, object=of)
         elif isinstance(transform, GeometricFilter):
             self.generators.reseed(key)
             choice = draw(transform, np.broadcast_to(np.uint8(0), (size[1], size[0], 3)), boxes)
-            yield replace(path, warp=path.warp.then(transform.warp(size, **choice)), draws=(*path.draws, choice))
+            yield replace(path.then(transform.warp(size, **choice)), draws=(*path.draws, choice))
 
     def _piece(self, path: _Path, annotations: Sequence[Annotation]) -> Piece:
         warp = path.warp
-        judged = judge(annotations, warp, NO_HOLES, self.policy) if warp.maps else Judged(tuple(annotations))
-        if judged.unclear in (SEEN_TWICE, SMEARED):  # a grey edge shows nothing without a label
+        opening = path.opening
+        judged = (
+            judge(annotations, warp, NO_HOLES, self.policy, (), opening) if warp.maps else Judged(tuple(annotations))
+        )
+        unsure = opening is not None and isinstance(warp.fill, str) and bool(annotations)
+        if unsure or judged.unclear in (SEEN_TWICE, SMEARED):  # a grey edge shows nothing without a label
             warp = replace(warp, fill=_GREY)
-            judged = judge(annotations, warp, NO_HOLES, self.policy)
+            judged = judge(annotations, warp, NO_HOLES, self.policy, (), opening)
         known = tuple(Known(k.outline, k.share, k.share, k.turned_deg) for k in judged.known)
         dropped = {ELSEWHERE if path.names and why == "not visible" else why: n for why, n in judged.dropped.items()}
         steps = tuple(
