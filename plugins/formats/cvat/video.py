@@ -12,6 +12,9 @@ from .frames import VideoFrames
 from .shapes import HELD, KINDS, declared_size, read_shape
 from .tracks import Place, on_frames
 
+_MAX_DIGITS = 12
+"""Of a frame's number; of thousands Python makes no integer at all."""
+
 
 class Video:
     """One XML of a video and the images of its frames."""
@@ -22,7 +25,8 @@ class Video:
         self._reading = collector.reading
         options = collector.options
         self._frames = VideoFrames(root, self._reading, file, options.frames, options.first_image)
-        listed = [int(n) for node in root.iterfind("track/*") if (n := node.get("frame") or "").isdecimal()]
+        numbers = (node.get("frame") or "" for node in root.iterfind("track/*"))
+        listed = [int(number) for number in numbers if number.isdecimal() and len(number) <= _MAX_DIGITS]
         self._last = self._frames.stop if self._frames.stop >= 0 else max(listed, default=-1)
         self._images = self._collected(root, group)
         self._dense = root.find("track/*[@keyframe='0']") is not None

@@ -63,6 +63,9 @@ def _point_rows(raw: Mapping[str, Any]) -> FloatArray:
 
 def _skeleton_rows(raw: Mapping[str, Any], names: list[str], keypoints: tuple[str, ...]) -> FloatArray:
     """The keypoints of CVAT's skeletons, whose elements are points with labels of their own."""
-    found = {names[part["label_id"]]: _point_rows(part)[0] for part in raw["elements"] if part["type"] == "points"}
+    parts = [part for part in raw["elements"] if part["type"] == "points"]
+    if any(type(part["label_id"]) is not int or not 0 <= part["label_id"] < len(names) for part in parts):
+        raise ValueError("a point of the skeleton has a label that the categories have not")
+    found = {names[part["label_id"]]: _point_rows(part)[0] for part in parts}
     absent = np.zeros(3)
     return np.array([found.get(name, absent) for name in keypoints or found], dtype=np.float64).reshape(-1, 3)
