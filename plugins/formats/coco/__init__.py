@@ -12,6 +12,7 @@ Images without annotations are confirmed empty; a file without `annotations` lea
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -126,6 +127,7 @@ class CocoSource(Source[CocoOptions]):
         """Category ids to names; the categories themselves are kept in order."""
         names: dict[str, str] = {}
         groups = Counter(str(entry.get("supercategory")) for entry in entries if isinstance(entry, dict))
+        of_name: dict[str, dict[str, None]] = {}
         for entry in entries:
             try:
                 key, category = entry_key(entry["id"]), read_category(entry, self.reading)
@@ -138,8 +140,10 @@ class CocoSource(Source[CocoOptions]):
                     where=self.folder.path(file),
                     fix="give each category an id of its own",
                 )
-            if any(name == category.name and other != key for other, name in names.items()):
-                both = " and ".join(other for other, name in names.items() if name == category.name)
+            ids = of_name.setdefault(category.name, {})
+            ids[key] = None
+            if len(ids) > 1:
+                both = " and ".join(itertools.islice(ids, 5))
                 self.reading.repair("classes", "class is listed twice", f"{category.name} has the ids {both}: joined")
             known = self._categories.setdefault(category.name, category)
             if category.keypoints and not known.keypoints:
