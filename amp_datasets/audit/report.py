@@ -11,7 +11,7 @@ from typing import Any
 
 from amp_datasets.audit.rules import RULES, SEVERITIES, Finding
 from amp_datasets.model import SPLITS, Category, Sample
-from amp_datasets.shown import html_table, plain, shortened
+from amp_datasets.shown import amount, html_table, plain, shortened
 
 _SHOWN = 5
 _IN_A_LINE = 5
@@ -131,7 +131,8 @@ def _summary(report: AuditReport) -> str:
     number = Counter(each.severity for each in report.findings)
     total = sum(report.states.values())
     counted = [f"{number[s]} {s}{'' if number[s] == 1 else 's'}" for s in SEVERITIES if number[s]]
-    return f"{total} images, {sum(report.classes.values())} labels: {', '.join(counted) or 'nothing to complain of'}"
+    seen = f"{amount(total, 'image')}, {amount(sum(report.classes.values()), 'label')}"
+    return f"{seen}: {', '.join(counted) or 'nothing to complain of'}"
 
 
 def _line(name: str, numbers: Sequence[str], first: int, widths: Sequence[int]) -> str:

@@ -99,4 +99,6 @@ def _absolute(source: Any, base: Path) -> Any:
         return {**source, "path": _absolute(source["path"], base)}
     if not isinstance(source, str) or is_address(source):
         return source
-    return os.path.realpath(base / Path(source).expanduser())
+    if "\0" in source:
+        raise ManifestError(f"{source!r} is no path: it holds a zero byte", fix="write the path of a set")
+    return os.path.realpath(base / os.path.expanduser(source))  # noqa: PTH111 - Path raises for users who are not there

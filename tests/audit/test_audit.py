@@ -401,7 +401,7 @@ def test_text_groups_by_rule_and_says_how_to_mend() -> None:
     ]
     assert "    ... and 2 more (-v shows all)" in lines
     assert lines[-2] == f"    fix: {RULES['AMP106'].fix}"
-    assert lines[-1] == "1 images, 1 labels: 7 warnings"
+    assert lines[-1] == "1 image, 1 label: 7 warnings"
     assert sum(line.startswith("    p") for line in report.as_text(verbose=True)) == 7
 
 

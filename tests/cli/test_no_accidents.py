@@ -22,6 +22,8 @@ WAYS = {
     "a line break in a path": (["check", "a\nb"], "a path has no line break"),
     "a link to itself to begin with": (["init", "loop"], "a link leads to itself"),
     "a link to itself to write to": (["merge", "set", "-o", "loop"], "a link leads to itself"),
+    "a zero byte in a path": (["build", "zero.yaml"], "a zero byte"),
+    "the home of nobody": (["build", "nobody.yaml"], "~nobody-here/x"),
     "a list of steps by a setting": (["build", "amp.yaml", "-s", "preprocess=[{tile: {rows: 1e9}}]"], "rows"),
 }
 
@@ -31,6 +33,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a set, a manifest, and things that are not what their names say."""
     write_demo(tmp_path / "set", images=1, size=(64, 48))
     (tmp_path / "amp.yaml").write_text("sources: [set]\nfilters: {flip: }\n")
+    (tmp_path / "zero.yaml").write_text('sources: ["a\\0b"]\nfilters: {flip: }\n')
+    (tmp_path / "nobody.yaml").write_text("sources: [~nobody-here/x]\nfilters: {flip: }\n")
     (tmp_path / "labels.json").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "zero.zip").write_bytes(b"")

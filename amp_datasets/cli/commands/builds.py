@@ -20,6 +20,7 @@ from amp_datasets.cli.commands.options import (
     read_options,
 )
 from amp_datasets.cli.console import command, emit_json, emit_report, next_step, progress_bar, say
+from amp_datasets.shown import amount
 
 
 @command
@@ -113,7 +114,7 @@ def preview(
     if json_:
         emit_json({"out": str(out), "images": len(gallery.tiles)})
         return
-    say(f"wrote {out} with {len(gallery.tiles)} images")
+    say(f"wrote {out} with {amount(len(gallery.tiles), 'image')}")
     next_step(f"amp build {target}")
     if open_:
         typer.launch(str(out))
@@ -137,7 +138,7 @@ def report(
     if json_:
         emit_json({"out": str(out), **page.to_json()})
         return
-    say(f"wrote {out}: {page.images} images, {page.findings} findings")
+    say(f"wrote {out}: {amount(page.images, 'image')}, {amount(page.findings, 'finding')}")
     next_step(f"open {out} in a browser, or amp check {target}")
     if open_:
         typer.launch(str(out))
