@@ -21,9 +21,9 @@ from amp_datasets.errors import AmpError, ManifestError
 from amp_datasets.interface.starter import init
 from amp_datasets.ledger.verify import verify
 from amp_datasets.manifest.load import load_manifest
-from amp_datasets.manifest.model import Manifest
+from amp_datasets.manifest.model import Labels, Manifest
 from amp_datasets.manifest.roboflow.settings import read_settings
-from amp_datasets.manifest.roboflow.translation import CONTROLS, translate
+from amp_datasets.manifest.roboflow.translation import CONTROLS, MAX_BOX_ROTATION, translate
 from amp_datasets.manifest.roboflow.writing import written_recipe
 from amp_datasets.plugin.discovery import load_registry
 
@@ -393,3 +393,15 @@ def test_the_page_names_every_control_and_what_it_says_is_valid() -> None:
             Manifest.model_validate(where, context={"registry": load_registry()})
             checked += 1
     assert checked >= 28
+
+
+@pytest.mark.parametrize(("image", "inside", "told"), [(15, 0, False), (16, 0, True), (10, 6, True), (10, 5, False)])
+def test_turns_beyond_what_plain_boxes_bear_are_said_at_once(
+    tmp_path: Path, image: float, inside: float, told: bool
+) -> None:
+    """Else a recipe of Roboflow's gives few variants, and only the build says why."""
+    path = tmp_path / "version.json"
+    path.write_text(json.dumps({"augmentation": {"rotate": {"degrees": image}, "bbrotate": {"degrees": inside}}}))
+    notes = translate(read_settings(path), path).notes
+    assert any("turned by at most 15 degrees" in note for note in notes) is told
+    assert Labels().max_box_rotation == MAX_BOX_ROTATION

@@ -14,6 +14,8 @@ from amp_datasets.manifest.roboflow.settings import RoboflowSettings
 
 CONTROLS = {"preprocessing": tuple(PREPROCESSING), "augmentation": tuple(AUGMENTATION)}
 """The keys of Roboflow's API that have an equal here."""
+MAX_BOX_ROTATION = 15.0
+"""The default of `labels.max_box_rotation`."""
 
 
 def translate(settings: RoboflowSettings, where: object) -> Translation:
@@ -25,6 +27,7 @@ def translate(settings: RoboflowSettings, where: object) -> Translation:
     except OddError as error:
         fix = "save what Roboflow's API says as it is"
         raise ManifestError(f"Roboflow's settings cannot be read: {error}", where=where, fix=fix) from error
+    _tell_of_turns(made)
     made.left_out += [f"{line} (not understood)" for line in settings.unread]
     if settings.applied:
         made.notes.append(
@@ -43,6 +46,16 @@ def _take(
             if given[key] not in (None, False, {}):
                 steps += rule(Given(f"{section}.{key}", given[key], made.notes), made)
     made.left_out += [f"{section}.{key} (unknown)" for key in given if key in known.values() and given[key]]
+
+
+def _tell_of_turns(made: Translation) -> None:
+    """Say where plain boxes bear less than Roboflow gives them, which turns them by any angle and makes them too large."""
+    turns = sum(max(map(abs, step["rotate"]["degrees"])) for step in made.steps if "rotate" in step)
+    if turns > MAX_BOX_ROTATION:
+        made.notes.append(
+            f"rotate: plain boxes are turned by at most {MAX_BOX_ROTATION:g} degrees in all, these turns come to "
+            f"{turns:g}: `labels: {{outline: rect}}` (or ellipse) lets them, or max_box_rotation"
+        )
 
 
 def _bare(key: str) -> str:
