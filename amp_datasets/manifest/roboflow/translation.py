@@ -49,7 +49,7 @@ def _take(
 
 
 def _tell_of_turns(made: Translation) -> None:
-    """Say where plain boxes bear less than Roboflow gives them, which turns them by any angle and makes them too large."""
+    """Say where plain boxes bear less than Roboflow gives them, which makes turned ones too large."""
     turns = sum(max(map(abs, step["rotate"]["degrees"])) for step in made.steps if "rotate" in step)
     if turns > MAX_BOX_ROTATION:
         made.notes.append(
