@@ -178,7 +178,7 @@ def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) ->
             yield from list(_walk_rows(build, name, images(), names))
         except OutOfStep:
             yield from _check_all_rows(build, name, {image.file_name: image for image in images()}, names)
-    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         yield Mismatch("rows", name, f"it cannot be read: {brief(error)}")
 
 

@@ -132,7 +132,7 @@ class Replayer:
             self.recipe = recipe_in(self.lock)
             limits = self.recipe.limits
             self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
         self._remaker = Remaker(self.recipe, self.registry)
 
@@ -141,7 +141,7 @@ class Replayer:
         try:
             image, labels = self._remaker.remake(row, self._source)
             load_annotations(labels)  # of a copied original they are the ledger's own text
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"
             raise BuildError(what, fix=_AGAIN) from error
         same_labels = labels == row["labels"] and text_sha256(labels) == row["labels_sha256"]

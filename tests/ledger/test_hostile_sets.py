@@ -109,21 +109,25 @@ def test_a_ledger_without_values_is_an_error_of_ours(home: Path, tmp_path: Path,
         replay(spoilt, "nobody", tmp_path / "again.jpg")
 
 
+DEEP = "[" * 50_000
 WORDS: dict[str, list[object]] = {
     "labels": [
         *("{", "[[]]", "[{}]", '[{"category": 3, "xyxy": [0, 0, 1, 1]}]', '[{"category": "a", "xyxy": [0, 0]}]'),
         *('[{"category": "a", "xyxy": [0, 0, 1, 1], "mask": [9, 9, "zzzz"]}]', "null", "7"),
-        *('[{"category": "a", "xyxy": [0, 0, 1, 1e999]}]', '[{"category": "a", "xyxy": "abcd"}]', "[" * 50_000),
+        *('[{"category": "a", "xyxy": [0, 0, 1, 1e999]}]', '[{"category": "a", "xyxy": "abcd"}]', DEEP),
     ],
-    "source_labels": ["{", "[[]]", '[{"category": "a", "xyxy": [0, 0, 1, 1], "mask": [9, 9, "zzzz"]}]'],
+    "source_labels": ["{", "[[]]", '[{"category": "a", "xyxy": [0, 0, 1, 1], "mask": [9, 9, "zzzz"]}]', DEEP],
     "split": ["../x", "trian", ""],
-    "encoding": ["[]", '{"format": "exe"}', '{"format": "png", "quality": 10000000000}', "{"],
+    "encoding": ["[]", '{"format": "exe"}', '{"format": "png", "quality": 10000000000}', "{", DEEP],
     "spec": ["nobody's"],
     "copy": [-1, 10**6],
     "attempt": [10**9],
     "width": [2**31 - 1, -5],
-    "source_file": ["[]", "{}", '["/etc/passwd", null]', '["sources/x", 3]', "[[], {}]", "null"],
-    "steps": ["x" * (2**20 + 1)],
+    "source_file": ["[]", "{}", '["/etc/passwd", null]', '["sources/x", 3]', "[[], {}]", "null", DEEP],
+    "steps": ["x" * (2**20 + 1), DEEP],
+    "partners": [DEEP],
+    "values": [DEEP],
+    "labels_dropped": [DEEP],
     "source_id": ["y" * 10_000],
 }
 
