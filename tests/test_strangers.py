@@ -198,10 +198,15 @@ def test_a_replay_writes_new_files_only(home: Path, tmp_path: Path) -> None:
 def test_a_preview_is_a_new_file(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attacks 8 and 10c: through a hard link nothing is written, and a full disk leaves the old one, and says so."""
     (tmp_path / "image.jpg").write_bytes(b"a source")
-    os.link(tmp_path / "image.jpg", tmp_path / "preview.jpg")
+    os.link(tmp_path / "image.jpg", tmp_path / "linked.jpg")
     shown = amp.preview(home / "amp.yaml")
-    shown.save(tmp_path / "preview.jpg")
+    with pytest.raises(BuildError, match="no preview"):
+        shown.save(tmp_path / "linked.jpg")
     assert (tmp_path / "image.jpg").read_bytes() == b"a source"
+    shown.save(tmp_path / "older.jpg")
+    os.link(tmp_path / "older.jpg", tmp_path / "preview.jpg")
+    shown.save(tmp_path / "preview.jpg")
+    assert (tmp_path / "older.jpg").stat().st_nlink == 1
     whole = (tmp_path / "preview.jpg").read_bytes()
 
     def full(_: int) -> None:

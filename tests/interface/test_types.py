@@ -72,6 +72,7 @@ images: int = converted.images
 merged = amp.merge(["a", "b"], out="all", progress=told)
 amp.preview("photos", progress=told).save("sheet.jpg")
 amp.report("build", progress=told).save("report.html")
+started = amp.init("photos", out="amp.yaml")
 verified = amp.verify("build", replay="all", progress=told)
 replayed = amp.replay("build", "a__flip", "a.jpg", progress=told)
 same: bool = replayed.same_image
