@@ -62,6 +62,16 @@ HEAVY: dict[str, Callable[[int], Files]] = {
             "]]}]}",
         )
     },
+    "COCO classes": lambda size: {
+        "a.json": _fill(
+            size,
+            (f'{{"id":{n},"name":"c{n}"}}' for n in range(10**8)),
+            ",",
+            '{"images":[{"id":1,"file_name":"a.png"}],"annotations":[{"image_id":1,"category_id":1,"bbox":[0,0,9,9]}],'
+            '"categories":[',
+            "]}",
+        )
+    },
     "COCO lists": lambda size: {"a.json": _fill(size, _all("[]"), ",", COCO, "]}")},
     "COCO maps": lambda size: {"a.json": _fill(size, _all('{"a":{"a":{"a":{}}}}'), ",", COCO, "]}")},
     "JSON keys": lambda size: {"a.json": _fill(size, (f'"{n:x}":1' for n in range(10**8)), ",", COCO + "],", "}")},

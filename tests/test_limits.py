@@ -62,6 +62,7 @@ AT_THE_LIMIT = {
     "COCO boxes": 30 * MIB,
     "COCO outlines": 35 * MIB,
     "COCO one outline": 41 * MIB,
+    "COCO classes": 3 * MIB,
     "COCO lists": 11 * MIB,
     "COCO maps": 7 * MIB,
     "Label Studio": 48 * MIB,
