@@ -167,6 +167,8 @@ def encoding_for(header: Header, settings: EncodeSettings, values: ValueRange | 
 def load_encoding(text: str) -> Encoding:
     """The encoding that `Encoding.dump` wrote."""
     raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError(f"{text[:40]!r} is no encoding")
     values = raw.pop("values", None)
     return Encoding(**raw, values=None if values is None else (float(values[0]), float(values[1])))
 

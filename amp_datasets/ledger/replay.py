@@ -92,7 +92,7 @@ def replay(
     beside = (path.with_suffix(".txt"), path.with_suffix(".json"))
     try:
         texts = (_yolo_text(made.labels, row, replayer.categories), _json_text(made, row))
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError, ArithmeticError) as error:
         what = f"the ledger's line of {row['file_name']} is damaged: {error}"
         raise BuildError(what, where=build, fix=_AGAIN) from error
     results = {**{name: text.encode() for name, text in zip(beside, texts, strict=True)}, path: made.data}
