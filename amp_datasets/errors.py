@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from amp_datasets.shown import plain
 
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of using values that somebody else wrote, wherever they are not what they should be."""
+
 
 class AmpError(Exception):
     """A problem with the user's input or machine, shown without a traceback.

@@ -130,6 +130,15 @@ class Exporter(ABC, Generic[O_co]):
         Every sample has a split, and as `source_id` a file name without folders whose stem is unique in the set.
         """
 
+    def bytes_of(self, sample: Sample) -> bytes:
+        """A sample's image as it would lie in a folder: upright, and out of an archive."""
+        path = self.target / f"image-{sample.source_id}"
+        self.place(sample, path)
+        try:
+            return path.read_bytes()
+        finally:
+            path.unlink()
+
     def losses(self, samples: Iterable[Sample]) -> Counter[str]:
         """How many labels or images of some samples have something that this format cannot hold, by feature."""
         lost: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from amp_datasets.errors import AmpError, BuildError, PluginError
+from amp_datasets.errors import DAMAGE, AmpError, BuildError, PluginError
 from amp_datasets.formats.kit.yolo_rows import box_text
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.ledger.keys import library_versions, machine, text_sha256
@@ -92,7 +92,7 @@ def replay(
     beside = (path.with_suffix(".txt"), path.with_suffix(".json"))
     try:
         texts = (_yolo_text(made.labels, row, replayer.categories), _json_text(made, row))
-    except (LookupError, TypeError, ValueError, RecursionError, ArithmeticError) as error:
+    except DAMAGE as error:
         what = f"the ledger's line of {row['file_name']} is damaged: {error}"
         raise BuildError(what, where=build, fix=_AGAIN) from error
     results = {**{name: text.encode() for name, text in zip(beside, texts, strict=True)}, path: made.data}
@@ -132,7 +132,7 @@ class Replayer:
             self.recipe = recipe_in(self.lock)
             limits = self.recipe.limits
             self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except DAMAGE as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
         self._remaker = Remaker(self.recipe, self.registry)
 
@@ -141,7 +141,7 @@ class Replayer:
         try:
             image, labels = self._remaker.remake(row, self._source)
             load_annotations(labels)  # of a copied original they are the ledger's own text
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except DAMAGE as error:
             what = f"the ledger's line of {row['file_name']} cannot be followed: {error}"
             raise BuildError(what, fix=_AGAIN) from error
         same_labels = labels == row["labels"] and text_sha256(labels) == row["labels_sha256"]

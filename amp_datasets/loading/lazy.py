@@ -24,7 +24,7 @@ from datasets import Dataset, config
 from fsspec import AbstractFileSystem
 from numpy.typing import NDArray
 
-from amp_datasets.errors import AmpError, BuildError
+from amp_datasets.errors import DAMAGE, AmpError, BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.lock import is_ours, read_lock
 from amp_datasets.ledger.replay import differences
@@ -117,7 +117,7 @@ class LazySet:
         """A line of the ledger that cannot be followed is a BuildError."""
         try:
             yield
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
+        except DAMAGE as error:
             if isinstance(error, AmpError):
                 raise
             what = f"the ledger's line of {split}/{name} cannot be followed: {error}"
@@ -148,7 +148,7 @@ class LazySet:
             path, member = json.loads(row["source_file"])
             place = self.root / path
             is_inside = _is_inside(path) and place.is_file()
-        except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+        except (OSError, *DAMAGE) as error:
             raise BuildError("the ledger does not say where this source is", where=self.root) from error
         if not is_inside and not self.is_planned:
             raise BuildError(
@@ -241,7 +241,7 @@ def recipe_of(lock: Mapping[str, Any]) -> Recipe:
     """The recipe in a lock; folders of plugins in it do not count, for only the command line loads code."""
     try:
         return replace(load_recipe(json.dumps(lock["recipe"])), plugin_dirs=())
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise BuildError(f"the recipe in the lock is damaged: {error!r}", fix="build it again") from error
 
 

@@ -25,7 +25,7 @@ import yaml
 from pydantic import Field
 
 from amp_datasets.formats.base import Exporter, Feature, Options
-from amp_datasets.model import LabelSet, Sample, classifies
+from amp_datasets.model import LabelSet, classifies
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.rows.parquet_writer import card, labelled_rows
 from amp_datasets.rows.schema import features, kinds_of
@@ -69,19 +69,10 @@ class WebDatasetExporter(Exporter[WebDatasetOptions]):
                 document = {"file_name": sample.source_id, **_with_names(row, names)}
                 text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
                 key = stems.take(re.sub(r"[.\s]+", "_", stem))
-                shards[split].add(key, {ending: self._bytes(sample), "json": text.encode()})
+                shards[split].add(key, {ending: self.bytes_of(sample), "json": text.encode()})
         classes = json.dumps([asdict(category) for category in labels.categories], ensure_ascii=False, indent=1)
         (self.target / "classes.json").write_text(f"{classes}\n", encoding="utf-8", newline="\n")
         self._write_card(labels, kinds, shards, endings)
-
-    def _bytes(self, sample: Sample) -> bytes:
-        """The image as it would lie in a folder: upright, and out of an archive."""
-        path = self.target / f"image-{sample.source_id}"
-        self.place(sample, path)
-        try:
-            return path.read_bytes()
-        finally:
-            path.unlink()
 
     def _write_card(
         self, labels: LabelSet, kinds: frozenset[str], splits: Iterable[str], endings: Iterable[str]

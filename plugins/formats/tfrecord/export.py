@@ -36,7 +36,7 @@ class TfRecordExporter(Exporter[Options]):
         (self.target / "label_map.pbtxt").write_text("".join(items), encoding="utf-8", newline="\n")
 
     def _record(self, sample: Sample, numbers: dict[str, int]) -> bytes:
-        image = self._bytes(sample)
+        image = self.bytes_of(sample)
         width, height = sample.size
         boxes = [annotation.xyxy for annotation in sample.annotations]
         kind = b"png" if image[:4] == b"\x89PNG" else b"jpeg"
@@ -83,15 +83,6 @@ class TfRecordExporter(Exporter[Options]):
                 0 if a.keypoints is None else int((a.keypoints[:, 2] > 0).sum()) for a in sample.annotations
             ],
         }
-
-    def _bytes(self, sample: Sample) -> bytes:
-        """The image as it would lie in a folder: upright, and out of an archive."""
-        path = self.target / f"image-{sample.source_id}"
-        self.place(sample, path)
-        try:
-            return path.read_bytes()
-        finally:
-            path.unlink()
 
 
 def _quoted(name: str) -> str:
