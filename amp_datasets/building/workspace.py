@@ -78,7 +78,7 @@ class Workspace(GrowingFolder):
             _add_rows(rows, _shard_rows(folder / "shards"), folder / "tree")
         if is_build(self.target):
             with contextlib.suppress(BuildError):  # a damaged ledger has nothing to offer
-                if is_ours(self.target):
+                if is_ours(self.target, read_lock(self.target)):
                     _add_rows(rows, read_ledger(self.target), self.target)
         return rows
 

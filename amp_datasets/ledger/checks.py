@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import DAMAGE, BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.manifest.model import SourceSettings
 from amp_datasets.model import SPLITS
@@ -98,7 +98,7 @@ def check_lock(lock: Mapping[str, Any], where: Path) -> None:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))[:100]
         raise BuildError(f"the lock is damaged: {place}: {first['msg']}", where=where, fix=_AGAIN) from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except DAMAGE as error:
         raise BuildError(f"the lock is damaged: {error}", where=where, fix=_AGAIN) from error
 
 

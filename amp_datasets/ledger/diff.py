@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import DAMAGE, BuildError
 from amp_datasets.ledger.lock import read_lock
 from amp_datasets.ledger.schema import LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.progress import Progress, silent
@@ -93,7 +93,7 @@ def diff(first: str | Path, second: str | Path, *, progress: Progress = silent) 
         report.sources = _changes(*({s["name"]: s["digest"] for s in lock["sources"]} for lock in locks))
         for name in ("plugins", "versions", "machine"):
             setattr(report, name, _changes(locks[0][name], locks[1][name]))
-    except (KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise BuildError(f"a lock lacks something: {error}", where=f"{one} or {other}: {LOCK_FILE}") from error
     report.settings = _changes(*(dict(_flat(_settings(build))) for build in (one, other)))
     progress("comparing settings", 2, 2)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import DAMAGE, BuildError
 
 TOLERANCE_PX = 0.01
 """Label files round: YOLO to nine decimals of the image's size, the rows to float32."""
@@ -61,7 +61,7 @@ class Expected:
             whole: list[str] = document["labels"] if isinstance(document, dict) else []
             if all("category" in label and len(label["xyxy"]) == 4 for label in labels) and isinstance(whole, list):
                 return labels, whole
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except DAMAGE:
             pass
         raise BuildError("the ledger's labels cannot be read", where=self.file_name, fix="build it again")
 

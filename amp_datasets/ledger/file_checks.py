@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from amp_datasets.errors import DAMAGE
 from amp_datasets.ledger.expected import Mismatch
 from amp_datasets.ledger.keys import text_sha256
 from amp_datasets.ledger.schema import LEDGER_FILE
@@ -99,5 +100,5 @@ def _sha256(path: Path | None) -> str:
 def _count(labels: str) -> int:
     try:
         return count_labels(labels)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except DAMAGE:
         return -1

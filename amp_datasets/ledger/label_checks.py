@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import DAMAGE, BuildError
 from amp_datasets.ledger.expected import (
     Comparable,
     Expected,
@@ -141,7 +141,7 @@ def _check_whole_coco(
         sizes = {image["file_name"]: (image["width"], image["height"]) for image in document["images"]}
         ids = {label["id"] for label in document["annotations"]}
         labels = {file: [_coco_label(label, classes) for label in listed] for file, listed in found.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *DAMAGE) as error:
         yield Mismatch("coco", name, f"it is not COCO JSON: {type(error).__name__}: {brief(error)}")
         return
     if list(classes.values()) != list(names):
@@ -178,7 +178,7 @@ def _check_rows(build: Path, name: str, images: Images, names: Sequence[str]) ->
             yield from list(_walk_rows(build, name, images(), names))
         except OutOfStep:
             yield from _check_all_rows(build, name, {image.file_name: image for image in images()}, names)
-    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (pa.ArrowException, OSError, *DAMAGE) as error:
         yield Mismatch("rows", name, f"it cannot be read: {brief(error)}")
 
 

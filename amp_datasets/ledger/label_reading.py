@@ -12,7 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amp_datasets.errors import AmpError
+from amp_datasets.errors import DAMAGE, AmpError
 from amp_datasets.ledger.checks import MAX_ROWS
 from amp_datasets.storage.files import open_regular, read_file
 from amp_datasets.storage.yaml import read_yaml
@@ -23,7 +23,6 @@ MAX_ENTRY_BYTES = 64 * 2**20
 """Of one label in a COCO file: a mask in run lengths."""
 
 _HEADING_BYTES = 100
-_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def yolo_rows(path: Path) -> list[list[float]] | None:
@@ -63,7 +62,7 @@ class CocoWalk:
                 self._entries(starts[name]) for name in ("images", "annotations", "categories")
             )
             self.classes = {category["id"]: category["name"] for category in categories}
-        except (OSError, *_ODD) as error:
+        except (OSError, *DAMAGE) as error:
             self._streams.close()
             raise OutOfStep from error
         return self
@@ -87,7 +86,7 @@ class CocoWalk:
                     own.append(label)
                     label = next(self._labels, None)
                 yield image, own
-        except _ODD as error:
+        except DAMAGE as error:
             raise OutOfStep from error
         if label is not None:
             raise OutOfStep

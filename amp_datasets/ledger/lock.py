@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, ledger_batc
 from amp_datasets.plugin.registry import Registry
 from amp_datasets.storage.files import file_sha256, read_file, write_file
 from amp_datasets.storage.trust import is_remembered, remember
-from amp_datasets.variants.recipe import Recipe, digest, load_recipe
+from amp_datasets.variants.recipe import Recipe, digest, digest_of_large, json_pieces, load_recipe
 
 LOCK_VERSION = 1
 _NAME_ROWS = 16_384
@@ -66,12 +66,14 @@ def seal(tree: Path, lock: Mapping[str, Any], known: Mapping[str, str] = Mapping
     """
     files = {name: known.get(name) or file_sha256(tree / name) for name in _other_files(tree)}
     document = {**lock, "files": files}
-    sealed = digest(document)
-    text = dump_json({**document, "lock_digest": sealed})
+    sealed = digest_of_large(document)
+    text = bytearray()
+    for piece in lock_pieces({**document, "lock_digest": sealed}):
+        text += piece
     if len(text) > MAX_LOCK_BYTES:
         what = f"{len(files)} files are too many for one lock"
         raise BuildError(what, where=tree, fix="build it in parts, or with fewer exports")
-    write_file(tree / LOCK_FILE, text.encode())
+    write_file(tree / LOCK_FILE, text)
     remember(sealed)
 
 
@@ -79,17 +81,19 @@ def read_lock(build: Path) -> dict[str, Any]:
     """What `seal` wrote; a BuildError if it is missing, or is not to the last byte what was written."""
     path = build / LOCK_FILE
     try:
-        text = read_file(path, MAX_LOCK_BYTES, follow=True).decode("utf-8")
+        text = read_file(path, MAX_LOCK_BYTES, follow=True)
         lock = json.loads(text)
+        is_as_written = isinstance(lock, dict) and "recipe" in lock and _is_as_written(text, lock)
+        del text
     except FileNotFoundError as error:
         raise BuildError(
             "this folder is not a build", where=build, fix="give the folder that `amp build` wrote (-o)"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"the lock is damaged: {error}", where=path, fix="build it again") from error
-    if not isinstance(lock, dict) or "recipe" not in lock or not _is_as_written(text, lock):
+    if not is_as_written:
         raise BuildError("the lock is damaged: it is not what was written", where=path, fix="build it again")
-    if lock.get("lock_digest") != digest({name: value for name, value in lock.items() if name != "lock_digest"}):
+    if lock.get("lock_digest") != _digest_of(lock):
         raise BuildError("the lock is damaged: its digest is another", where=path, fix="build it again")
     check_lock(lock, path)
     return lock
@@ -108,9 +112,8 @@ def recipe_in(lock: Mapping[str, Any]) -> Recipe:
     return replace(recipe, max_pixels=pixels, max_bytes=size)
 
 
-def is_ours(build: Path) -> bool:
-    """Whether this user's own run made a build, and its ledger is the one that was written; a BuildError if damaged."""
-    lock = read_lock(build)
+def is_ours(build: Path, lock: Mapping[str, Any]) -> bool:
+    """Whether this user's own run made a build, and its ledger is the one that was written; `lock` was read of it."""
     return is_remembered(lock["lock_digest"]) and _has_its_ledger(build, lock)
 
 
@@ -129,11 +132,17 @@ def _has_its_ledger(build: Path, lock: Mapping[str, Any]) -> bool:
         return False
 
 
-def _is_as_written(text: str, lock: Mapping[str, Any]) -> bool:
-    try:
-        return text == dump_json(lock)
-    except (ValueError, RecursionError):
-        return False
+def _is_as_written(text: bytes, lock: Mapping[str, Any]) -> bool:
+    at = 0
+    for piece in lock_pieces(lock):
+        if not text.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(text)
+
+
+def _digest_of(lock: Mapping[str, Any]) -> str:
+    return digest_of_large({name: value for name, value in lock.items() if name != "lock_digest"})
 
 
 def _other_files(tree: Path) -> list[str]:
@@ -151,6 +160,8 @@ def _other_files(tree: Path) -> list[str]:
     return sorted(found)
 
 
-def dump_json(value: Any) -> str:
-    """JSON for files that people may read."""
-    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+def lock_pieces(lock: Mapping[str, Any]) -> Iterator[bytes]:
+    """The lock's file, some kilobytes at a time: of a large build it has tens of megabytes."""
+    for piece in json_pieces(lock, indent=2):
+        yield piece.encode()
+    yield b"\n"

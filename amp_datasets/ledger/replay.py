@@ -131,7 +131,9 @@ class Replayer:
             self.categories = [str(category["name"]) for category in self.lock["categories"]]
             self.recipe = recipe_in(self.lock)
             limits = self.recipe.limits
-            self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build))
+            self._finder = SourceFinder(
+                build, self.lock, sources, self.registry, limits, anywhere=is_ours(build, self.lock)
+            )
         except DAMAGE as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
         self._remaker = Remaker(self.recipe, self.registry)

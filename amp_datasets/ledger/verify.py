@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from amp_datasets.errors import AmpError, BuildError, ManifestError
+from amp_datasets.errors import DAMAGE, AmpError, BuildError, ManifestError
 from amp_datasets.ledger.expected import Expected, Mismatch
 from amp_datasets.ledger.file_checks import RowChecks, check_digests
 from amp_datasets.ledger.label_checks import check_labels
@@ -97,23 +97,28 @@ def verify(
     if not (folder / LOCK_FILE).is_file() and not (folder / LEDGER_FILE).is_file():
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote (-o)")
     report = VerifyReport(str(build))
+    if _check_all(folder, report, progress) and replay:
+        _check_replays(folder, report, _chosen(report.images, replay), (sources, plugin_dirs), progress)
+    return report
+
+
+def _check_all(folder: Path, report: VerifyReport, progress: Progress) -> bool:
+    """Every file against ledger and lock; whether the ledger can be followed at all."""
     lock = _lock(folder, report)
     if not _has_its_ledger(folder, lock, report):
-        return report
+        return False
     checks = RowChecks()
     try:
         _check_files(folder, lock, checks, report, progress)
     except BuildError as error:
         report.findings.append(Mismatch("ledger", LEDGER_FILE, error.what))
-        return report
+        return False
     if lock is not None:
         names = [category["name"] for category in lock["categories"]]
         report.findings += _check_manifest(folder, lock)
         splits = [split for split in SPLITS if split in checks.splits]
         report.findings += check_labels(folder, functools.partial(_expected, folder), splits, names)
-    if replay:
-        _check_replays(folder, report, _chosen(report.images, replay), (sources, plugin_dirs), progress)
-    return report
+    return True
 
 
 def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
@@ -124,7 +129,7 @@ def _lock(build: Path, report: VerifyReport) -> dict[str, Any] | None:
         raise BuildError("the lock lacks something")
     except BuildError as error:
         report.findings.append(Mismatch("lock", LOCK_FILE, error.what))
-    except (KeyError, TypeError) as error:
+    except DAMAGE as error:
         report.findings.append(Mismatch("lock", LOCK_FILE, f"the lock lacks {error}"))
     return None
 

@@ -41,24 +41,23 @@ def built_rows(build: Path, lock: Mapping[str, Any]) -> DatasetDict:
 
     A BuildError if they name anything but the build's own images, or if an image leads elsewhere.
     """
-    made = _made(build)
-    return DatasetDict({split: _split_rows(build, split, lock, made) for split in _splits(build)})
+    return DatasetDict({split: _split_rows(build, split, lock) for split in _splits(build)})
 
 
 def _splits(build: Path) -> list[str]:
     return [split for split in SPLITS if (build / "images" / split).is_dir()]
 
 
-def _made(build: Path) -> pa.Table:
-    """Split, name and digest of every image that the ledger says was made."""
-    names = ["split", "file_name", "sha256", "status"]
-    types = pa.schema([(name, pa.string()) for name in names])
-    batches = (batch.cast(types) for batch in (b.select(names) for b in ledger_batches(build, names, _NAME_ROWS)))
-    table = pa.Table.from_batches([batch.filter(pc.equal(batch["status"], MADE)) for batch in batches], types)
-    return table.drop_columns(["status"])
+def _made(build: Path, split: str, column: str) -> pa.Array:
+    """A column of the ledger, of every image that it says was made for a split."""
+    found = [pa.array([], pa.string())]
+    for batch in ledger_batches(build, ["split", "status", column], _NAME_ROWS):
+        wanted = pc.and_(pc.equal(batch["status"], MADE), pc.equal(batch["split"], split))
+        found.append(batch[column].filter(wanted).cast(pa.string()))
+    return pa.concat_arrays(found)
 
 
-def _split_rows(build: Path, split: str, lock: Mapping[str, Any], made: pa.Table) -> Dataset:
+def _split_rows(build: Path, split: str, lock: Mapping[str, Any]) -> Dataset:
     """The rows of a split, out of the cache or copied into it now."""
     name = f"images/{split}/{_ROWS}"
     rows = inside(build, name, follow=True)
@@ -69,24 +68,25 @@ def _split_rows(build: Path, split: str, lock: Mapping[str, Any], made: pa.Table
         odd = [column for column, kind in types.items() if not _is_plain(kind)]
         if odd or types.get("file_name") != Value("string"):
             raise BuildError(f"the column `{(odd or ['file_name'])[0]}` is of no type of ours", where=rows, fix=_FIX)
-        _check_images(rows, made.filter(pc.equal(made["split"], split)))
+        _check_images(build, split, rows)
         copy = _arrow_copy(rows, types, lock["files"][name])
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         raise BuildError(f"the rows cannot be read: {error}", where=rows, fix=_FIX) from error
     return Dataset.from_file(str(copy), split=NamedSplit(split))
 
 
-def _check_images(rows: Path, made: pa.Table) -> None:
+def _check_images(build: Path, split: str, rows: Path) -> None:
     """Refuse rows that name other files than those that were made, and links to anything but these."""
+    made = _made(build, split, "file_name")
     named = pq.read_table(rows, columns=["file_name"])["file_name"]
-    strange = named.filter(pc.invert(pc.is_in(named, value_set=made["file_name"].combine_chunks())))
+    strange = named.filter(pc.invert(pc.is_in(named, value_set=made)))
     if len(strange):
         what = f"the rows name a file that the ledger does not: {str(strange[0])[:80]!r}"
         raise BuildError(what, where=rows, fix=_FIX)
     links = [entry.name for entry in os.scandir(rows.parent) if entry.is_symlink() and entry.name != _ROWS]
     if not links:
         return
-    digests = dict(zip(made["file_name"].to_pylist(), made["sha256"].to_pylist(), strict=True))
+    digests = dict(zip(made.to_pylist(), _made(build, split, "sha256").to_pylist(), strict=True))
     for link in links:
         if file_sha256(rows.parent / link, follow=True) != digests.get(link):
             what = "a link leads to another file than the image that was made"

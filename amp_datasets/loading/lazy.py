@@ -48,7 +48,7 @@ class LazySet:
         self.root = root.resolve()
         self.lock = read_lock(root)
         self.is_planned = self.root.parent == planned_sets().resolve()
-        self.is_ours = self.is_planned or is_ours(root)
+        self.is_ours = self.is_planned or is_ours(root, self.lock)
         ledger_sha256 = file_sha256(self.root / LEDGER_FILE, follow=True)
         if ledger_sha256 != self.lock["files"].get(LEDGER_FILE):
             raise BuildError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.building.choosing.images import stays
-from amp_datasets.errors import AmpError, CannotApply, ImageError
+from amp_datasets.errors import DAMAGE, AmpError, CannotApply, ImageError
 from amp_datasets.filtering.base import JoiningFilter, SplittingFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.images.codec import Encoding, decode, encode, encoding_for, read_header
@@ -85,7 +85,7 @@ def image_bytes(value: Mapping[str, Any]) -> bytes:
         return bytes(value["bytes"])
     try:
         return Path(str(value["path"])).read_bytes()
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, *DAMAGE) as error:
         raise ImageError("the image of a row cannot be read", where=str(value)[:200]) from error
 
 

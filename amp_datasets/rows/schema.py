@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from amp_datasets.errors import BuildError
+from amp_datasets.errors import DAMAGE, BuildError
 from amp_datasets.geometry import shapes as geometry
 from amp_datasets.geometry.rle import parse_rle
 from amp_datasets.model import Annotation, Category, FloatArray, ImageFile, Origin, Polygon, Sample
@@ -233,7 +233,7 @@ def load_annotations(text: str) -> tuple[Annotation, ...]:
     try:
         document = json.loads(text)
         return tuple(_parse(document["annotations"] if isinstance(document, dict) else document))
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except DAMAGE as error:
         told = f"labels cannot be read: {type(error).__name__}: {str(error)[:100]}"
         raise BuildError(told, fix="build it again; if it came from elsewhere, do not use it") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
@@ -17,20 +17,21 @@ def foreign_files(folder: Path, made: Collection[str], skip: str = "") -> Iterat
 
     Links are entries like files and never followed; a folder is listed, with a slash at its end, if it is empty.
     """
-    known = frozenset(made)
+    known = made if isinstance(made, Set) else frozenset(made)
     pending = [""]
     while pending:
         below = pending.pop()
-        entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
-        if below and not entries:
-            yield below
-        for entry in entries:
-            name = below + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                if name != skip:
-                    pending.append(f"{name}/")
-            elif name not in known:
-                yield name
+        is_empty, found = True, list[str]()
+        with os.scandir(folder / below) as entries:
+            for entry in entries:
+                is_empty = False
+                name = below + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if name != skip:
+                        pending.append(f"{name}/")
+                elif name not in known:
+                    found.append(name)
+        yield from [below] if below and is_empty else sorted(found)
 
 
 def link_foreign(old: Path, new: Path, made: Collection[str], skip: str, tops: Collection[str] | None = None) -> None:

@@ -83,7 +83,7 @@ def replace_by_link(held: Path, target: Path, drafts: Path) -> None:
         draft.unlink(missing_ok=True)  # renamed to another name of the same file, a name stays
 
 
-def write_file(target: Path, data: bytes) -> None:
+def write_file(target: Path, data: bytes | bytearray) -> None:
     """A result on disk, whole or not at all: a new file that takes the name only when everything is flushed.
 
     What stood there before stays until then. Neither a link nor another name of the old file (a hard link of a build's

@@ -55,18 +55,20 @@ def is_remembered(digest: str) -> bool:
 def kept_copy(folder: Path, key: str, suffix: str, write: Callable[[BinaryIO], None]) -> Path:
     """A file of the cache for a key, written if it is not there. OSError if it cannot be.
 
-    It is called by the key and by its own digest: one that was cut off, or put there by somebody, is not taken.
+    It lies in a folder of the key's name and is called by its own digest: one that was cut off, or put there by
+    somebody, is not taken.
     """
-    for path in folder.glob(f"{key}-*{suffix}"):
+    place = folder / key
+    for path in place.glob(f"*{suffix}"):
         with contextlib.suppress(OSError):
-            if path.stem == f"{key}-{file_sha256(path)}":
+            if path.stem == file_sha256(path):
                 return path
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{secrets.token_hex(8)}.amp-part"
+    place.mkdir(parents=True, exist_ok=True)
+    draft = place / f".{secrets.token_hex(8)}.amp-part"
     try:
         with draft.open("xb") as stream:
             write(stream)
-        path = folder / f"{key}-{file_sha256(draft)}{suffix}"
+        path = place / f"{file_sha256(draft)}{suffix}"
         draft.replace(path)  # at once, also where two processes come first
     finally:
         draft.unlink(missing_ok=True)

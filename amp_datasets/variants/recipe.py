@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from amp_datasets.images.codec import EncodeSettings, Limits
 from amp_datasets.images.kinds import MAX_PIXELS
 
+_DIGEST_BYTES = 16
+_PIECES_AT_ONCE = 4096
 ORIGINAL = "original"
 """Name of the variant that is the untouched source."""
 
@@ -150,4 +153,19 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """32 hexadecimal digits that name a JSON value's content."""
-    return hashlib.blake2b(canonical(value).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical(value).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def digest_of_large(value: Any) -> str:
+    """The same digits; slower, and without the whole JSON in memory."""
+    digits = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for piece in json_pieces(value, separators=(",", ":")):
+        digits.update(piece.encode())
+    return digits.hexdigest()
+
+
+def json_pieces(value: Any, **style: Any) -> Iterator[str]:
+    """The JSON of a value with sorted names, some kilobytes at a time; `style` is of `json.JSONEncoder`."""
+    pieces = json.JSONEncoder(ensure_ascii=False, sort_keys=True, **style).iterencode(value)
+    while some := "".join(islice(pieces, _PIECES_AT_ONCE)):
+        yield some

@@ -12,6 +12,7 @@ hexadecimal digits, and make the exit code 1; one that was repaired goes into `c
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 
+from datasets import config
 from mutate import mutated
 from targets import Read, names, target
 
@@ -37,6 +39,8 @@ def run(name: str, inputs: int, seconds: float, seed: int) -> int:
     rng, found, started, done = random.Random(f"{seed}{name}"), set[str](), time.monotonic(), 0
     slowest = 0.0
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        config.HF_DATASETS_CACHE = Path(folder) / "cache"  # not the user's
+        os.environ["HF_DATASETS_CACHE"] = str(config.HF_DATASETS_CACHE)
         seeds, read = target(name, Path(folder))
         while done < inputs and time.monotonic() - started < seconds:
             data = seeds[done] if done < len(seeds) else mutated(rng.choice(seeds), seeds, rng)

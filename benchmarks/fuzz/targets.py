@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from amp_datasets.errors import AmpError
 from amp_datasets.formats.kit.arrow_reader import open_rows
 from amp_datasets.formats.kit.reading import Reading
 from amp_datasets.images.codec import Limits, decode, read_header
-from amp_datasets.ledger.lock import dump_json, read_lock
+from amp_datasets.ledger.lock import lock_pieces, read_lock
 from amp_datasets.ledger.replay import replay
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, read_ledger
 from amp_datasets.ledger.verify import verify
@@ -36,6 +37,7 @@ from amp_datasets.rows.schema import load_annotations
 from amp_datasets.storage.files import file_sha256
 from amp_datasets.storage.folder import open_folder
 from amp_datasets.storage.names import inside
+from amp_datasets.storage.trust import cache_root
 from amp_datasets.variants.recipe import digest
 
 LIMITS = Limits(max_bytes=2**22, max_pixels=2**20)
@@ -154,7 +156,7 @@ def _lazy_set(folder: Path) -> Path:
 def _seal(root: Path, lock: dict[str, Any]) -> None:
     """Write a lock that is right about its files and itself."""
     lock.pop("lock_digest", None)
-    (root / LOCK_FILE).write_text(dump_json({**lock, "lock_digest": digest(lock)}), encoding="utf-8")
+    (root / LOCK_FILE).write_bytes(b"".join(lock_pieces({**lock, "lock_digest": digest(lock)})))
 
 
 def parquet_target(folder: Path) -> Target:
@@ -188,7 +190,10 @@ def ledger_target(folder: Path) -> Target:
             _seal(root, lock)
         except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, pa.ArrowException):
             return  # it cannot be written
-        _use(root, row, all_=len(data) % REFUSED_EVERYWHERE == 0)
+        try:
+            _use(root, row, all_=len(data) % REFUSED_EVERYWHERE == 0)
+        finally:
+            shutil.rmtree(cache_root() / "ledgers", ignore_errors=True)  # a copy of each that was not refused
 
     return [json.dumps(row).encode() for row in rows], read
 

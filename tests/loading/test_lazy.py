@@ -318,7 +318,7 @@ def test_an_image_that_is_not_made_as_it_was_is_an_error(tmp_path: Path) -> None
 
 def test_what_an_image_may_cost_is_not_settled_by_a_stranger(lazy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits of a lock that this user did not write count only where they are below ours."""
-    monkeypatch.setattr("amp_datasets.loading.lazy.is_ours", lambda _root: False)
+    monkeypatch.setattr("amp_datasets.loading.lazy.is_ours", lambda _root, _lock: False)
     forge(lazy, lambda row: row, lambda lock: {**lock, "recipe": {**lock["recipe"], "max_pixels": 2**33}})
     assert open_lazy(lazy).remaker.limits == Limits()
     forge(lazy, lambda row: row, lambda lock: {**lock, "recipe": {**lock["recipe"], "max_pixels": 64}})
