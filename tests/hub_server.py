@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+TOKEN = "hf_dummyTokenThatNobodyMayEverSee"
 LFS_SUFFIXES = (".parquet", ".jpg", ".jpeg", ".png", ".arrow")
 
 
@@ -258,3 +263,30 @@ def hub_server() -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def python(
+    hub: Hub, home: Path, code: str, *arguments: object, token: str | None = TOKEN, started: list[int] | None = None
+) -> Any:
+    """Run code in a process whose hub is the one on this machine."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    settings = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "NO_PROXY": "127.0.0.1",
+        "TMPDIR": str(home),
+        **({"HF_TOKEN": token} if token else {}),
+    }
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=kept | settings, cwd=home, **pipes) as process:
+        if started is not None:
+            started.append(process.pid)
+        try:
+            said = process.communicate(timeout=180)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, *said)

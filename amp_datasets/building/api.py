@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from amp_datasets.building.engines.array import PlannedArray, part_number
 from amp_datasets.building.engines.make import make
 from amp_datasets.building.engines.process import borrowed
 from amp_datasets.building.forecast import expect, forecast, refuse_what_no_lock_holds
+from amp_datasets.building.hub import refuse_what_the_hub_would, replace_build, repository_of, standing_on_the_hub
 from amp_datasets.building.inputs import Engine, GivenManifest, GivenSource, Order, Run, refuse_contradictions
 from amp_datasets.building.plan import plan
 from amp_datasets.building.prepare import join, read
@@ -81,6 +82,8 @@ def carry_out(order: Order, run: Run) -> BuildReport:
     report = forecast(prepared, run.out)
     if not run.lazy:
         refuse_what_no_lock_holds(prepared, run.out)
+    if run.repository is not None:
+        refuse_what_the_hub_would(prepared, run.repository)
     if run.dry_run:
         return expect(report, prepared)
     _refuse_overlap(prepared.manifest, run.out)
@@ -104,13 +107,20 @@ def carry_out(order: Order, run: Run) -> BuildReport:
 
 
 def _carry_out_there(order: Order, run: Run, address: str) -> BuildReport:
-    """Build for a remote target: made on this machine, then uploaded, its lock last."""
+    """Build for a remote target: made on this machine, then uploaded, its lock last, or on the hub all at once."""
+    repository = repository_of(address)
     staged = staging(address)
     staged.parent.mkdir(parents=True, exist_ok=True)
     plans = run.dry_run or run.shards is not None or run.shard is not None
-    old = () if plans else standing_there(address, staged)
-    report = carry_out(order, replace(run, out=staged))
-    if not plans:
+    old: Collection[str] = ()
+    if not plans and repository is not None:
+        old = standing_on_the_hub(address, repository, staged)
+    elif not plans:
+        old = standing_there(address, staged)
+    report = carry_out(order, replace(run, out=staged, repository=repository))
+    if repository is not None and not plans:
+        replace_build(staged, address, repository, old, run.progress)
+    elif not plans:
         upload(staged, address, LOCK_FILE, old, run.progress)
     report.out = address
     return report

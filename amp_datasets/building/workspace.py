@@ -17,11 +17,12 @@ from datasets import Dataset
 
 from amp_datasets.errors import BuildError
 from amp_datasets.ledger.lock import TRAINERS_READ, image_files, is_ours, is_trainers_cache, read_lock
-from amp_datasets.ledger.schema import LEDGER_FEATURES, LEDGER_FILE, LOCK_FILE, MADE, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FEATURES, LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.model import SPLITS
 from amp_datasets.storage.carry import foreign_files
 from amp_datasets.storage.remote import LocalCopy, Store
 from amp_datasets.storage.target import WORK_INSIDE, GrowingFolder
+from amp_datasets.storage.yaml import read_yaml
 
 _SHOWN = 10
 
@@ -29,6 +30,13 @@ _SHOWN = 10
 def is_build(folder: Path) -> bool:
     """Whether a folder was written by `amp build`."""
     return (folder / LOCK_FILE).is_file() and (folder / LEDGER_FILE).is_file()
+
+
+def hub_settings(build: Path) -> Mapping[str, Any]:
+    """What a build's manifest says of the hub: `repo`, `private`, `license`, as far as it does."""
+    settings = read_yaml(build / MANIFEST_FILE).value
+    hub = settings.get("hub") if isinstance(settings, dict) else None
+    return hub if isinstance(hub, dict) else {}
 
 
 def made_files(old: Path, new: Path) -> frozenset[str]:

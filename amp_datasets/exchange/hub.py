@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, get_token
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from amp_datasets.building.cards.card import SHEET
-from amp_datasets.building.workspace import is_build
+from amp_datasets.building.hub import opened, push_files, refusals_told
+from amp_datasets.building.workspace import hub_settings, is_build
 from amp_datasets.errors import BuildError
-from amp_datasets.exchange.hub_push import HttpError, patiently, push_files, push_rows
+from amp_datasets.exchange.hub_push import push_rows
 from amp_datasets.exchange.shards import MAX_SHARD_MB, RowShards
 from amp_datasets.ledger.lock import image_files, read_lock
 from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MANIFEST_FILE
@@ -24,7 +25,6 @@ from amp_datasets.loading.load import load
 from amp_datasets.progress import Progress, silent
 from amp_datasets.storage.names import inside
 from amp_datasets.storage.remote import here
-from amp_datasets.storage.yaml import read_yaml
 
 _MOST_SHARD_MB = 5000
 _PROVENANCE = (MANIFEST_FILE, LEDGER_FILE, LOCK_FILE)
@@ -86,8 +86,7 @@ def publish(
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote")
     progress("verifying the build", 0, 2)
     files = _whole_files(folder)
-    settings = read_yaml(folder / MANIFEST_FILE).value
-    hub = settings.get("hub") or {} if isinstance(settings, dict) else {}
+    hub = hub_settings(folder)
     name = _checked_name(repo or hub.get("repo"))
     hidden = bool(hub.get("private", True)) if private is None else private
     dataset = load(folder)
@@ -138,28 +137,11 @@ def _checked_name(name: str | None) -> str:
 def _push(
     rows: RowShards | None, folder: Path, name: str, private: bool, files: Sequence[str], progress: Progress
 ) -> bool:
-    """Push the rows of a build, or without rows these files of the folder. Whether the dataset is private in fact.
-
-    One that is there already stays as private as it is: nothing is shown to everybody by a push.
-    """
-    if get_token() is None:
-        raise BuildError("there is no token for the hub", fix="run `hf auth login`, or set HF_TOKEN")
-    api = HfApi()
-    try:
-        patiently(lambda: api.create_repo(name, repo_type="dataset", private=private, exist_ok=True))
-        is_private = bool(patiently(lambda: api.dataset_info(name)).private)
-        if private and not is_private:
-            raise BuildError(
-                "this dataset is there already, and public", where=name, fix="choose another --repo, or give --public"
-            )
+    """Push the rows of a build, or without rows these files of the folder. Whether the dataset is private in fact."""
+    with refusals_told(name):
+        api, is_private = opened(name, private=private)
         if rows is None:
-            push_files(api, name, folder, files)
+            push_files(api, name, folder, files, (), progress)
         else:
             push_rows(api, name, rows, folder, _provenance(read_lock(folder)), progress)
-    except (HttpError, OSError, ValueError) as error:
-        raise BuildError(
-            f"the hub refused: {(str(error) or type(error).__name__).splitlines()[0]}",
-            where=name,
-            fix="check the name, the network and the token's rights; what was uploaded is not uploaded again",
-        ) from error
     return is_private

@@ -1,39 +1,25 @@
-"""What a push to the hub is made of: files uploaded one after the other, and one commit at the end."""
+"""The rows of a build as a push to the hub: shards uploaded one after the other, and one commit at the end."""
 
 from __future__ import annotations
 
 import re
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from datasets import DatasetInfo
 from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi
-from huggingface_hub.errors import HfHubHTTPError
 
+from amp_datasets.building.hub import patiently, upload
 from amp_datasets.exchange.shards import RowShards
 from amp_datasets.progress import Progress
 from amp_datasets.storage.names import inside
 
-_T = TypeVar("_T")
-_TRIES = 5
-_RETRIED = {408, 409, 412, 429, 500, 502, 503, 504}
 _SHARD = re.compile(r"data/[^/]+-\d{5}-of-\d{5}(-[0-9a-f]+)?\.parquet")
-
-HttpError: Any = HfHubHTTPError.__bases__[0]
-"""What the HTTP library raises; which library that is changes between versions of the hub's client."""
-
-
-def push_files(api: HfApi, name: str, folder: Path, files: Sequence[str]) -> None:
-    """These files of a folder, in one commit."""
-    operations = [CommitOperationAdd(file, inside(folder, file)) for file in files]
-    message = "Upload the lazy set"
-    patiently(lambda: api.create_commit(name, operations, commit_message=message, repo_type="dataset"))
 
 
 def push_rows(api: HfApi, name: str, rows: RowShards, folder: Path, beside: Sequence[str], progress: Progress) -> None:
@@ -51,7 +37,7 @@ def push_rows(api: HfApi, name: str, rows: RowShards, folder: Path, beside: Sequ
             rows.write(shard, path)
             written[shard.split] += path.stat().st_size
             addition = CommitOperationAdd(shard.name, path)
-            _upload(api, name, addition)
+            upload(api, name, [addition])
             if addition.path_or_fileobj != path:  # else the hub wants it with the commit: it is a small one
                 path.unlink()
             additions.append(addition)
@@ -65,10 +51,6 @@ def push_rows(api: HfApi, name: str, rows: RowShards, folder: Path, beside: Sequ
         ]
         message = "Upload the dataset"
         patiently(lambda: api.create_commit(name, operations, commit_message=message, repo_type="dataset"))
-
-
-def _upload(api: HfApi, name: str, addition: CommitOperationAdd) -> None:
-    patiently(lambda: api.preupload_lfs_files(name, [addition], repo_type="dataset"))
 
 
 def _outdated(api: HfApi, name: str, new: set[str]) -> list[CommitOperationDelete]:
@@ -96,17 +78,3 @@ def _card(text: str, rows: RowShards, written: Counter[str]) -> str:
     files = [{"split": split, "path": f"data/{split}-*"} for split in counts]
     card.data["configs"] = [{"config_name": "default", "data_files": files}]
     return str(card)
-
-
-def patiently(action: Callable[[], _T]) -> _T:
-    """Try again on what passes by itself: conflicts, rate limits, server errors, lost connections."""
-    for attempt in range(_TRIES - 1):
-        try:
-            return action()
-        except HfHubHTTPError as error:
-            if error.response.status_code not in _RETRIED:
-                raise
-        except (HttpError, ConnectionError, TimeoutError):
-            pass
-        time.sleep(2.0**attempt)
-    return action()

@@ -82,7 +82,7 @@ def read_lock(build: Path) -> dict[str, Any]:
     path = build / LOCK_FILE
     try:
         text = read_file(path, MAX_LOCK_BYTES, follow=True)
-        lock = json.loads(text)
+        lock: dict[str, Any] = json.loads(text)
         is_as_written = isinstance(lock, dict) and "recipe" in lock and _is_as_written(text, lock)
         del text
     except FileNotFoundError as error:

@@ -22,7 +22,7 @@ from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
 from amp_datasets.shown import amount
 from amp_datasets.storage.carry import foreign_files
-from amp_datasets.storage.remote import here
+from amp_datasets.storage.remote import here, named
 from amp_datasets.storage.yaml import read_yaml
 from amp_datasets.variants.recipe import digest
 
@@ -96,7 +96,7 @@ def verify(
     folder = here(build, whole=True)
     if not (folder / LOCK_FILE).is_file() and not (folder / LEDGER_FILE).is_file():
         raise BuildError("this folder is not a build", where=folder, fix="give the folder that `amp build` wrote (-o)")
-    report = VerifyReport(str(build))
+    report = VerifyReport(named(build))
     if _check_all(folder, report, progress) and replay:
         _check_replays(folder, report, _chosen(report.images, replay), (sources, plugin_dirs), progress)
     return report

@@ -31,6 +31,7 @@ from amp_datasets.loading.built import built_rows, has_rows
 from amp_datasets.loading.images import checked
 from amp_datasets.loading.lazy import categories_of, planned_sets, url_of
 from amp_datasets.manifest.dump import manifest_document
+from amp_datasets.manifest.model import HUB_PREFIX
 from amp_datasets.model import SPLITS, LabelSet
 from amp_datasets.rows.parquet_writer import labelled_rows
 from amp_datasets.rows.schema import features, kinds_of
@@ -66,6 +67,8 @@ def load(
     labels (a build's images are files, and stay what they are). Any other path is a dataset of the hub, `owner/name`.
     Only the formats that a build may hold are decoded. Raises AmpError on bad input.
     """
+    if str(path).startswith(HUB_PREFIX):
+        return _from_hub(str(path), streaming)
     place = here(path, whole=False, apart=IMAGE_SUFFIXES)
     if place.suffix.lower() in _MANIFEST_SUFFIXES and not place.is_dir():
         place = _planned(prepare(Order(place, sources, settings)))

@@ -86,7 +86,7 @@ def refuse_unreadable(labels: LabelSet) -> None:
 def _folder(settings: SourceSettings, limits: Limits) -> Folder:
     """The files of a set, wherever it is; of a remote one its labels are fetched now, its images when they are read."""
     address = address_of(settings.path)
-    if address is not None:
+    if address is not None and not address.startswith(HUB_PREFIX):
         return open_copy(LocalCopy(address, at_once=lambda name: not name.lower().endswith(_IMAGES)))
     where, links = _local(settings.path), settings.links == "follow"
     return open_folder(where, follow_links=links, label_bytes=limits.max_label_bytes)

@@ -1,4 +1,4 @@
-"""Sets and builds on remote storage: `s3://`, `gs://` and whatever else fsspec knows, by way of a local copy.
+"""Sets and builds on remote storage: `s3://`, `gs://`, `hf://` and whatever else fsspec knows, by way of a local copy.
 
 The copy is a folder in our cache that has a remote folder's listing at once, its small files after that, and each image
 when it is first read, by whoever reads it, in any process of any machine: the folder's path says where it comes from.
@@ -24,13 +24,14 @@ from urllib.parse import quote, unquote
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.storage.names import is_relative_name
 
-SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "adl", "r2", "oss")
+SCHEMES = ("hf", "s3", "gs", "gcs", "az", "abfs", "adl", "r2", "oss")
 TRIES = 5
 FIRST_WAIT_S = 0.5
 TIMEOUT_S = 60
 THREADS = 16
 
 _FOLDER = "amp-remote"
+_OF_THE_HUB = ".gitattributes"
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+(.+)")
 _FINAL = {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
 _CREDENTIALS = re.compile("credential|token|unauthorized|forbidden|access denied|signature", re.IGNORECASE)
@@ -41,6 +42,11 @@ def address_of(path: str | Path) -> str | None:
     """The address that a path is, or None; also one that `Path` has taken a slash from."""
     match = _ADDRESS.fullmatch(os.fspath(path))
     return f"{match[1]}://{match[2].strip('/')}" if match else None
+
+
+def named(path: str | Path) -> str:
+    """What messages call a path: its address, if it is one."""
+    return address_of(path) or str(path)
 
 
 def local_path(path: str) -> str:
@@ -63,7 +69,7 @@ class Store:
         return {
             name.removeprefix(prefix): _state(info)
             for name, info in found.items()
-            if name.startswith(prefix) and info["type"] == "file"
+            if name.startswith(prefix) and info["type"] == "file" and name != prefix + _OF_THE_HUB
         }
 
     def read(self, name: str) -> bytes:
@@ -139,14 +145,16 @@ def _explained(error: Exception, where: str, tries: int) -> SourceError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return SourceError(f"there is nothing here: {told}", where=where, fix="check the bucket and the path")
     if isinstance(error, PermissionError) or _CREDENTIALS.search(f"{type(error).__name__} {told}"):
-        fix = "log in to the storage, or set its credentials (AWS_ACCESS_KEY_ID and so on)"
+        fix = "log in to the storage, or set its credentials (AWS_ACCESS_KEY_ID, HF_TOKEN and so on)"
         return UnreadableError(f"the storage refuses: {told}", where=where, fix=fix)
     what = f"the storage does not answer as it should ({tries} tries): {told}"
     return UnreadableError(what, where=where, fix="run it again when it does: finished work is kept")
 
 
 def _state(info: Mapping[str, Any]) -> str:
-    known = next((str(info[key]) for key in ("ETag", "etag", "md5Hash", "content_md5") if info.get(key)), None)
+    known = next(
+        (str(info[key]) for key in ("ETag", "etag", "md5Hash", "content_md5", "blob_id") if info.get(key)), None
+    )
     return known or f"{info.get('size')} {info.get('LastModified') or info.get('mtime') or info.get('created')}"
 
 

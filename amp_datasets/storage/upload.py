@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -37,7 +37,7 @@ def upload(folder: Path, address: str, seal: str, old: Collection[str], progress
     that has a seal.
     """
     store = Store(address)
-    names = sorted(_files(folder))
+    names = sorted(all_files(folder))
     drafts = f"{_DRAFTS}/{hashlib.sha256((folder / seal).read_bytes()).hexdigest()[:32]}"
     there = store.listing()
     missing = [name for name in names if f"{drafts}/{name}" not in there]
@@ -67,6 +67,7 @@ def _in_order(pool: ThreadPoolExecutor, action: Callable[[str], None], names: It
             future.cancel()
 
 
-def _files(folder: Path) -> Iterable[str]:
+def all_files(folder: Path) -> Iterator[str]:
+    """The relative names of all files below a folder."""
     for below, _, files in os.walk(folder):
         yield from (Path(below, file).relative_to(folder).as_posix() for file in files)

@@ -7,15 +7,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from hub_server import Hub, hub_server
+from hub_server import TOKEN, Hub, hub_server, python
 from small_builds import FILTERS, ledger, small_build, tree, write_manifest
 
 import amp_datasets as amp
@@ -24,9 +21,8 @@ from amp_datasets.demo.write import write_demo
 from amp_datasets.errors import BuildError
 from amp_datasets.exchange.hub import publish
 
-TOKEN = "hf_dummyTokenThatNobodyMayEverSee"
 NO_WAIT = (
-    "import amp_datasets.exchange.hub_push as hub\n"
+    "import amp_datasets.building.hub as hub\n"
     "hub.time.sleep = lambda seconds: print('waited', seconds, file=sys.stderr)\n"
 )
 PUBLISH = "import sys\n" + NO_WAIT + "from amp_datasets.cli import run; sys.exit(run(sys.argv[1:]))"
@@ -50,33 +46,6 @@ def hub() -> Iterator[Hub]:
     """An empty hub."""
     with hub_server() as server:
         yield server
-
-
-def python(
-    hub: Hub, home: Path, code: str, *arguments: object, token: str | None = TOKEN, started: list[int] | None = None
-) -> Any:
-    """Run code in a process whose hub is the one on this machine."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    settings = {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "NO_PROXY": "127.0.0.1",
-        "TMPDIR": str(home),
-        **({"HF_TOKEN": token} if token else {}),
-    }
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=kept | settings, cwd=home, **pipes) as process:
-        if started is not None:
-            started.append(process.pid)
-        try:
-            said = process.communicate(timeout=180)
-        finally:
-            process.kill()
-    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 LOAD = """

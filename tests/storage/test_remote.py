@@ -267,7 +267,7 @@ def test_file_addresses_are_paths_of_this_machine(home: Path, tmp_path: Path) ->
         (Path("s3://bucket/a/b"), "s3://bucket/a/b"),
         ("gs://bucket/a/", "gs://bucket/a"),
         ("photos/s3", None),
-        ("hf://datasets/a/b", None),
+        ("hf://datasets/a/b", "hf://datasets/a/b"),
         ("file:///data", None),
     ],
 )

@@ -26,7 +26,7 @@ from amp_datasets.shown import amount
 @command
 def build(
     manifest: Manifest = Path("amp.yaml"),
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")] = Path("build"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder or address to build.")] = Path("build"),
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Workers; all cores by default.")] = None,
     source: Sources = None,
     settings: Settings = None,
@@ -43,6 +43,7 @@ def build(
 ) -> None:
     """Make all variants and lay every label format around them. Run again after an interruption to go on."""
     from amp_datasets.building.inputs import is_set
+    from amp_datasets.storage.remote import named
 
     ways: dict[str, Any] = {"shards": shards, "shard": shard, "finish": finish, "engine": engine, "address": address}
     if is_set(manifest):
@@ -65,12 +66,12 @@ def build(
             progress=progress,
             **ways,
         )
-    again = f"amp build {manifest} -o {out}"
-    then = _after(again, out, shards) if shards or shard else again if dry_run else None
-    emit_report(report, in_json=json_, then=then or f"amp verify {out}, or train: see {out}/README.md")
+    again = f"amp build {manifest} -o {named(out)}"
+    then = _after(again, named(out), shards) if shards or shard else again if dry_run else None
+    emit_report(report, in_json=json_, then=then or f"amp verify {report.out}, or train: see {report.out}/README.md")
 
 
-def _after(again: str, out: Path, shards: int | None) -> str:
+def _after(again: str, out: str, shards: int | None) -> str:
     """What comes after planning a build in parts, or making one of them."""
     others = f"amp build -o {out} --shard 1/{shards} and all others" if shards else "the other shards"
     return f"{others}, then {again} --finish"
@@ -95,6 +96,7 @@ def preview(
 ) -> None:
     """Draw labels, or the variants of an image, to look at before building."""
     with progress_bar(quiet=json_) as progress:
+        from amp_datasets.building.workspace import is_build
         from amp_datasets.view.preview import preview as run
 
         gallery = run(
@@ -115,7 +117,7 @@ def preview(
         emit_json({"out": str(out), "images": len(gallery.tiles)})
         return
     say(f"wrote {out} with {amount(len(gallery.tiles), 'image')}")
-    next_step(f"amp build {target}")
+    next_step(f"amp {'verify' if is_build(Path(target)) else 'build'} {target}")
     if open_:
         typer.launch(str(out))
 
@@ -181,7 +183,9 @@ def export(
 @command
 def merge(
     sets: Annotated[list[str], typer.Argument(help="The sets to join.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to build.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="The folder to build, or s3://, gs://, hf://datasets/OWNER/NAME.")
+    ],
     like: Annotated[Path | None, typer.Option(help="Keep the class ids of this earlier build.")] = None,
     settings: Settings = None,
     option: ReadOptions = None,
