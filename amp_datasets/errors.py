@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from amp_datasets.shown import plain
+
+_T = TypeVar("_T")
 
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What comes of using values that somebody else wrote, wherever they are not what they should be."""
@@ -37,7 +42,10 @@ class AmpError(Exception):
 
 
 def _restore(kind: type[AmpError], what: str, where: str | None, fix: str | None) -> AmpError:
-    return kind(what, where=where, fix=fix)
+    try:
+        return kind(what, where=where, fix=fix)
+    except TypeError:  # a plugin's own, which takes other arguments
+        return AmpError(what, where=where, fix=fix)
 
 
 class ManifestError(AmpError):
@@ -80,6 +88,57 @@ class BuildError(AmpError):
 
 class CannotApply(AmpError):  # noqa: N818 - reads as what it says where it is raised
     """A filter that has nothing to do on this sample (no object to crop around); the variant is dropped."""
+
+
+_SAID_CHARS = 300
+_SHIPPED = "amp_plugins."
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line of at most 300 characters, whatever its author made of it."""
+    try:
+        text = " ".join(str(error)[: 10 * _SAID_CHARS].split())
+    except Exception:  # its own `__str__` breaks
+        text = ""
+    return f"{type(error).__name__}: {text}"[:_SAID_CHARS]
+
+
+@contextlib.contextmanager
+def blaming(kind: str, plugin: type) -> Iterator[None]:
+    """Make whatever a plugin raises a PluginError that names it and its file.
+
+    What says what it is about goes through: an AmpError, an error of the system, memory that runs out, Ctrl-C. So does
+    what a shipped plugin raises, which is a mistake of ours.
+    """
+    try:
+        yield
+    except (AmpError, MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if is_shipped(plugin) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        what = f"the {kind} `{getattr(plugin, 'name', plugin.__name__)}` breaks: {said(error)}"
+        raise PluginError(what, where=file_of(plugin), fix="repair the plugin, or leave it out") from error
+
+
+def is_shipped(plugin: type) -> bool:
+    """Whether a plugin is one of ours."""
+    return plugin.__module__.startswith(_SHIPPED)
+
+
+def must_be(kind: type[_T], value: object) -> _T:
+    """What a plugin gave, if it is of the kind that was asked for. Raises TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"it gives a {type(value).__name__}, not a {kind.__name__}")
+    return value
+
+
+def file_of(plugin: object) -> str:
+    """Where a plugin is defined, for people."""
+    try:
+        return inspect.getfile(plugin if isinstance(plugin, type) else type(plugin))
+    except (OSError, TypeError):
+        return repr(plugin)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -32,7 +32,7 @@ WINGS: dict[str, set[str] | str] = {
     "filtering": {"geometry"},
     "rows": {"geometry"},
     "formats.kit": {"storage", "geometry", "images", "rows"},
-    "formats": {"storage", "images", "formats.kit"},
+    "formats": {"storage", "geometry", "images", "formats.kit"},
     "plugin": {"filtering", "formats"},
     "variants": {"geometry", "images", "filtering", "rows", "plugin"},
     "manifest": {"plugin", "storage", "images", "filtering", "variants"},

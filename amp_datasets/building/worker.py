@@ -97,7 +97,7 @@ class Maker:
             try:
                 pixels = variant_pixels(source.original, planned, source.encoding, self.recipe.limits)
                 data = encode(pixels, source.encoding)
-            except Exception as error:
+            except BaseException as error:
                 why = why_not(error, task.source_id)
                 yield Refused(spec, planned.copy, planned.attempt + 1, *why), b""
                 continue
@@ -117,7 +117,7 @@ class Maker:
             suffix = source.encoding.suffix
             try:
                 data = encode(unchanged_pixels(original, source.encoding, self.recipe.limits), source.encoding)
-            except Exception as error:
+            except BaseException as error:
                 reason, detail = why_not(error, task.source_id)
                 return {**row, "status": DROPPED, "reason": reason, "detail": detail, "labels_out": 0}
             row |= {"encoding": source.encoding.dump(), "detail": "; ".join(why)}

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import typer
 
-from amp_datasets.errors import AmpError, ManifestError
+from amp_datasets.errors import AmpError, ManifestError, said
 from amp_datasets.progress import silent, told_to
 from amp_datasets.shown import as_json, plain
 
@@ -70,7 +70,7 @@ def _told(error: Exception) -> AmpError:
             f"a library cannot be loaded: {error}", fix="close other programs if memory is short, or install it again"
         )
     return AmpError(
-        f"this should not have happened: {type(error).__name__}: {error}",
+        f"this should not have happened: {said(error)}",
         fix="AMP_DEBUG=1 shows where; please report it with the output of `amp env`",
     )
 

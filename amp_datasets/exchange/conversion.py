@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from amp_datasets.errors import BuildError, SourceError
+from amp_datasets.errors import BuildError, SourceError, blaming
 from amp_datasets.formats.base import Exporter, Options
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.images.codec import (
@@ -113,7 +113,8 @@ def _export(
     labels, _ = read_source(source, registry, Limits())
     refuse_unreadable(labels)
     if not any(sample.labelled for sample in labels.samples):
-        raise SourceError(f"there is not one labelled image to export{_counted(labels)}", where=what)
+        what_is_missing = f"there is not one labelled image to export{_counted(labels)}"
+        raise SourceError(what_is_missing, where=what, fix="`amp check` shows what was read; label an image")
     _check_task(plugin, labels, what, registry)
     report = ExportReport(str(target), to, dropped=losses(labels.dropped), repairs=losses(labels.repairs))
     placing = _Placing(copy, report)
@@ -164,12 +165,13 @@ def _write(
     placing: _Placing,
     progress: Progress,
 ) -> None:
-    exporter = plugin(folder, settings, placing)
     samples = named([sample for sample in labels.samples if sample.labelled])
-    exporter.write(replace(labels, samples=_Tracked(samples, f"writing {plugin.name}", progress)))
+    with blaming("exporter", plugin):
+        exporter = plugin(folder, settings, placing)
+        exporter.write(replace(labels, samples=_Tracked(samples, f"writing {plugin.name}", progress)))
+        lost = exporter.losses(samples) + Counter(unlabelled=len(labels.samples) - len(samples))
     placing.report.images = len(samples)
     placing.report.labels = sum(len(sample.annotations) + len(sample.labels) for sample in samples)
-    lost = exporter.losses(samples) + Counter(unlabelled=len(labels.samples) - len(samples))
     placing.report.lost = dict(+lost)
 
 

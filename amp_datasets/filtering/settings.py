@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import ArgumentError, PluginError, nearest
+from amp_datasets.errors import ArgumentError, PluginError, blaming, nearest
 
 if TYPE_CHECKING:
     from amp_datasets.filtering.base import Filter
@@ -57,8 +57,9 @@ def complete_settings(plugin: type[Filter], given: Any) -> dict[str, Any]:
 
 def create(plugin: type[Filter], settings: dict[str, Any]) -> Filter:
     """A filter with settings that were completed before (JSON lists become tuples again)."""
-    checked = plugin.InitSchema.model_validate({**settings, "p": 1.0, "strict": True})
-    return plugin(**{key: getattr(checked, key) for key in settings}, p=1.0)
+    with blaming("filter", plugin):
+        checked = plugin.InitSchema.model_validate({**settings, "p": 1.0, "strict": True})
+        return plugin(**{key: getattr(checked, key) for key in settings}, p=1.0)
 
 
 def check_arguments(plugin: type[Filter], args: tuple[Any, ...], settings: Mapping[str, Any]) -> ArgumentError | None:

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import amp_plugins
 
-from amp_datasets.errors import PluginError
+from amp_datasets.errors import PluginError, said
 from amp_datasets.plugin.registry import Registry
 
 ENTRY_POINTS = "amp_datasets.plugins"
@@ -106,7 +106,7 @@ def _in_folder(folder: Path) -> Iterator[ModuleType]:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except BaseException as error:
             raise _broken(file, error) from error
         yield module
 
@@ -116,7 +116,7 @@ def _import(name: str, where: str) -> ModuleType:
         return importlib.import_module(name)
     except PluginError:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise _broken(where, error) from error
 
 
@@ -131,11 +131,12 @@ def _register(module: ModuleType, registry: Registry) -> None:
         register(registry)
     except PluginError:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise _broken(where, error) from error
 
 
-def _broken(where: object, error: Exception) -> PluginError:
-    return PluginError(
-        f"this plugin fails to load: {type(error).__name__}: {error}", where=where, fix="repair or remove the plugin"
-    )
+def _broken(where: object, error: BaseException) -> PluginError:
+    """What is said of a plugin that raises anything, also one that ends the process (`sys.exit` in a script)."""
+    if isinstance(error, KeyboardInterrupt | MemoryError):
+        raise error
+    return PluginError(f"this plugin fails to load: {said(error)}", where=where, fix="repair or remove the plugin")

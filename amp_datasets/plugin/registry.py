@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from amp_datasets.errors import PluginError, nearest
+from amp_datasets.errors import PluginError, file_of, nearest
 
 if TYPE_CHECKING:
     from amp_datasets.filtering.base import Filter
@@ -34,7 +33,9 @@ class Registry:
         missing = lacks()
         if missing:
             raise PluginError(
-                f"the filter {plugin.__name__} has no `{missing[0]}`", where=_file(plugin), fix="define it in the class"
+                f"the filter {plugin.__name__} has no `{missing[0]}`",
+                where=file_of(plugin),
+                fix="define it in the class",
             )
         _add(self.filters, plugin.name, plugin, "filter")
 
@@ -89,14 +90,7 @@ def find(plugins: Mapping[str, _P], name: str, kind: str, otherwise: str, strang
 def _add(plugins: dict[str, _P], name: str, plugin: _P, kind: str) -> None:
     if name in plugins:
         raise PluginError(
-            f"two plugins offer the {kind} `{name}`: {_file(plugins[name])} and {_file(plugin)}",
+            f"two plugins offer the {kind} `{name}`: {file_of(plugins[name])} and {file_of(plugin)}",
             fix="rename or remove one of them",
         )
     plugins[name] = plugin
-
-
-def _file(plugin: object) -> str:
-    try:
-        return inspect.getfile(plugin if isinstance(plugin, type) else type(plugin))
-    except (OSError, TypeError):
-        return repr(plugin)

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from amp_datasets.errors import SourceError
-from amp_datasets.formats.base import Detection, Options
+from amp_datasets.errors import SourceError, blaming, is_shipped, must_be
+from amp_datasets.formats.base import Detection, Options, Source
+from amp_datasets.formats.contract import check_labels
 from amp_datasets.formats.kit.image_lookup import CONVERT, UNDECODED, ImageLookup
 from amp_datasets.formats.kit.meaning.agreement import BACKGROUND, CONTRADICTION, LISTED_TWICE, joined
 from amp_datasets.formats.kit.meaning.resolver import MISSING
@@ -64,7 +65,7 @@ def read_parts(
         name, detection = found
         plugin = registry.source(name)
         reading = Reading(left, limits, alone=False)
-        labels = plugin(left, _options(plugin, options, folder), reading).read()
+        labels = _read(plugin, left, _options(plugin, options, folder), reading)
         lists, left_out = tuple(reading.lists), frozenset(reading.left_out)
         used = tuple(reading.used)
         parts.append(Part(name, detection, labels, used, lists, left_out, reading.loose, reading.contested))
@@ -93,11 +94,12 @@ def _masks_beside(
     known |= {item.id for part in parts for item in part.labels.dropped}
     found = []
     for name, plugin in sorted(registry.sources.items()):
-        detection = plugin.detect(left) if plugin.labels_are_images and name not in {p.format for p in parts} else None
-        if detection is None:
+        if not plugin.labels_are_images or name in {part.format for part in parts}:
+            continue
+        if (detection := _detect(plugin, left)) is None:
             continue
         reading = Reading(left, limits, alone=False)
-        labels = plugin(left, _options(plugin, options, folder), reading).read()
+        labels = _read(plugin, left, _options(plugin, options, folder), reading)
         if reading.left_out & known:  # images with labels of their own are no masks
             continue
         new = tuple(sample for sample in labels.samples if sample.source_id not in known)
@@ -121,7 +123,7 @@ def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tu
         plugins = (
             (n, plugin) for n, plugin in sorted(registry.sources.items()) if plugin.last is last and n not in done
         )
-        found = ((name, plugin.detect(folder)) for name, plugin in plugins)
+        found = ((name, _detect(plugin, folder)) for name, plugin in plugins)
         sure = sorted(((d.certainty, name, d) for name, d in found if d is not None), key=lambda f: (-f[0], f[1]))
         if sure:
             break
@@ -135,6 +137,18 @@ def detected(folder: Folder, registry: Registry, done: Iterable[str] = ()) -> tu
             fix="give the one that is meant with `format:` (or --format)",
         )
     return first[1], first[2]
+
+
+def _detect(plugin: type[Source[Any]], folder: Folder) -> Detection | None:
+    with blaming("source format", plugin):
+        found: Any = plugin.detect(folder)
+        return None if found is None else must_be(Detection, found)
+
+
+def _read(plugin: type[Source[Any]], folder: Folder, options: Options, reading: Reading) -> LabelSet:
+    with blaming("source format", plugin):
+        labels = must_be(LabelSet, plugin(folder, options, reading).read())
+        return labels if is_shipped(plugin) else check_labels(labels)
 
 
 def one_set(folder: Folder, parts: Sequence[Part], limits: Limits) -> LabelSet:

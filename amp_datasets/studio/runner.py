@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from amp_datasets.errors import AmpError
+from amp_datasets.errors import AmpError, said
 from amp_datasets.progress import told_to
 
 _INTERVAL_S = 0.2
@@ -34,7 +34,7 @@ def main() -> int:
         _tell({"problems": [{"what": e.what, "where": e.where, "fix": e.fix} for e in others]})
         return 2
     except Exception as error:  # the page shows it
-        _tell({"problems": [{"what": f"{type(error).__name__}: {error}", "where": None, "fix": None}]})
+        _tell({"problems": [{"what": said(error), "where": None, "fix": None}]})
         return 2
     _tell({"result": result})
     return 0

@@ -16,7 +16,7 @@ from amp_datasets.building.forecast import expect, forecast
 from amp_datasets.building.inputs import Order
 from amp_datasets.building.prepare import Read, choose, put_together
 from amp_datasets.building.report import BuildReport
-from amp_datasets.errors import AmpError, SourceError
+from amp_datasets.errors import AmpError, SourceError, said
 from amp_datasets.formats.base import Detection
 from amp_datasets.manifest.load import validate
 from amp_datasets.manifest.model import Manifest, SourceSettings
@@ -172,7 +172,7 @@ class Session:
             except AmpError as error:
                 self._fail(manifest, problems_of(error))
             except Exception as error:  # the page shows it; the reader must live on
-                self._fail(manifest, [{"what": f"{type(error).__name__}: {error}", "where": None, "fix": None}])
+                self._fail(manifest, [{"what": said(error), "where": None, "fix": None}])
 
     def _fail(self, manifest: Manifest, problems: list[dict[str, Any]]) -> None:
         if self._is_wanted(manifest):

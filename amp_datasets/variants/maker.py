@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amp_datasets.errors import AmpError, CannotApply
+from amp_datasets.errors import AmpError, CannotApply, ImageError
 from amp_datasets.filtering.base import Filter, HidingFilter, JoiningFilter, PixelFilter
 from amp_datasets.filtering.settings import create
 from amp_datasets.geometry.warp import Warp, resample_image
@@ -126,9 +126,9 @@ class VariantMaker:
         """As `_plan`; whatever a filter raises concerns this one variant. A BuildError if memory runs out."""
         try:
             return self._plan(original, spec, copy, before)
-        except AmpError:
-            raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, AmpError) and not isinstance(error, CannotApply | ImageError):
+                raise
             return Refused(spec, copy, 1, *why_not(error, f"{spec.label(copy)} of {original.sha256[:12]}"))
 
     def _plan(self, original: Original, spec: VariantSpec, copy: int, before: Before) -> Planned | Refused:

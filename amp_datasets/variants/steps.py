@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from amp_datasets.errors import CannotApply
+from amp_datasets.errors import PluginError
 from amp_datasets.filtering.base import Draw, Filter, HidingFilter, PixelFilter, TableFilter, look_up
 from amp_datasets.geometry.warp import Warp
 from amp_datasets.model import Annotation, FloatArray, Image, Size
@@ -142,13 +142,15 @@ def change_values(image: Image, steps: Iterable[Applied]) -> Image:
 def _refuse_other_form(image: Any, shape: tuple[int, ...], name: str) -> None:
     """A filter of values that gives anything but an image of the same size and kind is a mistake of its author."""
     if not isinstance(image, np.ndarray):
-        raise CannotApply(
+        raise PluginError(
             f"`{name}` gives a {type(image).__name__}, not an image", fix="return it at the end of `apply`"
         )
     if image.shape[:2] != shape[:2]:
-        raise CannotApply(f"`{name}` changes the image's size, which a pixel filter must not")
+        raise PluginError(
+            f"`{name}` changes the image's size, which a pixel filter must not", fix="make it a GeometricFilter"
+        )
     if image.shape != shape or image.dtype != np.uint8:
-        raise CannotApply(
+        raise PluginError(
             f"`{name}` gives {image.dtype} of shape {image.shape}, not uint8 of shape {shape}",
             fix="convert it at the end of `apply`",
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.building.engines.spread import spread
+from amp_datasets.errors import blaming
 from amp_datasets.formats.base import Exporter, Part, PartedExporter
 from amp_datasets.ledger.samples import ShardSamples
 from amp_datasets.ledger.schema import shard_batches
@@ -37,7 +38,8 @@ class LabelJob:
     def exporter(self, name: str) -> Exporter[Any]:
         """An exporter that writes around the images."""
         plugin = _registry(self.plugin_dirs).exporter(name)
-        made: Exporter[Any] = plugin(self.tree, plugin.options_type(), lambda _sample, _target: None)
+        with blaming("exporter", plugin):
+            made: Exporter[Any] = plugin(self.tree, plugin.options_type(), lambda _sample, _target: None)
         return made
 
 
@@ -113,11 +115,12 @@ class LabelParts:
             progress(done := done + 1, steps)
         for name in exports:
             exporter = self._job.exporter(name)
-            if isinstance(exporter, PartedExporter):
-                exporter.join_parts(self._job.labels(), parts[name])
-            else:
-                exporter.write(whole)
-                written.losses[name] = exporter.losses(whole.samples)
+            with blaming("exporter", type(exporter)):
+                if isinstance(exporter, PartedExporter):
+                    exporter.join_parts(self._job.labels(), parts[name])
+                else:
+                    exporter.write(whole)
+                    written.losses[name] = exporter.losses(whole.samples)
             progress(done := done + 1, steps)
         return written
 
@@ -164,7 +167,8 @@ def _look(job: LabelJob, exports: Sequence[str], shards: Sequence[Path]) -> Fact
         facts.pointed += sum(a.keypoints is not None for a in sample.annotations)
     for name in exports:
         exporter = job.exporter(name)
-        facts.surveys[name] = exporter.survey(samples) if isinstance(exporter, PartedExporter) else None
+        with blaming("exporter", type(exporter)):
+            facts.surveys[name] = exporter.survey(samples) if isinstance(exporter, PartedExporter) else None
     return facts
 
 
@@ -176,8 +180,9 @@ def _write(job: LabelJob, item: tuple[Sequence[Path], Mapping[str, Part]]) -> Wr
     for name, part in parts.items():
         exporter = job.exporter(name)
         if isinstance(exporter, PartedExporter):
-            written.digests |= exporter.write_part(labels, part)
-            written.losses[name] = exporter.losses(labels.samples)
+            with blaming("exporter", type(exporter)):
+                written.digests |= exporter.write_part(labels, part)
+                written.losses[name] = exporter.losses(labels.samples)
     return written
 
 
