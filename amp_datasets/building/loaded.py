@@ -27,8 +27,8 @@ from amp_datasets.variants.steps import Original
 Decoded = tuple[bytes, Header, Original]
 
 _FULL_RANGE = (0.0, 65535.0)
-_KEPT = 8
-"""So many other images stay decoded in a worker."""
+_KEPT, _KEPT_BYTES = 8, 2**28
+"""So many other images stay decoded in a worker, and of large ones as many as there is room for."""
 
 
 class LastDecoded:
@@ -59,11 +59,11 @@ class OtherImages:
         return [self._other(canonical(other)) for other in task.beside[spec.name][copy][step]]
 
     def _other(self, text: str) -> Original:
-        if text not in self._kept:
-            while len(self._kept) >= _KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[text] = self._decoded(json.loads(text))
-        return self._kept[text]
+        found = self._kept.pop(text, None) or self._decoded(json.loads(text))
+        self._kept[text] = found
+        while len(self._kept) > _KEPT or (len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > _KEPT_BYTES):
+            self._kept.pop(next(iter(self._kept)))
+        return found
 
     def _decoded(self, raw: dict[str, Any]) -> Original:
         recipe = self._recipe
@@ -111,13 +111,17 @@ class Loaded:
         source = self.original
         try:
             self.original = variants.preprocessing.apply(source, task.piece)
-        except Exception as error:
+        except BaseException as error:
             reason, detail = why_not(error, task.source_id)
             self.problem = {"reason": reason, "detail": detail}
             return
         self.changed = self.original.image is not source.image
         if self.changed:
             self.labels = dump_annotations(self.original.annotations, self.original.labels)
+
+
+def _bytes(original: Original) -> int:
+    return sum(layer.nbytes for layer in (original.image, original.deep, original.alpha) if layer is not None)
 
 
 def _name(task: Task) -> tuple[str, str, str]:

@@ -50,7 +50,9 @@ class Maker:
         if source is not None and source.problem is not None:
             yield {**base, "status": DROPPED, **source.problem}  # the source as a whole, not each of its variants
             return
-        for name, key in task.keys.items():
+        for number, (name, key) in enumerate(task.keys.items()):
+            if source is not None and ORIGINAL not in [*task.keys][number:]:
+                source.data = b""  # of the largest images that is a tenth of all memory
             if source is None or name in ready:
                 yield from (self._again(row, task, base) for row in ready[name])
             elif name == ORIGINAL:

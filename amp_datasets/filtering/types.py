@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index at every import otherwise
@@ -43,6 +43,7 @@ BorderSetting = Literal["replicate", "reflect"] | Colour
 _T = TypeVar("_T")
 
 _STRIP_PIXELS = 64 * 1024
+_RUN_VALUES = 256 * 1024
 
 
 def _ordered(value: Any) -> Any:
@@ -155,6 +156,11 @@ def in_strips(function: Callable[[Image], Image], image: Image, halo: int = 0) -
         strip = function(image[above : bottom + halo])
         result[top:bottom] = strip[top - above : bottom - above]
     return result
+
+
+def in_runs(count: int) -> Iterator[slice]:
+    """Stretches of a long row of values, for what needs several bytes for each of them: of all at once that is 1 GB."""
+    return (slice(start, start + _RUN_VALUES) for start in range(0, count, _RUN_VALUES))
 
 
 def size_of(params: Mapping[str, Any]) -> Size:

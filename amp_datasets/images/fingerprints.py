@@ -28,8 +28,8 @@ NEAR_BITS = 3
 
 _TOLD_EVERY = 50
 _THREADS = 4
-_LARGE_PX = 10_000_000
-"""Larger images are decoded one after the other, for each takes hundreds of megabytes."""
+_LARGE_PX, _LARGE_BYTES = 10_000_000, 2**25
+"""Larger images are decoded one after the other, and larger files read so, for each takes hundreds of megabytes."""
 
 
 class Fingerprint(NamedTuple):
@@ -50,12 +50,17 @@ def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> I
     one_large = threading.Lock()
 
     def one(file: ImageFile) -> Fingerprint | SourceError:
+        with one_large if (heavy := _is_heavy(file)) else nullcontext():
+            return look(file, heavy)
+
+    def look(file: ImageFile, alone: bool) -> Fingerprint | SourceError:
         try:
             data = read_image_file(file, limits.max_bytes)
         except SourceError as error:
             return error
         found = _header(data, limits)
-        with one_large if found is not None and math.prod(found.stored) > _LARGE_PX else nullcontext():
+        large = not alone and found is not None and math.prod(found.stored) > _LARGE_PX
+        with one_large if large else nullcontext():
             hashed = perceptual_hash(data) if near and found is not None else 0
             return Fingerprint(hashlib.sha256(data).hexdigest(), hashed, found, _extremes(data, found))
 
@@ -65,6 +70,13 @@ def fingerprints(files: Sequence[ImageFile], limits: Limits, *, near: bool) -> I
                 tell("comparing images" if near else "hashing images", number, len(files))
             yield found
     tell("comparing images" if near else "hashing images", len(files), len(files))
+
+
+def _is_heavy(file: ImageFile) -> bool:
+    try:
+        return file.data is None and file.path.stat().st_size > _LARGE_BYTES and file.member is None
+    except OSError:  # reading it says why
+        return False
 
 
 def _header(data: bytes, limits: Limits) -> Header | None:

@@ -68,9 +68,9 @@ class Original:
         """It at most 96 pixels a side; a variant that is known, and only made again, needs none."""
         return _thumbnail_of(self.image)
 
-    @functools.cached_property
+    @property
     def signature(self) -> Signature:
-        """What tells it from its variants."""
+        """What tells it from its variants. It refers to the image: kept here, both would wait for the collector."""
         return Signature(self.size, _GRID * self.size, self.thumbnail, lambda: self.detail)
 
     @functools.cached_property

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import cv2
 import numpy as np
 
-from amp_datasets.filtering.base import Draw, PixelFilter, Settings, look_up, rounded
+from amp_datasets.filtering.base import Draw, PixelFilter, Settings, in_runs, look_up, rounded
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
 
@@ -57,7 +57,8 @@ class AutoContrast(PixelFilter):
 
 def _stretch(image: Image) -> Image:
     """All three channels by one line through the second and the 98th percentile of all values."""
-    counts = np.bincount(image.ravel(), minlength=256).cumsum()
+    values = image.reshape(-1)
+    counts = np.sum([np.bincount(values[run], minlength=256) for run in in_runs(image.size)], axis=0).cumsum()
     low, high = np.searchsorted(counts, counts[-1] * np.array([_LEFT_OUT, 1 - _LEFT_OUT])).tolist()
     if high <= low:
         return image.copy()

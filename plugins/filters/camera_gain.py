@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, draw_seed, random_bytes, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, draw_seed, in_runs, random_bytes, uniform
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
 
@@ -48,11 +48,11 @@ class CameraGain(PixelFilter):
 
     def apply(self, img: Image, *, gain: float, seed: int, **_: Any) -> Image:
         """The noisy image: for each value one random byte chooses among 256 equally likely outcomes."""
-        dice = random_bytes(seed, img.size).reshape(img.shape)
-        places = np.empty(img.shape, dtype=np.uint16)
-        np.left_shift(img, 8, out=places, dtype=np.uint16)
-        np.bitwise_or(places, dice, out=places)
-        return np.asarray(np.take(_outcomes(gain), places), dtype=np.uint8)
+        values, dice, outcomes = img.reshape(-1), random_bytes(seed, img.size), _outcomes(gain)
+        seen = np.empty(img.size, dtype=np.uint8)
+        for run in in_runs(img.size):
+            seen[run] = outcomes[np.left_shift(values[run], 8, dtype=np.uint16) | dice[run]]
+        return seen.reshape(img.shape)
 
 
 @functools.lru_cache(maxsize=4)

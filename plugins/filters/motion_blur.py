@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, uniform
+from amp_datasets.filtering.base import Draw, PixelFilter, Range, Settings, in_strips, uniform
 from amp_datasets.model import Image
 from amp_datasets.plugin.registry import Registry
 
@@ -63,7 +63,7 @@ class MotionBlur(PixelFilter):
         """The image through the line's kernel."""
         kernel = _line(length, angle_deg)
         if kernel.size >= _DIRECT and max(half.size for half in _halves(kernel)) < _DIRECT:
-            return _in_halves(img, kernel)
+            return in_strips(lambda strip: _in_halves(strip, kernel), img, halo=len(kernel))
         blurred: Image = cv2.filter2D(img, -1, kernel)
         return blurred
 

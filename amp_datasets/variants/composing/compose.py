@@ -23,6 +23,7 @@ from amp_datasets.variants.labels import Judged, Known, LabelPolicy, judge
 from amp_datasets.variants.steps import Original
 from amp_datasets.variants.visibility import NO_HOLES, Opening
 
+_STRIP_ROWS = 64
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole pixels."""
 
@@ -101,9 +102,11 @@ def _lay(canvas: Image, layer: Layer, size: Size) -> None:
     if not layer.outline:
         canvas[y0:y1, x0:x1] = seen
         return
-    share = _cover(layer.outline, (x0, y0, x1, y1), layer.blend)[..., None].astype(np.uint16)
-    below = canvas[y0:y1, x0:x1].astype(np.uint16)
-    canvas[y0:y1, x0:x1] = ((seen * share + below * (255 - share) + 127) // 255).astype(np.uint8)
+    cover = _cover(layer.outline, (x0, y0, x1, y1), layer.blend)
+    for top in range(0, y1 - y0, _STRIP_ROWS):  # in 16 bits, a large object as a whole would need eight times its size
+        rows = slice(top, top + _STRIP_ROWS)
+        share, below = cover[rows, :, None].astype(np.uint16), canvas[y0:y1, x0:x1][rows]
+        below[:] = ((seen[rows] * share + below.astype(np.uint16) * (255 - share) + 127) // 255).astype(np.uint8)
 
 
 def _cover(outline: Sequence[Polygon], window: Window, blend: float) -> NDArray[np.uint8]:
