@@ -86,12 +86,13 @@ def preview(
     if isinstance(target, str | Path) and (is_build(Path(target)) or (is_set(target) and not (filters or settings))):
         chosen = Choice(images or 20, seed, name, category)
         labels = _read(target, plugin_dirs, progress)
-        tiles = _set_tiles(labels, chosen, progress)
-        return Gallery(tuple(tiles), labels.categories, size, columns)
+        tiles, categories = _set_tiles(labels, chosen, progress), labels.categories
+        return Gallery(tuple(tile.light(categories, size) for tile in tiles), categories, size, columns)
     progress("reading the sources", 0, 1)
     prepared = prepare(Order(target, sources, settings, plugin_dirs=plugin_dirs))
     chosen = Choice(images or 1, seed, name, category, tuple(filters))
-    return Gallery(tuple(_variant_tiles(prepared, chosen, progress)), prepared.joined.categories, size, columns)
+    tiles, categories = _variant_tiles(prepared, chosen, progress), prepared.joined.categories
+    return Gallery(tuple(tile.light(categories, size) for tile in tiles), categories, size, columns)
 
 
 def _read(target: str | Path, plugin_dirs: Sequence[str | Path], progress: Progress) -> LabelSet:

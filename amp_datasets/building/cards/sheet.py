@@ -22,7 +22,8 @@ def write_sheet(labels: LabelSet, target: Path) -> None:
     count = len(labels.samples)
     step = max(1, count // _IMAGES)
     chosen = itertools.islice(itertools.islice(labels.samples, 0, None, step), _IMAGES)
-    tiles = tuple(tile for sample in chosen if (tile := _tile(sample)) is not None)
+    found = (tile for sample in chosen if (tile := _tile(sample)) is not None)
+    tiles = tuple(tile.light(labels.categories, _TILE) for tile in found)
     if not tiles:
         return
     sheet = Gallery(tiles, labels.categories, _TILE).sheet()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -23,6 +23,8 @@ BACKGROUND, EMPTY, TEXT = "#ffffff", "#e8eaed", "#24292f"
 _GAP, _LINE = 8, 20
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".html": "HTML"}
 _WEBP_SIDE = 16_383
+_LIGHT_BYTES = 12 * 2**20
+"""An image of more, 4 million pixels, does not wait in a gallery: twenty of the largest would take 3 GB."""
 _MARK = "amp preview by amp_datasets"
 """By this, the program's name in EXIF or in the page's head, a preview of ours is known again."""
 
@@ -31,12 +33,19 @@ _SOFTWARE_TAG = 0x0131
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """One image of a gallery; without one, `note` says why it is not there."""
+    """One image of a gallery; without one, `note` says why it is not there. A large one is `ready`, drawn and small."""
 
     title: str
     image: Image | None = None
     annotations: tuple[Annotation, ...] = ()
     note: str = ""
+    ready: PillowImage.Image | None = None
+
+    def light(self, categories: tuple[Category, ...], size: Size) -> Tile:
+        """The same for a gallery with tiles of this size; a large image is drawn, and given up."""
+        if self.image is None or self.image.size <= _LIGHT_BYTES:
+            return self
+        return replace(self, image=None, ready=draw_labels(self.image, self.annotations, categories, size=size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +76,8 @@ class Gallery:
     def drawn(self, tile: Tile, size: Size | None = None) -> PillowImage.Image:
         """One tile with its labels, or with the reason for which it is empty."""
         size = size or self.tile
+        if tile.ready is not None:
+            return tile.ready if size == self.tile else ImageOps.contain(tile.ready, size)
         if tile.image is not None:
             return draw_labels(tile.image, tile.annotations, self.categories, size=size)
         empty = PillowImage.new("RGB", size, EMPTY)
