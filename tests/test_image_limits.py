@@ -17,8 +17,10 @@ from small_builds import rebuild, write_manifest, write_set
 
 import amp_datasets as amp
 from amp_datasets.errors import AmpError, ImageError
+from amp_datasets.filtering.base import JoiningFilter
 from amp_datasets.images.codec import Limits, decode, read_header
 from amp_datasets.images.kinds import MAX_PIXELS, MAX_PIXELS_VARIABLE
+from amp_datasets.plugin.discovery import load_registry
 
 USE = """
 import json, re, resource, sys
@@ -75,6 +77,48 @@ def test_an_image_at_its_limit_costs_no_more_than_is_stated(tmp_path: Path, kind
     assert found["variants"] == 2
     assert found["peak"] < 1.5e6, found
     assert found["seconds"] < 4 * 30, found  # three files are written and read again
+
+
+def write_several(folder: Path, filters: dict[str, Any], count: int) -> None:
+    """Images of noise of as many pixels as are allowed, two round objects in each, and a manifest with filters."""
+    side, random = math.isqrt(MAX_PIXELS), np.random.default_rng(3)
+    (folder / "set").mkdir()
+    ring = np.stack([np.cos(np.linspace(0, 6.2, 40)), np.sin(np.linspace(0, 6.2, 40))], axis=1)
+    images, objects = [], []
+    for number in range(count):
+        name = f"{number}.png"
+        Image.frombytes("RGB", (side, side), random.bytes(side * side * 3)).save(
+            folder / "set" / name, compress_level=1
+        )
+        images.append({"id": number, "file_name": name, "width": side, "height": side})
+        for centre, radius in ((900, 400), (4500, 1700)):
+            outline = (ring * radius + centre).ravel().tolist()
+            about = {"id": len(objects) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
+            box = [centre - radius, centre - radius, 2 * radius, 2 * radius]
+            objects.append({**about, "bbox": box, "area": 3 * radius**2, "segmentation": [outline]})
+    labels = {"images": images, "annotations": objects, "categories": [{"id": 1, "name": "cat"}]}
+    (folder / "set" / "labels.json").write_text(json.dumps(labels))
+    (folder / "amp.yaml").write_text(f"sources: [set]\nsplits: {{train: 1}}\nfilters: {json.dumps(filters)}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("joining", [False, True], ids=["of one image", "of several"])
+def test_every_filter_at_the_limit_costs_no_more_than_is_stated(tmp_path: Path, joining: bool) -> None:
+    """All that are shipped, with the settings of their first example; those that join images over four of them."""
+    found = {
+        name: plugin.examples[0]
+        for name, plugin in load_registry().filters.items()
+        if issubclass(plugin, JoiningFilter) is joining
+    }
+    write_several(tmp_path, found, 4 if joining else 1)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", USE, tmp_path], capture_output=True, text=True, check=True
+    )
+    used: dict[str, Any] = json.loads(done.stdout)
+    assert used["variants"] == len(found) * (4 if joining else 1)
+    assert used["peak"] < 1.5e6, used
+    assert used["seconds"] < 30 * used["variants"], used
 
 
 def test_the_user_may_raise_the_limit_of_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

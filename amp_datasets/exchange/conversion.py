@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from amp_datasets.errors import BuildError, SourceError, blaming
+from amp_datasets.errors import BuildError, ImageError, SourceError, blaming
 from amp_datasets.formats.base import Exporter, Options
 from amp_datasets.formats.losses import Loss, losses
 from amp_datasets.images.codec import (
@@ -27,6 +27,8 @@ from amp_datasets.images.codec import (
     read_bytes,
     read_header,
 )
+from amp_datasets.images.header import probe
+from amp_datasets.images.opening import image_changed
 from amp_datasets.manifest.model import SourceSettings, is_address
 from amp_datasets.model import ImageFile, LabelSet, Sample, classifies
 from amp_datasets.plugin.registry import Registry, find
@@ -233,8 +235,18 @@ class _Placing:
             self.report.turned += 1
         elif sample.image.member is None and sample.image.data is None:
             place_file(sample.image.path, target, copy=self.copy)
+            self._check(sample, target)
         else:
             target.write_bytes(read_bytes(sample.image, Limits()))
+
+    def _check(self, sample: Sample, target: Path) -> None:
+        """An image may become another one after its labels were read, which then lie in other places of it."""
+        try:
+            size = probe(ImageFile(target), Limits()).size
+        except (ImageError, SourceError) as error:
+            raise image_changed(sample.image) from error
+        if size != sample.size:
+            raise image_changed(sample.image)
 
 
 def _upright(file: ImageFile) -> bytes:

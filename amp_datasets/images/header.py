@@ -14,6 +14,7 @@ from amp_datasets.errors import ImageError, SourceError
 from amp_datasets.images.kinds import Colour, Header, Limits, Subsampling
 from amp_datasets.images.opening import PNG_COLOURS, check_scans, check_size, read_header
 from amp_datasets.model import ImageFile
+from amp_datasets.storage.files import open_regular
 from amp_datasets.storage.folder import read_image_file, unreadable
 from amp_datasets.storage.remote import present
 
@@ -92,7 +93,7 @@ def header_of(data: bytes, limits: Limits, where: object = None) -> Header:
 def _read_ends(file: ImageFile, limits: Limits) -> tuple[bytes, bytes, bool]:
     """The beginning of a file, its last two bytes, and whether the beginning is all of it."""
     try:
-        descriptor = os.open(present(file.path), os.O_RDONLY)
+        descriptor = open_regular(present(file.path), follow=True)
         try:
             size = os.fstat(descriptor).st_size
             head = os.read(descriptor, HEAD_BYTES)

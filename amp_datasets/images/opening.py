@@ -99,6 +99,11 @@ def memory_error(where: object) -> BuildError:
     return BuildError("memory ran out while an image was made", where=where, fix=fix)
 
 
+def image_changed(where: object) -> BuildError:
+    """An image is not the one whose labels were read: they would lie in other places of it."""
+    return BuildError("the image changed while the set was read", where=where, fix="run it again")
+
+
 def check_size(size: Size, limits: Limits, where: object = None, kind: str = "") -> None:
     """An ImageError if an image has no or too many pixels; `kind` is the format that it is read from or written in."""
     width, height = size

@@ -15,6 +15,7 @@ from amp_datasets.geometry.shapes import outline_box, runs_counterclockwise
 from amp_datasets.images.codec import ValueRange
 from amp_datasets.images.decoding import range_of
 from amp_datasets.images.fingerprints import Fingerprint, fingerprints, join_groups, near_links, repeated
+from amp_datasets.images.opening import image_changed
 from amp_datasets.manifest.model import Manifest
 from amp_datasets.manifest.resolve import one_sided_among
 from amp_datasets.model import Annotation, Dropped, LabelSet, Repair, Sample, classifies
@@ -81,6 +82,8 @@ def _take_in(joining: Joining, labels: LabelSet, mapping: Mapping[str, str | Non
         if not sample.labelled and manifest.unlabelled == "drop":
             joining.dropped.append(Dropped(source_id, "image has no label", "`unlabelled: empty` takes it as empty"))
             continue
+        if found.header is not None and found.header.size != sample.size:
+            raise image_changed(sample.image)
         mapped = _mapped(sample, source_id, mapping, joining)
         if mapped is not None:
             header = found.header

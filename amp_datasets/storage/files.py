@@ -17,6 +17,7 @@ from amp_datasets.storage.remote import present
 from amp_datasets.storage.swap import flush_folder
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_COPIED_BYTES = 2**20
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _MARKED_BYTES = 1000
@@ -56,7 +57,8 @@ def place_file(held: Path, target: Path, *, copy: bool = False) -> None:
                 raise
             except OSError:  # another file system, or one without links
                 pass
-        shutil.copyfile(held, target)
+        with open(open_regular(held, follow=True), "rb") as stream, target.open("wb") as copied:
+            shutil.copyfileobj(stream, copied, _COPIED_BYTES)
     except OSError as error:
         raise write_failed(error, target) from error
 
@@ -159,7 +161,7 @@ def refuse_taken(target: Path, data: bytes) -> None:
         raise BuildError("there is a file already, with other content", where=target, fix="choose another -o")
 
 
-def open_regular(path: Path, *, follow: bool = False) -> int:
+def open_regular(path: Path | str, *, follow: bool = False) -> int:
     """A descriptor of a regular file, for reading; OSError for devices, pipes, sockets, without waiting for them.
 
     A link is an error too, unless it may be followed (the hub's cache is made of links).

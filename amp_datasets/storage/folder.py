@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from amp_datasets.errors import SourceError, UnreadableError
 from amp_datasets.model import ImageFile
+from amp_datasets.storage.files import open_regular
 from amp_datasets.storage.members import read_member, stream_member, zip_names
 from amp_datasets.storage.remote import LocalCopy, present
 
@@ -223,29 +224,27 @@ def read_image_file(file: ImageFile, limit: int, fix: str | None = None) -> byte
     try:
         if file.member is not None:
             return read_member(file.path, file.member, limit, fix=fix)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise unreadable(error, file) from error
-    except MemoryError as error:
-        raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), file) from error
     return _read_whole(str(present(file.path)), limit, fix)
 
 
 def _read_whole(path: str, limit: int, fix: str | None) -> bytes:
     """The bytes of a file on disk; a SourceError if it is gone or too large."""
     try:
-        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time of Path.open
+        with open(open_regular(path, follow=True), "rb", buffering=0) as stream:  # noqa: PTH123 - it is a descriptor
             size = os.fstat(stream.fileno()).st_size
             if size > limit:
                 raise SourceError(f"the file has {size} bytes, more than the limit of {limit}", where=path, fix=fix)
             return stream.readall()
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise unreadable(error, path) from error
-    except MemoryError as error:
-        raise unreadable(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), path) from error
 
 
-def unreadable(error: OSError, where: object) -> UnreadableError:
+def unreadable(error: OSError | MemoryError, where: object) -> UnreadableError:
     """Why the system does not give a file, and what to do."""
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     short = error.errno in _MACHINE_SHORT
     fix = "use fewer workers (-j), and run it again" if short else "make it readable, or remove it, and run it again"
     return UnreadableError(f"the file cannot be read: {error.strerror or error}", where=where, fix=fix)

@@ -71,7 +71,7 @@ def safe_stem(source_id: str) -> str:
         "-",
         unicodedata.normalize("NFC", stem),
     )
-    stem = re.sub(r"_{2,}", "_", stem).strip(" .-_").lstrip("=+@-") or "image"  # no formula in a table
+    stem = re.sub(r"_{2,}", "_", stem).strip(" .-_").lstrip("=+@ .-_") or "image"  # no formula in a table
     return stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").rstrip(" .-_")
 
 

@@ -170,7 +170,7 @@ def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfile", full)
+        patch.setattr(shutil, "copyfileobj", full)
         with pytest.raises(BuildError, match="No space left on device"):
             run(source, "voc", tmp_path / "out", copy=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -276,6 +276,7 @@ def test_many_equal_names_take_no_long_time() -> None:
     assert stems[-1] == "image-1999"
 
 
+@example("= 0")
 @given(st.text(max_size=200))
 def test_stems_are_safe(name: str) -> None:
     """No name breaks a file system, a shell pattern, a percent format or our own `__`, and it is safe once for all."""
