@@ -19,9 +19,10 @@ from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.workspace import hub_settings, standing_there
 from amp_datasets.errors import BuildError
 from amp_datasets.progress import Progress
+from amp_datasets.storage.files import all_files
 from amp_datasets.storage.names import inside
 from amp_datasets.storage.remote import Store
-from amp_datasets.storage.upload import all_files
+from amp_datasets.storage.upload import refuse_clashes
 
 _T = TypeVar("_T")
 _TRIES = 5
@@ -74,8 +75,9 @@ def replace_build(folder: Path, address: str, repository: str, old: Collection[s
     with refusals_told(repository):
         api, _ = opened(repository, private=bool(hub_settings(folder).get("private", True)))
         files = sorted(all_files(folder))
-        gone = set(old) & Store(address).listing().keys() - set(files)
-        push_files(api, repository, folder, files, sorted(gone), progress)
+        there = Store(address).listing()
+        refuse_clashes(address, there, old, files)
+        push_files(api, repository, folder, files, sorted(set(old) & there.keys() - set(files)), progress)
 
 
 def refuse_without_token() -> None:

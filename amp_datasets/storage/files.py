@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
@@ -180,6 +180,13 @@ def read_file(path: Path, limit: int, *, follow: bool = False) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
     return data
+
+
+def all_files(folder: Path) -> Iterator[str]:
+    """The relative names of all files below a folder."""
+    for below, _, files in os.walk(folder):
+        inside = Path(below).relative_to(folder).as_posix()
+        yield from files if inside == "." else (f"{inside}/{file}" for file in files)
 
 
 def file_sha256(path: Path, *, follow: bool = False) -> str:

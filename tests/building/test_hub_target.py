@@ -102,6 +102,19 @@ def test_another_build_replaces_it_in_one_commit(place: Path, hub: Hub, tmp_path
     assert "notes.txt" in verified.stdout
 
 
+def test_what_people_put_there_is_not_written_over(place: Path, hub: Hub, tmp_path: Path) -> None:
+    """A file beside the build that has the name of a new one stops the push, as in a folder of this machine."""
+    assert build(hub, tmp_path, place / "amp.yaml").returncode == 0
+    hub.repos["me/drums"].commits[-1]["images/train/demo_002__blur.jpg"] = b"mine"
+    before = files(hub)
+    splits = "{train: 0.7, validation: 0.3}"
+    write_manifest(tmp_path / "amp.yaml", [place / "set"], "filters: {blur: {}}\n", splits=splits)
+    done = build(hub, tmp_path, tmp_path / "amp.yaml")
+    assert done.returncode == 2
+    assert "images/train/demo_002__blur.jpg" in done.stderr
+    assert files(hub) == before
+
+
 def test_an_upload_that_is_refused_shows_nothing(place: Path, hub: Hub, tmp_path: Path) -> None:
     """The old build stands; the same command goes on where it was."""
     assert build(hub, tmp_path, place / "amp.yaml").returncode == 0

@@ -250,6 +250,11 @@ def test_a_rebuild_keeps_what_is_not_ours(home: Path, proxy: Proxy) -> None:
     assert "notes.txt" in second
     assert second < first
     assert [f.rule for f in amp.verify("s3://amp/out").findings] == []
+    mine = min(name for name in first - second if name.startswith("images/"))
+    boto3.client("s3").put_object(Bucket="amp", Key=f"out/{mine}", Body=b"mine")
+    with pytest.raises(BuildError, match="files that no build made"):
+        amp.build(home / "amp.yaml", out="s3://amp/out", jobs=1)
+    assert objects("out")[mine] == b"mine"
 
 
 def test_file_addresses_are_paths_of_this_machine(home: Path, tmp_path: Path) -> None:
