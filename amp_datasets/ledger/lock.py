@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from amp_datasets.errors import BuildError
 from amp_datasets.images.codec import Limits
 from amp_datasets.ledger.checks import check_lock
 from amp_datasets.ledger.keys import library_versions, machine, plugin_digests
-from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, ledger_batches, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, give_memory_back, ledger_batches, read_ledger
 from amp_datasets.plugin.registry import Registry
-from amp_datasets.storage.files import file_sha256, read_file, write_file
+from amp_datasets.storage.files import all_files, file_sha256, read_file, write_file
 from amp_datasets.storage.trust import is_remembered, remember
 from amp_datasets.variants.recipe import Recipe, digest, digest_of_large, json_pieces, load_recipe
 
@@ -148,16 +149,19 @@ def _digest_of(lock: Mapping[str, Any]) -> str:
 def _other_files(tree: Path) -> list[str]:
     """The relative names of every file but the lock and what is in the ledger anyway."""
     columns = ["split", "file_name"]
-    images: set[str] = set()
+    joined = [pa.array([], pa.string())]
     for batch in ledger_batches(tree, columns, _NAME_ROWS):
         split, file = (batch[name].dictionary_decode() for name in columns)
-        images.update(pc.binary_join_element_wise("images", split, file, "/").to_pylist())
+        joined.append(pc.binary_join_element_wise("images", split, file, "/"))
+    images = pa.concat_arrays(joined)
     found: list[str] = []
-    for folder, _, names in os.walk(tree):
-        inside = Path(folder).relative_to(tree).as_posix()
-        own = names if inside == "." else (f"{inside}/{name}" for name in names)
-        found += (name for name in own if name not in images and name != LOCK_FILE)
-    return sorted(found)
+    files = all_files(tree)
+    while some := list(islice(files, _NAME_ROWS)):
+        names = pa.array(some)
+        found += names.filter(pc.invert(pc.is_in(names, value_set=images))).to_pylist()
+    del images
+    give_memory_back()
+    return sorted(name for name in found if name != LOCK_FILE)
 
 
 def lock_pieces(lock: Mapping[str, Any]) -> Iterator[bytes]:

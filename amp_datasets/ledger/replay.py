@@ -125,15 +125,14 @@ class Replayer:
 
     def __init__(self, build: Path, sources: Sequence[str | Path] = (), plugin_dirs: Sequence[str | Path] = ()) -> None:
         self.build = build
-        self.lock = read_lock(build)
+        lock = read_lock(build)
+        self.lock = {name: value for name, value in lock.items() if name != "files"}
         self.registry = load_registry(tuple(Path(folder) for folder in plugin_dirs))
         try:
             self.categories = [str(category["name"]) for category in self.lock["categories"]]
             self.recipe = recipe_in(self.lock)
             limits = self.recipe.limits
-            self._finder = SourceFinder(
-                build, self.lock, sources, self.registry, limits, anywhere=is_ours(build, self.lock)
-            )
+            self._finder = SourceFinder(build, self.lock, sources, self.registry, limits, anywhere=is_ours(build, lock))
         except DAMAGE as error:
             raise BuildError(f"the lock lacks something: {error}", where=build / LOCK_FILE, fix=_AGAIN) from error
         self._remaker = Remaker(self.recipe, self.registry)

@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from amp_datasets.errors import DAMAGE, AmpError, BuildError, ManifestError
 from amp_datasets.ledger.expected import Expected, Mismatch
 from amp_datasets.ledger.file_checks import RowChecks, check_digests
 from amp_datasets.ledger.label_checks import check_labels
 from amp_datasets.ledger.lock import TRAINERS_READ, is_trainers_cache, read_lock
 from amp_datasets.ledger.replay import Replayer, image_difference
-from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
+from amp_datasets.ledger.schema import LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, ledger_batches, read_ledger
 from amp_datasets.model import SPLITS
 from amp_datasets.progress import Progress, silent
 from amp_datasets.rows.schema import count_labels
@@ -31,6 +34,7 @@ _COLUMNS = (
     "labels", "labels_sha256", "labels_out",
 )  # fmt: skip
 _SHOWN = 20
+_FEW_ROWS = 2000
 
 
 @dataclass(slots=True)
@@ -211,6 +215,16 @@ def _chosen(count: int, replay: int | Literal["all"]) -> set[int]:
     return {number * count // replay for number in range(replay)}
 
 
+def _rows_at(build: Path, chosen: Collection[int]) -> Iterator[Mapping[str, Any]]:
+    """The ledger's rows of some of the images that were made, by their number."""
+    count = 0
+    for batch in ledger_batches(build):
+        made = batch.filter(pc.equal(batch["status"], MADE))
+        wanted = [count + at in chosen for at in range(len(made))]
+        yield from made.filter(pa.array(wanted, pa.bool_())).to_pylist()
+        count += len(made)
+
+
 def _check_replays(
     build: Path,
     report: VerifyReport,
@@ -224,9 +238,11 @@ def _check_replays(
     except AmpError as error:
         report.findings.append(Mismatch("replay", LOCK_FILE, error.what, error.fix or ""))
         return
-    made = (row for row in read_ledger(build) if row["status"] == MADE)
     try:
-        for row in (row for number, row in enumerate(made) if number in chosen):
+        rows: Iterable[Mapping[str, Any]] = _rows_at(build, chosen)
+        if len(chosen) <= _FEW_ROWS:
+            rows = list(rows)  # so that the ledger is closed while images are made
+        for row in rows:
             progress("making images again", report.replayed, len(chosen))
             finding = _replay_finding(build, replayer, row)
             report.replayed += 1
