@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines.labels import Facts, LabelJob, LabelParts
 from amp_datasets.building.report import BuildReport
 from amp_datasets.errors import BuildError
+from amp_datasets.images.opening import image_changed
 from amp_datasets.ledger.lock import lock_document, seal
 from amp_datasets.ledger.samples import ShardSamples
 from amp_datasets.ledger.schema import LEDGER_FILE, MANIFEST_FILE, write_ledger
@@ -76,7 +78,10 @@ class Layout:
         places: dict[str, str] = {}
         for task in todo:
             name = f"{SOURCES}/{task.stem}{task.suffix}"
-            (self.tree / name).write_bytes(read_image_file(task.file, self.prepared.recipe.max_bytes))
+            data = read_image_file(task.file, self.prepared.recipe.max_bytes)
+            if hashlib.sha256(data).hexdigest() != task.sha256:
+                raise image_changed(task.file)
+            (self.tree / name).write_bytes(data)
             places[task.source_id] = json.dumps([name, None])
         write_ledger(self.tree / LEDGER_FILE, self.shards, places)
         return Laid(self._label_parts(()).facts)
