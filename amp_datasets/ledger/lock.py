@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -65,17 +65,21 @@ def seal(tree: Path, lock: Mapping[str, Any], known: Mapping[str, str] = Mapping
     The digests of the images are in the ledger, which is one of those files. From now on this user's runs may reuse
     what is in the build.
     """
-    files = {name: known.get(name) or file_sha256(tree / name) for name in _other_files(tree)}
+    files = {**known, **{name: file_sha256(tree / name) for name in _other_files(tree, known)}}
     document = {**lock, "files": files}
     sealed = digest_of_large(document)
-    text = bytearray()
-    for piece in lock_pieces({**document, "lock_digest": sealed}):
-        text += piece
-    if len(text) > MAX_LOCK_BYTES:
-        what = f"{len(files)} files are too many for one lock"
-        raise BuildError(what, where=tree, fix="build it in parts, or with fewer exports")
-    write_file(tree / LOCK_FILE, text)
+    write_file(tree / LOCK_FILE, _within_limit(lock_pieces({**document, "lock_digest": sealed}), tree))
     remember(sealed)
+
+
+def _within_limit(pieces: Iterable[bytes], tree: Path) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MAX_LOCK_BYTES:
+            what = f"the build has too many files for one lock ({MAX_LOCK_BYTES >> 20} MiB)"
+            raise BuildError(what, where=tree, fix="build it in parts, or with fewer exports")
+        yield piece
 
 
 def read_lock(build: Path) -> dict[str, Any]:
@@ -146,8 +150,8 @@ def _digest_of(lock: Mapping[str, Any]) -> str:
     return digest_of_large({name: value for name, value in lock.items() if name != "lock_digest"})
 
 
-def _other_files(tree: Path) -> list[str]:
-    """The relative names of every file but the lock and what is in the ledger anyway."""
+def _other_files(tree: Path, known: Container[str]) -> list[str]:
+    """The relative names of every file but the lock, those that are known, and what is in the ledger anyway."""
     columns = ["split", "file_name"]
     joined = [pa.array([], pa.string())]
     for batch in ledger_batches(tree, columns, _NAME_ROWS):
@@ -155,13 +159,13 @@ def _other_files(tree: Path) -> list[str]:
         joined.append(pc.binary_join_element_wise("images", split, file, "/"))
     images = pa.concat_arrays(joined)
     found: list[str] = []
-    files = all_files(tree)
+    files = (name for name in all_files(tree) if name not in known and name != LOCK_FILE)
     while some := list(islice(files, _NAME_ROWS)):
         names = pa.array(some)
         found += names.filter(pc.invert(pc.is_in(names, value_set=images))).to_pylist()
     del images
     give_memory_back()
-    return sorted(name for name in found if name != LOCK_FILE)
+    return sorted(found)
 
 
 def lock_pieces(lock: Mapping[str, Any]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
@@ -85,8 +85,10 @@ def replace_by_link(held: Path, target: Path, drafts: Path) -> None:
         draft.unlink(missing_ok=True)  # renamed to another name of the same file, a name stays
 
 
-def write_file(target: Path, data: bytes | bytearray) -> None:
+def write_file(target: Path, data: bytes | Iterable[bytes]) -> None:
     """A result on disk, whole or not at all: a new file that takes the name only when everything is flushed.
+
+    Of one that is made in pieces no more than a piece is held.
 
     What stood there before stays until then. Neither a link nor another name of the old file (a hard link of a build's
     image, say) is ever written through. Raises BuildError if it cannot be written.
@@ -98,7 +100,7 @@ def write_file(target: Path, data: bytes | bytearray) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY, 0o666)
         with open(handle, "wb") as stream:  # noqa: PTH123 - of a descriptor
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         _refuse_special(target)
@@ -183,10 +185,16 @@ def read_file(path: Path, limit: int, *, follow: bool = False) -> bytes:
 
 
 def all_files(folder: Path) -> Iterator[str]:
-    """The relative names of all files below a folder."""
-    for below, _, files in os.walk(folder):
-        inside = Path(below).relative_to(folder).as_posix()
-        yield from files if inside == "." else (f"{inside}/{file}" for file in files)
+    """The relative names of all files below a folder, links among them, one after the other."""
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(folder / below) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{below}{entry.name}/")
+                else:
+                    yield below + entry.name
 
 
 def file_sha256(path: Path, *, follow: bool = False) -> str:
