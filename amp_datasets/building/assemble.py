@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amp_datasets.building.cards.card import SHEET, card_text
-from amp_datasets.building.cards.sheet import write_sheet
+from amp_datasets.building.cards.sheet import IMAGES, write_sheet
 from amp_datasets.building.choosing.prepared import Prepared
 from amp_datasets.building.choosing.task import Task
 from amp_datasets.building.engines.labels import Facts, LabelJob, LabelParts
@@ -94,7 +94,7 @@ class Layout:
         lock = lock_of(self.prepared, document, lazy=lazy)
         categories = self.prepared.joined.categories
         if not lazy:
-            samples = ShardSamples(self.shards, self.tree / "images")
+            samples = ShardSamples(self.shards, self.tree / "images").spread(IMAGES)
             write_sheet(LabelSet(categories, samples, name=manifest.name), self.tree / SHEET)
         there = {path.name for path in self.tree.iterdir()} | {SHEET for _ in self.tree.glob(SHEET)}
         text = card_text(categories, laid.facts, manifest, self.report, lock, there)

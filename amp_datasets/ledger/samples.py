@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 
 from amp_datasets.ledger.schema import MADE, shard_batches
@@ -67,11 +69,23 @@ class ShardSamples(Collection[Sample]):
             yield from (sample_of(row, self.images) for row in batch.to_pylist() if row["status"] == MADE)
 
     def __len__(self) -> int:
-        status = (batch["status"] for batch in shard_batches(self.shards, ["status"]))
-        return sum(value == MADE for column in status for value in column.to_pylist())
+        return sum(len(_made(batch)) for batch in shard_batches(self.shards, ["status"]))
+
+    def spread(self, most: int) -> list[Sample]:
+        """So many of them, evenly taken; the others are not looked at."""
+        step, count, found = max(1, len(self) // most), 0, list[Sample]()
+        for batch in map(_made, shard_batches(self.shards, [*_COLUMNS, "status"])):
+            rows = batch.take(pa.array(range(-count % step, len(batch), step), pa.int64()))
+            found += (sample_of(row, self.images) for row in rows.to_pylist())
+            count += len(batch)
+        return found[:most]
 
     def __contains__(self, item: object) -> bool:
         return any(sample is item for sample in self)
+
+
+def _made(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.filter(pc.equal(batch["status"], MADE))
 
 
 def sample_of(row: Mapping[str, Any], images: Path) -> Sample:
