@@ -14,7 +14,7 @@ import pytest
 from builders import image_bytes, make_sample, write_files
 from PIL import Image as PillowImage
 from PIL import ImageOps
-from small_builds import small_build, tree, write_set
+from small_builds import rebuild, small_build, tree, write_manifest, write_set
 
 from amp_datasets.errors import AmpError, BuildError, PluginError, SourceError
 from amp_datasets.exchange.conversion import ExportReport, export, export_zip, named
@@ -211,6 +211,22 @@ def test_a_zip_is_exported_like_its_folder(tmp_path: Path) -> None:
     run(tmp_path / "set", "yolo", tmp_path / "from-folder")
     run(tmp_path / "set.zip", "yolo", tmp_path / "from-zip")
     assert tree(tmp_path / "from-zip") == tree(tmp_path / "from-folder")
+
+
+@pytest.mark.parametrize("seconds", [-62_135_596_800, -1_000_000_000, 0, 4_354_819_200, 32_503_680_000])
+def test_a_clock_that_is_wrong_changes_nothing(tmp_path: Path, seconds: int) -> None:
+    """Files of the year 1, 1938, 1970, 2108 and 3000 are zipped (a zip knows 1980 to 2107) and built alike."""
+    for name in ("usual", "wrong"):
+        write_set(tmp_path / name / "set", 2)
+        write_manifest(tmp_path / name / "amp.yaml", ["set"], "filters: {flip: {}}\n")
+    for path in (tmp_path / "wrong" / "set").rglob("*"):
+        os.utime(path, (seconds, seconds))
+    for name in ("usual", "wrong"):
+        export_zip(tmp_path / name / "set", "yolo", tmp_path / name / "out", REGISTRY)
+        rebuild(tmp_path / name)
+    zips = [(tmp_path / name / "out.zip").read_bytes() for name in ("usual", "wrong")]
+    assert zips[0] == zips[1]
+    assert tree(tmp_path / "usual" / "build") == tree(tmp_path / "wrong" / "build")
 
 
 def test_a_zip_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
