@@ -87,6 +87,8 @@ def main() -> None:
     sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type] # None is how an import is refused
     # By default Python looks for cyclic garbage after every 700 new objects: a fifth of the time of all these imports.
     gc.set_threshold(200_000, 20, 100)
+    # Where workers are not forked, a new Python would look for its own modules in the current folder first.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot decode is told by us, with the file's name
     _open_closed()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from amp_datasets.errors import AmpError
@@ -39,6 +40,7 @@ class Studio:
         # Its own documentation pages would load scripts from another host.
         app: Any = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_exception_handler(AmpError, _told)
+        app.add_exception_handler(RequestValidationError, _not_expected)
         static = files("amp_datasets.studio") / "static"
         for file in static.iterdir():
             kind = _TYPES.get(Path(file.name).suffix)
@@ -63,3 +65,12 @@ def _page(data: bytes, kind: str) -> Any:
 async def _told(_request: Request, error: AmpError) -> Any:
     """What went wrong, for the page to show: what, where, how to fix it."""
     return JSONResponse({"problems": problems_of(error)}, 409 if isinstance(error, NotReady) else 422)
+
+
+async def _not_expected(_request: Request, error: RequestValidationError) -> Any:
+    """Which part of a request is not what it should be; what was sent is not repeated, for it may be no text."""
+    problems = [
+        {"what": each["msg"], "where": ".".join(map(str, each["loc"]))[:200], "fix": "reload the page"}
+        for each in error.errors()
+    ]
+    return JSONResponse({"problems": problems[:20]}, 422)

@@ -35,9 +35,10 @@ class Jobs:
         with self._lock:
             if self._state["state"] in {"running", "stopping"}:
                 raise BuildError("something is running already", fix="wait for it, or stop it")
-            # Our own module, by the interpreter that runs us; the job goes in by a pipe, never through a shell.
+            # Our own module, by the interpreter that runs us; the job goes in by a pipe, never through a shell. Without
+            # `-P` Python would look for it, and for every library, in the current folder first: a stranger's project.
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", _MODULE],
+                [sys.executable, "-P", "-m", _MODULE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

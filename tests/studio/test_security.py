@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from studio_window import Running, make_studio, running
 
+from amp_datasets.studio.jobs import Jobs
 from amp_datasets.studio.routes import sets
 from amp_datasets.studio.security import hosts_of
 
@@ -139,6 +141,29 @@ def test_a_body_is_what_is_expected(window: Running, body: Any) -> None:
     text = window.studio.session.document.text
     assert window.ask("POST", "api/change", body)[0] == 422
     assert window.studio.session.document.text == text
+
+
+@pytest.mark.parametrize(("header", "status"), [("Content-Length: 8388609", 413), ("Transfer-Encoding: chunked", 411)])
+def test_a_body_is_bounded(window: Running, header: str, status: int) -> None:
+    """By its length, before any of it is read; one that does not say its length is not read either."""
+    with socket.create_connection(("127.0.0.1", window.port), 10) as connection:
+        head = f"POST /{window.token}/api/manifest HTTP/1.1\r\nHost: 127.0.0.1:{window.port}\r\n{header}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(f"HTTP/1.1 {status}".encode())
+
+
+def test_work_beside_the_page_takes_no_code_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell may stand in a stranger's project when the studio is started, whatever its files are called."""
+    for name in ("cv2.py", "signal.py", "yaml.py", "amp_datasets/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'victim')!r}, 'w')\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    jobs = Jobs()
+    jobs.start({"kind": "build", "manifest": "amp.yaml", "out": "build", "plugin_dirs": []})
+    assert jobs.wait()["problems"][0]["what"] == "the manifest is missing"
+    assert not (tmp_path / "victim").exists()
 
 
 def test_nothing_of_a_manifest_is_executed(window: Running) -> None:

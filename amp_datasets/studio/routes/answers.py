@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+
+from amp_datasets.errors import AmpError
 
 Route = tuple[str, str, Callable[..., Any]]
 """Method, address below /api/, and the function that answers."""
@@ -82,3 +85,13 @@ def image(data: bytes, facts: Any = None, *, keep: bool = False) -> Any:
     if facts is not None:
         headers["x-amp-facts"] = json.dumps(facts, ensure_ascii=True)
     return Response(data, media_type="image/jpeg", headers=headers)
+
+
+def path_of(given: str) -> pathlib.Path:
+    """What was typed as a path, `~` included. Raises AmpError for what the system cannot have as one."""
+    try:
+        path = pathlib.Path(given).expanduser()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a user that there is not
+        raise AmpError(f"this is no path: {error}", where=given[:200], fix="check it") from error
+    return path

@@ -12,7 +12,7 @@ from fastapi import Query
 from amp_datasets.errors import BuildError
 from amp_datasets.studio.jobs import Jobs
 from amp_datasets.studio.results import Result
-from amp_datasets.studio.routes.answers import Job, Route, Side, image
+from amp_datasets.studio.routes.answers import Job, Route, Side, image, path_of
 from amp_datasets.studio.session import Session
 
 _MOST_TILES = 500
@@ -118,4 +118,4 @@ class BuildRoutes:
         """A folder as it is named beside the manifest."""
         if not given.strip():
             raise BuildError("a build needs a folder", fix="name one, such as `build`")
-        return (self._session.document.path.parent / Path(given).expanduser()).absolute()
+        return (self._session.document.path.parent / path_of(given)).absolute()

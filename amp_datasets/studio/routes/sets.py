@@ -14,7 +14,7 @@ from amp_datasets.manifest.model import Manifest, is_address
 from amp_datasets.storage.names import is_plain_name
 from amp_datasets.studio.looking import Looking, Wanted
 from amp_datasets.studio.rendering import shown_source
-from amp_datasets.studio.routes.answers import Change, Route, Side, Source, Text, image
+from amp_datasets.studio.routes.answers import Change, Route, Side, Source, Text, image, path_of
 from amp_datasets.studio.session import Session
 
 MAX_UPLOAD_BYTES = 4 * 2**30
@@ -90,7 +90,7 @@ class SetRoutes:
     def add_source(self, body: Source) -> dict[str, Any]:
         """Name another set in the manifest: a folder or zip of this machine, or an address."""
         given = body.path.strip().removeprefix("file://")
-        path = Path(given).expanduser()
+        path = path_of(given)
         if not is_address(given) and not path.exists() and not set("*?[") & set(given):
             raise SourceError("there is no such folder or zip", where=given, fix="check the path")
         named = given if is_address(given) else _relative(path, self._session.document.path.parent)
