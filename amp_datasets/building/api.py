@@ -66,7 +66,8 @@ def build(
     and on a machine that is full or broken.
     """
     order = Order(manifest, sources, settings, limit, plugin_dirs)
-    return carry_out(order, Run(Path(out), jobs, dry_run, lazy, progress, shards, shard, finish, engine, address))
+    ways = Run(Path(out), jobs, dry_run, lazy, progress, shards, shard, finish, engine=engine, address=address)
+    return carry_out(order, ways)
 
 
 def carry_out(order: Order, run: Run) -> BuildReport:

@@ -64,10 +64,10 @@ class Run:
     finish: bool = False
     """Put together what they have made."""
     engine: Engine = "local"
-    repository: str | None = None
-    """The dataset of the hub that the result is put into; `out` is a folder of this machine then, too."""
     address: str | None = None
     """Of a Ray cluster; None: the one of RAY_ADDRESS, or one that is started here."""
+    repository: str | None = None
+    """The dataset of the hub that the result is put into; `out` is a folder of this machine then, too."""
 
 
 def refuse_contradictions(run: Run) -> None:
