@@ -101,6 +101,7 @@ def carry_out(order: Order, run: Run) -> BuildReport:
             report.count(todo, shards)
             build = Layout(prepared, shards, workspace.tree, report, _jobs(run))
             laid = build.lay_out_lazy(todo) if run.lazy else build.lay_out(run.progress)
+            todo.clear()  # of a large build 40 MB, which the lock needs now
             build.seal(laid, lazy=run.lazy)
             workspace.publish()
     report.seconds = time.monotonic() - started
