@@ -22,7 +22,7 @@ from amp_datasets.progress import Progress
 from amp_datasets.storage.files import all_files
 from amp_datasets.storage.names import inside
 from amp_datasets.storage.remote import Store
-from amp_datasets.storage.upload import refuse_clashes
+from amp_datasets.storage.upload import refuse_foreign
 
 _T = TypeVar("_T")
 _TRIES = 5
@@ -76,7 +76,7 @@ def replace_build(folder: Path, address: str, repository: str, old: Collection[s
         api, _ = opened(repository, private=bool(hub_settings(folder).get("private", True)))
         files = sorted(all_files(folder))
         there = Store(address).listing()
-        refuse_clashes(address, there, old, files)
+        refuse_foreign(address, there, old, files)
         push_files(api, repository, folder, files, sorted(set(old) & there.keys() - set(files)), progress)
 
 

@@ -20,6 +20,7 @@ from amp_datasets.ledger.lock import TRAINERS_READ, image_files, is_ours, is_tra
 from amp_datasets.ledger.schema import LEDGER_FEATURES, LEDGER_FILE, LOCK_FILE, MADE, MANIFEST_FILE, read_ledger
 from amp_datasets.model import SPLITS
 from amp_datasets.storage.carry import foreign_files
+from amp_datasets.storage.files import all_files
 from amp_datasets.storage.remote import LocalCopy, Store
 from amp_datasets.storage.target import WORK_INSIDE, GrowingFolder
 from amp_datasets.storage.yaml import read_yaml
@@ -50,8 +51,7 @@ def made_files(old: Path, new: Path) -> frozenset[str]:
         lock = read_lock(old)
         return frozenset({LOCK_FILE, *lock["files"], *image_files(old, lock), *caches})
     except BuildError:
-        replaced = {name for name in foreign_files(new, ()) if not name.endswith("/")}
-        known = frozenset({LOCK_FILE, LEDGER_FILE, *replaced, *caches})
+        known = frozenset({LOCK_FILE, LEDGER_FILE, *all_files(new), *caches})
         unknown = [name for name in foreign_files(old, known) if name.startswith(TRAINERS_READ)]
     if unknown and is_build(old):
         listed = ", ".join(unknown[:_SHOWN]) + (" ..." if len(unknown) > _SHOWN else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from pathlib import Path
 
 from amp_datasets.errors import BuildError
@@ -45,10 +45,7 @@ def link_foreign(old: Path, new: Path, made: Collection[str], skip: str, tops: C
         return
     found = [name for name in foreign_files(old, made, skip) if tops is None or name.split("/")[0] in tops]
     clashes = [name for name in found if not name.endswith("/") and _clashes(new, name)]
-    if clashes:
-        listed = ", ".join(clashes[:_SHOWN]) + (f" and {len(clashes) - _SHOWN} more" if len(clashes) > _SHOWN else "")
-        what = f"files that no build made are where new ones are to be written: {listed}"
-        raise BuildError(what, where=old, fix="move them away, or choose another -o")
+    refuse_clashes(clashes, old)
     for name in found:
         target = new / name
         if name.endswith("/"):
@@ -57,6 +54,14 @@ def link_foreign(old: Path, new: Path, made: Collection[str], skip: str, tops: C
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError, OSError, NotImplementedError):
             os.link(old / name, target, follow_symlinks=False)
+
+
+def refuse_clashes(clashes: Sequence[str], where: object) -> None:
+    """A BuildError if there are files that no build made in the places of new ones."""
+    if clashes:
+        listed = ", ".join(clashes[:_SHOWN]) + (f" and {len(clashes) - _SHOWN} more" if len(clashes) > _SHOWN else "")
+        what = f"files that no build made are where new ones are to be written: {listed}"
+        raise BuildError(what, where=where, fix="move them away, or choose another -o")
 
 
 def dismantle(old: Path, new: Path, made: Collection[str]) -> None:

@@ -12,12 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
-from amp_datasets.errors import BuildError
 from amp_datasets.progress import Progress
+from amp_datasets.storage.carry import refuse_clashes
 from amp_datasets.storage.files import all_files
 from amp_datasets.storage.remote import THREADS, Store, cache
 
-_SHOWN = 10
 _STAGING = "amp-staging"
 _DRAFTS = ".amp-part"
 
@@ -36,14 +35,13 @@ def upload(folder: Path, address: str, seal: str, old: Collection[str], progress
     """Put a folder there; `seal` is its last file, `old` are the names of what it replaces.
 
     Raises BuildError where they would take the names of files that no build made, and UnreadableError or SourceError if
-    the storage does not take it: then either what was there stands, or nothing
-    that has a seal.
+    the storage does not take it: then either what was there stands, or nothing that has a seal.
     """
     store = Store(address)
     names = sorted(all_files(folder))
     drafts = f"{_DRAFTS}/{hashlib.sha256((folder / seal).read_bytes()).hexdigest()[:32]}"
     there = store.listing()
-    refuse_clashes(address, there, old, names)
+    refuse_foreign(address, there, old, names)
     missing = [name for name in names if f"{drafts}/{name}" not in there]
     _all(lambda name: store.write(f"{drafts}/{name}", folder / name), missing, "uploading", progress)
     store.remove([seal] if seal in there else [])
@@ -55,13 +53,9 @@ def upload(folder: Path, address: str, seal: str, old: Collection[str], progress
     store.remove([name for name in there if name.startswith(f"{_DRAFTS}/") and not name.startswith(f"{drafts}/")])
 
 
-def refuse_clashes(address: str, there: Iterable[str], old: Collection[str], new: Collection[str]) -> None:
+def refuse_foreign(address: str, there: Iterable[str], old: Collection[str], new: Collection[str]) -> None:
     """A BuildError if files beside what stands there (`old`), which no build made, have names of new ones."""
-    clashes = sorted(set(there) & set(new) - set(old)) if old else []
-    if clashes:
-        listed = ", ".join(clashes[:_SHOWN]) + (" ..." if len(clashes) > _SHOWN else "")
-        what = f"files that no build made are where new ones are to be written: {listed}"
-        raise BuildError(what, where=address, fix="move them away, or choose another -o")
+    refuse_clashes(sorted(set(there) & set(new) - set(old)) if old else [], address)
 
 
 def _all(action: Callable[[str], None], names: Collection[str], what: str, progress: Progress) -> None:

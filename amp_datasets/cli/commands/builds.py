@@ -183,9 +183,7 @@ def export(
 @command
 def merge(
     sets: Annotated[list[str], typer.Argument(help="The sets to join.")],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="The folder to build, or s3://, gs://, hf://datasets/OWNER/NAME.")
-    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder or address to build.")],
     like: Annotated[Path | None, typer.Option(help="Keep the class ids of this earlier build.")] = None,
     settings: Settings = None,
     option: ReadOptions = None,
